@@ -1,0 +1,1 @@
+"""Health checks, one file a protocol; rise and fall."""

@@ -1,0 +1,140 @@
+"""What the supervisor and its children say to each other.
+
+The channel is a `SOCK_SEQPACKET` socket pair made before the fork: one message is one packet, a
+closed peer is an end of file. Messages are pickled: both ends are one program of one version,
+and nobody else holds the descriptor. A message may carry descriptors (`SCM_RIGHTS`).
+"""
+
+from __future__ import annotations
+
+import array
+import pickle
+import socket
+from dataclasses import dataclass
+
+from telamon.plan.router import RouterPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """child -> supervisor: the role carries traffic now."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """child -> supervisor: it cannot start or cannot take the new plan; `reason` for people."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """child -> supervisor: one line for `telamon status` and for systemd's STATUS=."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class SoftStop:
+    """supervisor -> proxy: stop accepting, finish the streams within `grace` ms (None: no limit)."""
+
+    grace: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """supervisor -> child: leave now, in good order (the router sends priority 0 first)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyUp:
+    """supervisor -> router: the proxy is ready. Carries its pidfd; its death is readable there."""
+
+    pid: int
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyDown:
+    """supervisor -> router: the proxy is stopped or about to be; give the VIP away."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class NewPlan:
+    """supervisor -> router: take this plan in place of the old one; answer Ready or Failed."""
+
+    plan: RouterPlan
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceStatus:
+    """One VRRP instance as `telamon status` shows it."""
+
+    name: str
+    state: str
+    interface: str
+    vrid: int
+    priority: int
+    addresses: tuple[str, ...]
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class RouterStatus:
+    """router -> supervisor: after each change."""
+
+    instances: tuple[InstanceStatus, ...]
+
+
+Message = (
+    Ready | Failed | Status | SoftStop | Stop | ProxyUp | ProxyDown | NewPlan | RouterStatus
+)
+
+MAX_MESSAGE = 8 << 20
+_MAX_DESCRIPTORS = 16
+
+
+class Channel:
+    """One end of the pair. Closing it is how a child learns that its supervisor is gone."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+
+    @staticmethod
+    def pair() -> tuple[Channel, Channel]:
+        left, right = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        for sock in (left, right):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MAX_MESSAGE)
+        return Channel(left), Channel(right)
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def setblocking(self, flag: bool) -> None:
+        self._socket.setblocking(flag)
+
+    def send(self, message: Message, descriptors: tuple[int, ...] = ()) -> None:
+        """OSError if the peer is gone (BrokenPipeError) or slow (BlockingIOError)."""
+        ancillary = (
+            [(socket.SOL_SOCKET, socket.SCM_RIGHTS, array.array("i", descriptors))]
+            if descriptors
+            else []
+        )
+        self._socket.sendmsg([pickle.dumps(message)], ancillary, socket.MSG_NOSIGNAL)
+
+    def receive(self) -> tuple[Message, tuple[int, ...]] | None:
+        """The next message with its descriptors; None when the peer has closed."""
+        space = socket.CMSG_LEN(_MAX_DESCRIPTORS * array.array("i").itemsize)
+        data, ancillary, _flags, _address = self._socket.recvmsg(MAX_MESSAGE, space)
+        if not data:
+            return None
+        received = array.array("i")
+        for level, kind, payload in ancillary:
+            if level == socket.SOL_SOCKET and kind == socket.SCM_RIGHTS:
+                received.frombytes(payload[: len(payload) - len(payload) % received.itemsize])
+        message: Message = pickle.loads(data)
+        return message, tuple(received)
+
+    def close(self) -> None:
+        self._socket.close()

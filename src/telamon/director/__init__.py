@@ -1,0 +1,1 @@
+"""Virtual servers as a sans-IO core."""

@@ -1,0 +1,222 @@
+"""The typed face of the Rust data plane.
+
+`Engine` wraps the extension module `telamon._engine`: it translates and decides nothing.
+
+Contract with the engine:
+
+- It is made in the proxy process after privileges were dropped or before; `start()` spawns the
+  data threads. They never take the GIL.
+- The listening descriptors come from the supervisor; the engine owns its duplicates and closes
+  them on `soft_stop()`.
+- What Python must answer or know arrives as events: watch `event_fd()` for readability, then
+  call `events()`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from telamon import _engine
+from telamon.plan.codec import to_json
+from telamon.plan.proxy import ProxyPlan
+
+
+class IoEngine(StrEnum):
+    """How the data plane talks to the kernel; `AUTO` probes for io_uring."""
+
+    AUTO = "auto"
+    URING = "uring"
+    EPOLL = "epoll"
+
+
+class ServerState(StrEnum):
+    """What the balancer may do with a server.
+
+    `UP` takes new streams; `DRAIN` only what sticks to it; `DOWN` and `MAINT` nothing.
+    """
+
+    UP = "up"
+    DRAIN = "drain"
+    DOWN = "down"
+    MAINT = "maint"
+
+
+@dataclass(frozen=True, slots=True)
+class ListenerDescriptor:
+    """A bound, listening socket for one `plan.proxy.Listener`."""
+
+    proxy_id: int
+    listener_id: int
+    fd: int
+
+
+@dataclass(frozen=True, slots=True)
+class PageRequest:
+    """A request for a page that Python makes (the stats page).
+
+    `head` is the request head as received (request line, header lines, empty line), `body` at
+    most the engine's buffer size. Answer with `Engine.respond(token, ...)`.
+    """
+
+    token: int
+    proxy_id: int
+    client: str
+    head: bytes
+    body: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EngineMessage:
+    """Something the operator should read: descriptors ran out, a log target failed, ..."""
+
+    level: str
+    text: str
+
+
+EngineEvent = PageRequest | EngineMessage
+
+# Counter names are the stats page's own (management guide 9.1), so that the three views (CSV,
+# JSON, HTML) and the engine speak one language: scur, smax, slim, stot, bin, bout, dreq, dresp,
+# ereq, econ, eresp, wretr, wredis, ...
+Counters = dict[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ProxySnapshot:
+    """One proxy's counters; `servers` by server id, `listeners` by listener id."""
+
+    id: int
+    frontend: Counters | None
+    backend: Counters | None
+    servers: dict[int, Counters]
+    listeners: dict[int, Counters]
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """All counters at one moment. `process` has what `show info` needs (CurrConns, ...)."""
+
+    process: Counters
+    proxies: dict[int, ProxySnapshot]
+
+
+class Engine:
+    """One running data plane. Methods are safe to call from the control thread only."""
+
+    def __init__(
+        self,
+        plan: ProxyPlan,
+        listeners: Sequence[ListenerDescriptor],
+        *,
+        io: IoEngine = IoEngine.AUTO,
+        threads: int = 1,
+    ) -> None:
+        """Compile `plan`. ValueError if the plan is not one; OSError if `io` cannot be had."""
+        self._inner = _engine.Engine(
+            to_json(plan),
+            [(item.proxy_id, item.listener_id, item.fd) for item in listeners],
+            io.value,
+            threads,
+        )
+
+    def start(self) -> None:
+        """Spawn the data threads; connections are accepted from now on."""
+        self._inner.start()
+
+    @property
+    def io(self) -> IoEngine:
+        """The engine that runs (never `AUTO`)."""
+        return IoEngine(self._inner.io)
+
+    @property
+    def io_reason(self) -> str:
+        """One line for the log: which engine was chosen and why."""
+        return self._inner.io_reason
+
+    def event_fd(self) -> int:
+        """A descriptor that is readable while events wait."""
+        return self._inner.event_fd()
+
+    def events(self) -> list[EngineEvent]:
+        """Take all waiting events."""
+        return [_event(raw) for raw in self._inner.events()]
+
+    def respond(self, token: int, response: bytes, *, keep_alive: bool = False) -> None:
+        """Answer a `PageRequest` with a whole HTTP response; late answers are dropped."""
+        self._inner.respond(token, response, keep_alive)
+
+    def snapshot(self) -> Snapshot:
+        """Sum the threads' counters."""
+        raw = self._inner.snapshot()
+        return Snapshot(
+            process=raw["process"],
+            proxies={
+                item["id"]: ProxySnapshot(
+                    id=item["id"],
+                    frontend=item["frontend"],
+                    backend=item["backend"],
+                    servers=item["servers"],
+                    listeners=item["listeners"],
+                )
+                for item in raw["proxies"]
+            },
+        )
+
+    def set_server_state(self, proxy_id: int, server_id: int, state: ServerState) -> None:
+        """KeyError if there is no such server."""
+        self._inner.set_server_state(proxy_id, server_id, state.value)
+
+    def set_server_weight(self, proxy_id: int, server_id: int, weight: int) -> None:
+        """`weight` 0 to 256. KeyError if there is no such server."""
+        self._inner.set_server_weight(proxy_id, server_id, weight)
+
+    def set_server_maxconn(self, proxy_id: int, server_id: int, maxconn: int) -> None:
+        """`maxconn` 0 means no limit. KeyError if there is no such server."""
+        self._inner.set_server_maxconn(proxy_id, server_id, maxconn)
+
+    def set_server_address(self, proxy_id: int, server_id: int, host: str, port: int) -> None:
+        """For new connections. KeyError if there is no such server, ValueError if no address."""
+        self._inner.set_server_address(proxy_id, server_id, host, port)
+
+    def set_frontend_maxconn(self, proxy_id: int, maxconn: int) -> None:
+        """KeyError if there is no such frontend."""
+        self._inner.set_frontend_maxconn(proxy_id, maxconn)
+
+    def set_frontend_enabled(self, proxy_id: int, enabled: bool) -> None:
+        """Pause or resume accepting. KeyError if there is no such frontend."""
+        self._inner.set_frontend_enabled(proxy_id, enabled)
+
+    def shutdown_sessions(self, proxy_id: int, server_id: int) -> int:
+        """Close all streams of a server; how many there were. KeyError if no such server."""
+        return self._inner.shutdown_sessions(proxy_id, server_id)
+
+    def clear_counters(self, everything: bool) -> None:
+        """Reset maxima, and with `everything` all totals too (`clear counters [all]`)."""
+        self._inner.clear_counters(everything)
+
+    def soft_stop(self) -> None:
+        """Close the listeners; streams that run go on."""
+        self._inner.soft_stop()
+
+    def active(self) -> int:
+        """How many client connections are open."""
+        return self._inner.active()
+
+    def stop(self) -> None:
+        """Close everything and join the threads. May be called more than once."""
+        self._inner.stop()
+
+
+def _event(raw: tuple[Any, ...]) -> EngineEvent:
+    kind, *fields = raw
+    if kind == "page":
+        return PageRequest(*fields)
+    return EngineMessage(*fields)
+
+
+def probe_io() -> tuple[bool, str]:
+    """Can io_uring be had here, and why or why not (one line)."""
+    return _engine.probe_io()

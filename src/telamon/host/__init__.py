@@ -1,0 +1,1 @@
+"""Readying a host: doctor, prepare, install."""

@@ -1,0 +1,1 @@
+"""A whole cluster of network namespaces on one machine."""

@@ -1,0 +1,133 @@
+"""What belongs to the whole proxy process: HAProxy's `global` section, resolved."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+from telamon.base.address import SocketAddress
+from telamon.base.units import Milliseconds
+
+
+class Facility(IntEnum):
+    """Syslog facilities (RFC 5424 6.2.1), named as haproxy.cfg names them."""
+
+    KERN = 0
+    USER = 1
+    MAIL = 2
+    DAEMON = 3
+    AUTH = 4
+    SYSLOG = 5
+    LPR = 6
+    NEWS = 7
+    UUCP = 8
+    CRON = 9
+    AUTH2 = 10
+    FTP = 11
+    NTP = 12
+    AUDIT = 13
+    ALERT = 14
+    CRON2 = 15
+    LOCAL0 = 16
+    LOCAL1 = 17
+    LOCAL2 = 18
+    LOCAL3 = 19
+    LOCAL4 = 20
+    LOCAL5 = 21
+    LOCAL6 = 22
+    LOCAL7 = 23
+
+
+class Level(IntEnum):
+    """Syslog severities (RFC 5424 6.2.1), named as haproxy.cfg names them."""
+
+    EMERG = 0
+    ALERT = 1
+    CRIT = 2
+    ERR = 3
+    WARNING = 4
+    NOTICE = 5
+    INFO = 6
+    DEBUG = 7
+
+
+class LogHeader(StrEnum):
+    """The framing of a log message (manual, `log ... format`)."""
+
+    RFC3164 = "rfc3164"
+    RFC5424 = "rfc5424"
+    RAW = "raw"
+    SHORT = "short"
+    TIMED = "timed"
+    ISO = "iso"
+    LOCAL = "local"
+    PRIORITY = "priority"
+
+
+@dataclass(frozen=True, slots=True)
+class LogTarget:
+    """One `log` line. `max_level` drops what is less urgent, `min_level` caps the urgency said.
+
+    `address` is a UDP address, a unix datagram socket, or a descriptor (`fd@`, `stdout`=1,
+    `stderr`=2). `length` is the longest message in bytes.
+    """
+
+    address: SocketAddress
+    facility: Facility
+    max_level: Level = Level.DEBUG
+    min_level: Level = Level.EMERG
+    length: int = 1024
+    header: LogHeader = LogHeader.RFC3164
+
+
+class StatsLevel(StrEnum):
+    """What a stats socket's users may do (manual, `stats socket ... level`)."""
+
+    USER = "user"
+    OPERATOR = "operator"
+    ADMIN = "admin"
+
+
+@dataclass(frozen=True, slots=True)
+class StatsSocket:
+    """A `stats socket`: where the commands of the management guide (chapter 9.3) are taken.
+
+    `mode`, `uid` and `gid` apply to unix sockets; None leaves what the system gives.
+    """
+
+    address: SocketAddress
+    level: StatsLevel = StatsLevel.OPERATOR
+    mode: int | None = None
+    uid: int | None = None
+    gid: int | None = None
+    expose_fd_listeners: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessPlan:
+    """`global`. None means that the file did not say and the engine's own choice holds.
+
+    `uid`/`gid` are resolved from names at load, so that an unknown user is a diagnostic.
+    `daemon` asks to go to the background once everything is ready.
+    """
+
+    maxconn: int | None = None
+    nbthread: int | None = None
+    chroot: str | None = None
+    user: str | None = None
+    group: str | None = None
+    uid: int | None = None
+    gid: int | None = None
+    pidfile: str | None = None
+    daemon: bool = False
+    node: str | None = None
+    description: str | None = None
+    log_tag: str = "haproxy"
+    log_send_hostname: str | None = None
+    logs: tuple[LogTarget, ...] = ()
+    stats_sockets: tuple[StatsSocket, ...] = ()
+    stats_timeout: Milliseconds = 10_000
+    stats_maxconn: int = 10
+    hard_stop_after: Milliseconds | None = None
+    ulimit_n: int | None = None
+    spread_checks: int = 0

@@ -1,0 +1,220 @@
+"""The proxy half of the plan: frontends, backends, servers, all names resolved.
+
+The Rust crate `telamon-plan` mirrors these types field by field (the JSON that
+`telamon.plan.codec` writes is the border); `tests/plan/test_mirror.py` holds the two together.
+
+A proxy is one named section (`frontend`, `backend` or `listen`), as on HAProxy's stats page: a
+`listen` has both a frontend and a backend under one name and one id.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from telamon.base.address import SocketAddress
+from telamon.base.units import Milliseconds
+from telamon.plan.process import LogTarget, ProcessPlan
+
+
+class Mode(StrEnum):
+    TCP = "tcp"
+    HTTP = "http"
+
+
+class Algorithm(StrEnum):
+    """Balancing algorithms (manual, `balance`)."""
+
+    ROUNDROBIN = "roundrobin"
+    STATIC_RR = "static-rr"
+    LEASTCONN = "leastconn"
+    FIRST = "first"
+    SOURCE = "source"
+    RANDOM = "random"
+
+
+class LogFormat(StrEnum):
+    """HAProxy's ready-made log lines (manual 8.2.1 to 8.2.3)."""
+
+    DEFAULT = "default"
+    TCP = "tcplog"
+    HTTP = "httplog"
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """All `timeout` lines of one proxy; None means none was set: wait for ever.
+
+    `check` bounds the read of a health check after its connect (which `connect` bounds).
+    """
+
+    client: Milliseconds | None = None
+    server: Milliseconds | None = None
+    connect: Milliseconds | None = None
+    queue: Milliseconds | None = None
+    check: Milliseconds | None = None
+    tunnel: Milliseconds | None = None
+    client_fin: Milliseconds | None = None
+    server_fin: Milliseconds | None = None
+    http_request: Milliseconds | None = None
+    http_keep_alive: Milliseconds | None = None
+    tarpit: Milliseconds | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """One bound address. A `bind` line with several addresses or a port range makes several.
+
+    `id` is unique within its proxy and counts from 1 (HAProxy's luid). `source_line` says where
+    the bind line stands (`file:line`), for messages about it.
+    """
+
+    id: int
+    name: str
+    address: SocketAddress
+    interface: str | None = None
+    maxconn: int | None = None
+    backlog: int | None = None
+    nice: int = 0
+    mode: int | None = None
+    uid: int | None = None
+    gid: int | None = None
+    v6only: bool = False
+    v4v6: bool = False
+    source_line: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """A server's health check. None of the intervals may be 0.
+
+    `address` overrides the server's own. `fast_interval` holds while the state is in doubt,
+    `down_interval` while the server is down; None means `interval` (manual 5.2).
+    """
+
+    interval: Milliseconds = 2000
+    fast_interval: Milliseconds | None = None
+    down_interval: Milliseconds | None = None
+    rise: int = 2
+    fall: int = 3
+    address: SocketAddress | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """One `server` line. `id` counts from 1 within its backend; names need not be unique.
+
+    `weight` 0 to 256; `maxconn` 0 means no limit; `maxqueue` 0 means no limit.
+    """
+
+    id: int
+    name: str
+    address: SocketAddress
+    weight: int = 1
+    maxconn: int = 0
+    minconn: int = 0
+    maxqueue: int = 0
+    backup: bool = False
+    disabled: bool = False
+    check: Check | None = None
+    source_line: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Frontend:
+    """`default_backend` is the id of a proxy that has a backend, or None: answer 503 or close."""
+
+    listeners: tuple[Listener, ...] = ()
+    maxconn: int | None = None
+    backlog: int | None = None
+    default_backend: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """`redispatch` is HAProxy's interval: 0 never, 1 on each retry, -1 on the last one only."""
+
+    algorithm: Algorithm = Algorithm.ROUNDROBIN
+    random_draws: int = 2
+    servers: tuple[Server, ...] = ()
+    retries: int = 3
+    redispatch: int = 0
+    fullconn: int | None = None
+    all_backups: bool = False
+
+
+class AdminRule(StrEnum):
+    """When the stats page offers its admin form (manual, `stats admin`; predefined ACLs)."""
+
+    NEVER = "never"
+    ALWAYS = "always"
+    LOCALHOST = "localhost"
+
+
+@dataclass(frozen=True, slots=True)
+class StatsUser:
+    """`stats auth`: who may see the page. The password stands in clear, as in the file."""
+
+    name: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class StatsPage:
+    """The `stats` words of one proxy. `uri` is the prefix that a request's URI must begin with.
+
+    `refresh` 0 means none. `scopes` empty means all proxies ("." was resolved to the name).
+    """
+
+    uri: str = "/haproxy?stats"
+    refresh: Milliseconds = 0
+    realm: str = "HAProxy Statistics"
+    users: tuple[StatsUser, ...] = ()
+    hide_version: bool = False
+    show_legends: bool = False
+    show_modules: bool = False
+    show_node: str | None = None
+    show_description: str | None = None
+    scopes: tuple[str, ...] = ()
+    admin: AdminRule = AdminRule.NEVER
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """One section. `id` counts from 1 in file order (HAProxy's iid)."""
+
+    id: int
+    name: str
+    mode: Mode
+    frontend: Frontend | None = None
+    backend: Backend | None = None
+    timeouts: Timeouts = Timeouts()
+    logs: tuple[LogTarget, ...] = ()
+    log_format: LogFormat = LogFormat.DEFAULT
+    log_tag: str | None = None
+    dontlognull: bool = False
+    dontlog_normal: bool = False
+    logasap: bool = False
+    log_health_checks: bool = False
+    stats: StatsPage | None = None
+    disabled: bool = False
+    description: str | None = None
+    source_line: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyPlan:
+    """All of it. `digest` names the files' content (hex), so that two nodes can be compared."""
+
+    process: ProcessPlan = ProcessPlan()
+    proxies: tuple[Proxy, ...] = ()
+    digest: str = ""
+
+    def proxy(self, id: int) -> Proxy:
+        """The proxy with this id; KeyError if there is none."""
+        if 1 <= id <= len(self.proxies) and self.proxies[id - 1].id == id:
+            return self.proxies[id - 1]
+        for proxy in self.proxies:
+            if proxy.id == id:
+                return proxy
+        raise KeyError(id)

@@ -1,0 +1,1 @@
+"""What a running proxy shows and obeys: the stats socket, the stats page, CSV, JSON."""

@@ -1,0 +1,1 @@
+"""Fakes and contract checks that users' tests may use too."""
