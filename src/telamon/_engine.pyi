@@ -6,6 +6,7 @@ from typing import Any, final
 __version__: str
 
 def probe_io() -> tuple[bool, str]: ...
+
 @final
 class Engine:
     def __new__(

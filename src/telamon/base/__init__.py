@@ -1,1 +1,1 @@
-"""What every other package stands on: spans, diagnostics, units, addresses. Imports nothing of ours."""
+"""What every other package stands on: spans, diagnostics, units, addresses."""

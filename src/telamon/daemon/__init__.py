@@ -1,1 +1,1 @@
-"""The processes: a supervisor and its roles. Each is a loop that feeds cores and carries out effects."""
+"""The processes: a supervisor and its roles, loops that feed cores and carry out effects."""

@@ -36,7 +36,7 @@ class Status:
 
 @dataclass(frozen=True, slots=True)
 class SoftStop:
-    """supervisor -> proxy: stop accepting, finish the streams within `grace` ms (None: no limit)."""
+    """supervisor -> proxy: stop accepting; the streams that run get `grace` ms (None: no limit)."""
 
     grace: int | None = None
 
@@ -87,9 +87,7 @@ class RouterStatus:
     instances: tuple[InstanceStatus, ...]
 
 
-Message = (
-    Ready | Failed | Status | SoftStop | Stop | ProxyUp | ProxyDown | NewPlan | RouterStatus
-)
+Message = Ready | Failed | Status | SoftStop | Stop | ProxyUp | ProxyDown | NewPlan | RouterStatus
 
 MAX_MESSAGE = 8 << 20
 _MAX_DESCRIPTORS = 16

@@ -206,7 +206,7 @@ class Proxy:
 class ProxyPlan:
     """All of it. `digest` names the files' content (hex), so that two nodes can be compared."""
 
-    process: ProcessPlan = ProcessPlan()
+    process: ProcessPlan = field(default_factory=ProcessPlan)
     proxies: tuple[Proxy, ...] = ()
     digest: str = ""
 
