@@ -28,6 +28,17 @@ class Failed:
 
 
 @dataclass(frozen=True, slots=True)
+class Stopping:
+    """child -> supervisor: an operator's signal told me to stop; I shall exit with 0.
+
+    It is no crash: the supervisor gives up the listening sockets and does not start the role
+    again by itself.
+    """
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Status:
     """child -> supervisor: one line for `telamon status` and for systemd's STATUS=."""
 
@@ -87,7 +98,18 @@ class RouterStatus:
     instances: tuple[InstanceStatus, ...]
 
 
-Message = Ready | Failed | Status | SoftStop | Stop | ProxyUp | ProxyDown | NewPlan | RouterStatus
+Message = (
+    Ready
+    | Failed
+    | Stopping
+    | Status
+    | SoftStop
+    | Stop
+    | ProxyUp
+    | ProxyDown
+    | NewPlan
+    | RouterStatus
+)
 
 MAX_MESSAGE = 8 << 20
 _MAX_DESCRIPTORS = 16

@@ -72,14 +72,14 @@ _SOCKET = re.compile(r"socket:\[(\d+)\]")
 
 def _owners(inodes: set[str]) -> set[int]:
     found = set()
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit():
+    for entry in Path("/proc").iterdir():
+        if not entry.name.isdigit():
             continue
         with contextlib.suppress(OSError):
-            for fd in os.listdir(f"/proc/{entry}/fd"):
+            for fd in (entry / "fd").iterdir():
                 with contextlib.suppress(OSError):
-                    match = _SOCKET.match(os.readlink(f"/proc/{entry}/fd/{fd}"))
+                    match = _SOCKET.match(str(fd.readlink()))
                     if match and match[1] in inodes:
-                        found.add(int(entry))
+                        found.add(int(entry.name))
                         break
     return found

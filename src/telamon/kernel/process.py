@@ -56,8 +56,8 @@ def close_descriptors(keep: Iterable[int]) -> None:
     router would keep a port taken after the proxy is gone.
     """
     kept = {0, 1, 2, *keep}
-    for entry in os.listdir("/proc/self/fd"):
-        fd = int(entry)
+    for entry in Path("/proc/self/fd").iterdir():
+        fd = int(entry.name)
         if fd not in kept:
             # The listing's own descriptor is among them, closed already.
             with contextlib.suppress(OSError):
@@ -81,7 +81,7 @@ def check_privileges(wanted: Privileges) -> None:
     Raises PrivilegeError.
     """
     if wanted.chroot is not None:
-        if not os.path.isdir(wanted.chroot):
+        if not Path(wanted.chroot).is_dir():
             raise PrivilegeError(
                 f"cannot chroot to {wanted.chroot}: there is no such directory; "
                 f"make it (mkdir -p {wanted.chroot}) or take the 'chroot' line away"

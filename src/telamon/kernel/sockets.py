@@ -21,6 +21,8 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from pathlib import Path
+
 from telamon.base.address import FdAddress, InetAddress, SocketAddress, UnixAddress
 from telamon.kernel.portholder import find_holder
 
@@ -131,7 +133,7 @@ class Change:
         for wish in self._new:
             path = _path(wish)
             if path is not None:
-                os.rename(_draft(path), path)
+                _draft(path).rename(path)
         kept_paths = {_path(w) for w in wanted}
         for wish in [w for w in held if w not in wanted]:
             _release(wish, held.pop(wish), keep_path=_path(wish) in kept_paths)
@@ -145,7 +147,7 @@ class Change:
             path = _path(wish)
             if path is not None:
                 with contextlib.suppress(OSError):
-                    os.unlink(_draft(path))
+                    _draft(path).unlink()
         self._new = {}
 
 
@@ -154,16 +156,16 @@ def _path(wish: SocketWish) -> str | None:
     return address.path if isinstance(address, UnixAddress) and not address.abstract else None
 
 
-def _draft(path: str) -> str:
+def _draft(path: str) -> Path:
     """The name under which a unix socket waits for its commit."""
-    return f"{path}.{os.getpid()}.tmp"
+    return Path(f"{path}.{os.getpid()}.tmp")
 
 
 def _release(wish: SocketWish, sock: socket.socket, *, keep_path: bool = False) -> None:
     path = _path(wish)
     if path is not None and not keep_path:
         with contextlib.suppress(OSError):
-            os.unlink(path)
+            Path(path).unlink()
     sock.close()
 
 
@@ -251,15 +253,15 @@ def _listen_unix(address: UnixAddress, wish: SocketWish) -> socket.socket:
 
 def _bind_path(sock: socket.socket, path: str, wish: SocketWish) -> None:
     with contextlib.suppress(FileNotFoundError):
-        if not stat.S_ISSOCK(os.lstat(path).st_mode):
+        if not stat.S_ISSOCK(Path(path).lstat().st_mode):
             raise OSError(errno.EEXIST, "there is a file of that name that is no socket", path)
     draft = _draft(path)
     with contextlib.suppress(FileNotFoundError):
-        os.unlink(draft)
-    sock.bind(draft)
+        draft.unlink()
+    sock.bind(str(draft))
     try:
         if wish.mode is not None:
-            os.chmod(draft, wish.mode)
+            draft.chmod(wish.mode)
         if wish.uid is not None or wish.gid is not None:
             os.chown(
                 draft,
@@ -268,7 +270,7 @@ def _bind_path(sock: socket.socket, path: str, wish: SocketWish) -> None:
             )
     except BaseException:
         with contextlib.suppress(OSError):
-            os.unlink(draft)
+            draft.unlink()
         raise
 
 
@@ -319,5 +321,5 @@ def _explain(wish: SocketWish, error: OSError) -> str:
     if error.errno == errno.ENODEV:
         return f"{text}; there is no interface {wish.interface}"
     if error.errno == errno.ENOENT and isinstance(address, UnixAddress):
-        return f"{text}; make the directory first: mkdir -p {os.path.dirname(address.path)}"
+        return f"{text}; make the directory first: mkdir -p {Path(address.path).parent}"
     return text
