@@ -1,0 +1,329 @@
+"""The router's helper: a process of its own that runs scripts and guards the addresses.
+
+Nothing slow may run in the router: a fork of it, a script on a hung file system, a `wait` would
+each delay an advert. So the router forks this helper once, early, and then only exchanges small
+packets with it over a socket pair:
+
+    router -> helper   Watch(scripts)      run these from now on, and no others
+                       Guard(addresses)    these virtual addresses are on the node
+    helper -> router   ScriptResult         one run is over (or timed out, or cannot be)
+
+The socket is the life line in both directions. When the router is gone, however it went, the
+helper takes the guarded addresses off the interfaces, so that a router killed by force does not
+leave a VIP behind on a node that no longer answers for it; then it ends the scripts and leaves.
+
+A script runs as the leader of a session of its own with its output thrown away. One that
+outlives its timeout gets SIGTERM, 2 s later SIGKILL, with its whole process group; it counts as
+failed at the timeout, and while it hangs no second one is started (keepalived does the same).
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pickle
+import selectors
+import signal
+import socket
+import subprocess
+import time
+from dataclasses import dataclass, field
+
+from telamon.kernel import executable
+from telamon.kernel.netlink import Netlink
+from telamon.kernel.process import close_descriptors, set_name
+from telamon.kernel.rtnetlink import Address
+from telamon.plan.router import ScriptPlan
+
+HELPER_NAME = "telamon-scripts"
+
+_KILL_AFTER = 2.0
+_LEAVE_AFTER = 0.5
+_MAX_PACKET = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    scripts: tuple[ScriptPlan, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    addresses: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptResult:
+    """`reason` says why it failed ("exit status 1", "no answer within 1 s", ...); empty if ok."""
+
+    name: str
+    ok: bool
+    reason: str = ""
+
+
+class HelperGone(Exception):
+    """The helper has died; start a new one."""
+
+
+class Helper:
+    """The router's end."""
+
+    def __init__(self, sock: socket.socket, pid: int) -> None:
+        self._socket = sock
+        self.pid = pid
+
+    @staticmethod
+    def start() -> Helper:
+        """Fork the helper. The caller must have no threads."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        for sock in (ours, theirs):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _MAX_PACKET)
+        pid = os.fork()
+        if pid == 0:
+            status = 1
+            try:
+                close_descriptors((theirs.fileno(),))
+                _Runner(theirs).run()
+                status = 0
+            finally:
+                os._exit(status)
+        theirs.close()
+        ours.setblocking(False)
+        return Helper(ours, pid)
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def watch(self, scripts: tuple[ScriptPlan, ...]) -> None:
+        self._send(Watch(scripts))
+
+    def guard(self, addresses: tuple[Address, ...]) -> None:
+        self._send(Guard(addresses))
+
+    def results(self) -> list[ScriptResult]:
+        """What has arrived. Raises HelperGone."""
+        found: list[ScriptResult] = []
+        while True:
+            try:
+                data = self._socket.recv(_MAX_PACKET)
+            except BlockingIOError:
+                return found
+            except ConnectionError as error:
+                raise HelperGone from error
+            if not data:
+                raise HelperGone
+            found.append(pickle.loads(data))
+
+    def close(self) -> None:
+        """Let go of it: it ends its scripts and leaves."""
+        self._socket.close()
+
+    def _send(self, message: Watch | Guard) -> None:
+        # A dead helper is noticed on reading; a full socket means it is stuck, which the
+        # next message, holding the whole truth again, mends.
+        with contextlib.suppress(BlockingIOError, ConnectionError):
+            self._socket.send(pickle.dumps(message), socket.MSG_NOSIGNAL)
+
+
+@dataclass(slots=True)
+class _Job:
+    """One script. `deadline` is when the running process gets the next, harsher signal."""
+
+    plan: ScriptPlan
+    due: float
+    process: subprocess.Popen[bytes] | None = None
+    pidfd: int = -1
+    deadline: float = 0.0
+    timed_out: bool = False
+    retired: bool = False
+
+
+@dataclass(slots=True)
+class _Runner:
+    """The helper's own loop."""
+
+    channel: socket.socket
+    jobs: dict[str, _Job] = field(default_factory=dict)
+    guarded: tuple[Address, ...] = ()
+    selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
+
+    def run(self) -> None:
+        set_name(HELPER_NAME)
+        _leave_others_signals()
+        netlink = Netlink()
+        self.selector.register(self.channel, selectors.EVENT_READ, None)
+        while self._turn():
+            pass
+        if self.guarded:
+            netlink.remove(self.guarded)
+        self._end_all()
+
+    def _turn(self) -> bool:
+        """One wake-up; False when the router is gone."""
+        now = time.monotonic()
+        moments = [job.deadline if job.process else job.due for job in self.jobs.values()]
+        timeout = max(0.0, min(moments) - now) if moments else None
+        for key, _events in self.selector.select(timeout):
+            if key.data is None:
+                if not self._read():
+                    return False
+            else:
+                self._ended(key.data)
+        now = time.monotonic()
+        for job in list(self.jobs.values()):
+            if job.process is not None and now >= job.deadline:
+                self._overdue(job, now)
+            elif job.process is None and now >= job.due:
+                self._begin(job, now)
+        return True
+
+    def _read(self) -> bool:
+        try:
+            data = self.channel.recv(_MAX_PACKET)
+        except ConnectionError:
+            return False
+        if not data:
+            return False
+        message = pickle.loads(data)
+        if isinstance(message, Guard):
+            self.guarded = message.addresses
+        elif isinstance(message, Watch):
+            self._watch(message.scripts)
+        return True
+
+    def _watch(self, scripts: tuple[ScriptPlan, ...]) -> None:
+        """Take a new list. A script that stays as it was keeps its rhythm and its process."""
+        wanted = {script.name: script for script in scripts}
+        now = time.monotonic()
+        for name, job in list(self.jobs.items()):
+            if wanted.get(name) == job.plan:
+                del wanted[name]
+            elif job.process is None:
+                del self.jobs[name]
+            else:
+                self._retire(name, job, now)
+        for name, script in wanted.items():
+            self.jobs[name] = _Job(script, due=now)
+
+    def _retire(self, name: str, job: _Job, now: float) -> None:
+        """A script that left the plan while it runs: end it, and hear no more of it."""
+        del self.jobs[name]
+        job.retired = True
+        _signal_group(job, signal.SIGTERM)
+        job.deadline = now + _KILL_AFTER
+        self.jobs[f"{name} (retired, pid {job.process.pid if job.process else 0})"] = job
+
+    def _begin(self, job: _Job, now: float) -> None:
+        job.due = max(job.due + job.plan.interval, now)
+        path, problem = _resolve(job.plan)
+        if path is not None:
+            try:
+                job.process = _spawn(job.plan, path)
+            except OSError as error:
+                problem = f"cannot be started: {error.strerror or error}"
+        if job.process is None:
+            self._tell(job, False, problem)
+            return
+        job.pidfd = os.pidfd_open(job.process.pid)
+        job.deadline = now + job.plan.timeout
+        job.timed_out = False
+        self.selector.register(job.pidfd, selectors.EVENT_READ, job)
+
+    def _overdue(self, job: _Job, now: float) -> None:
+        if not job.timed_out and not job.retired:
+            job.timed_out = True
+            job.deadline = now + _KILL_AFTER
+            _signal_group(job, signal.SIGTERM)
+            self._tell(job, False, f"no answer within {job.plan.timeout:g} s")
+        else:
+            job.deadline = now + _KILL_AFTER
+            _signal_group(job, signal.SIGKILL)
+
+    def _ended(self, job: _Job) -> None:
+        if job.process is None:
+            return
+        if job.timed_out or job.retired:
+            # The leader is gone; what it left in its group goes too.
+            _signal_group(job, signal.SIGKILL)
+        status = job.process.wait()
+        self.selector.unregister(job.pidfd)
+        os.close(job.pidfd)
+        job.process = None
+        if job.retired:
+            self.jobs = {name: other for name, other in self.jobs.items() if other is not job}
+        elif not job.timed_out:
+            self._tell(job, status == 0, _explain(status))
+        # Runs that fell due meanwhile are skipped, not made up for.
+        now = time.monotonic()
+        while job.due < now:
+            job.due += max(job.plan.interval, 0.001)
+
+    def _tell(self, job: _Job, ok: bool, reason: str) -> None:
+        with contextlib.suppress(OSError):
+            result = ScriptResult(job.plan.name, ok, reason)
+            self.channel.send(pickle.dumps(result), socket.MSG_NOSIGNAL)
+
+    def _end_all(self) -> None:
+        running = [job for job in self.jobs.values() if job.process is not None]
+        for job in running:
+            _signal_group(job, signal.SIGTERM)
+        for job in running:
+            if job.process is not None:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    job.process.wait(_LEAVE_AFTER)
+                _signal_group(job, signal.SIGKILL)
+
+
+def _leave_others_signals() -> None:
+    """The terminal's Ctrl-C and a `killall` are the router's business; the life line is ours."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+        # Caught, not ignored: an exec resets the former, so that scripts see the defaults.
+        signal.signal(number, lambda _number, _frame: None)
+    signal.set_wakeup_fd(-1)
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+
+
+def _resolve(plan: ScriptPlan) -> tuple[str | None, str]:
+    """The path to run, or None and why not."""
+    if not plan.command:
+        return None, "has no command"
+    path = executable.find(plan.command[0])
+    if path is None:
+        return None, f"{plan.command[0]} is not there or not executable"
+    uid = plan.uid if plan.uid is not None else os.geteuid()
+    if uid == 0:
+        unsafe = executable.unsafe_for_root(path)
+        if unsafe is not None:
+            return None, f"refused to run {path} as root: {unsafe}"
+    return path, ""
+
+
+def _spawn(plan: ScriptPlan, path: str) -> subprocess.Popen[bytes]:
+    changes_user = plan.uid is not None and plan.uid != os.geteuid()
+    changes_group = plan.gid is not None and plan.gid != os.getegid()
+    return subprocess.Popen(
+        plan.command,
+        executable=path,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        cwd="/",
+        start_new_session=True,
+        user=plan.uid if changes_user else None,
+        group=plan.gid if changes_group else None,
+        extra_groups=[] if changes_user or changes_group else None,
+    )
+
+
+def _signal_group(job: _Job, number: signal.Signals) -> None:
+    if job.process is not None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(job.process.pid, number)
+
+
+def _explain(status: int) -> str:
+    if status == 0:
+        return ""
+    if status > 0:
+        return f"exit status {status}"
+    return f"killed by {signal.Signals(-status).name}"

@@ -1,0 +1,79 @@
+"""The few C library calls that Python 3.11 has no name for. The timer and the memory lock.
+
+Errors come back as `OSError` with the C library's errno.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+
+_libc = ctypes.CDLL(None, use_errno=True)
+
+MCL_CURRENT = 1
+MCL_FUTURE = 2
+MCL_ONFAULT = 4
+
+_CLOCK_MONOTONIC = 1
+_TFD_FLAGS = os.O_NONBLOCK | os.O_CLOEXEC
+_TFD_TIMER_ABSTIME = 1
+
+
+class _Timespec(ctypes.Structure):
+    _fields_ = (("sec", ctypes.c_long), ("nsec", ctypes.c_long))
+
+
+class _Itimerspec(ctypes.Structure):
+    _fields_ = (("interval", _Timespec), ("value", _Timespec))
+
+
+def _checked(result: int, what: str) -> int:
+    if result < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, f"{what}: {os.strerror(number)}")
+    return result
+
+
+def lock_memory(flags: int) -> None:
+    """mlockall(2)."""
+    _checked(_libc.mlockall(flags), "mlockall")
+
+
+class Timer:
+    """A timerfd on the monotonic clock (the one of `time.monotonic`), with one deadline.
+
+    epoll's own timeout counts whole milliseconds and rounds up, which at an interval of 10 ms is
+    a tenth of it; a timerfd is exact to the microsecond.
+    """
+
+    def __init__(self) -> None:
+        self._fd = _checked(_libc.timerfd_create(_CLOCK_MONOTONIC, _TFD_FLAGS), "timerfd_create")
+        self._spec = _Itimerspec()
+        self._pointer = ctypes.byref(self._spec)
+        self._armed: float | None = None
+
+    def fileno(self) -> int:
+        return self._fd
+
+    def arm(self, deadline: float | None) -> None:
+        """Become readable at `deadline` (seconds of `time.monotonic`), or never."""
+        if deadline == self._armed:
+            return
+        self._armed = deadline
+        # A value of zero disarms (timerfd_create(2)), so a deadline in the past is 1 ns.
+        nanoseconds = 0 if deadline is None else max(1, int(deadline * 1e9))
+        self._spec.value.sec, self._spec.value.nsec = divmod(nanoseconds, 1_000_000_000)
+        _checked(
+            _libc.timerfd_settime(self._fd, _TFD_TIMER_ABSTIME, self._pointer, None),
+            "timerfd_settime",
+        )
+
+    def clear(self) -> None:
+        """Take note that it fired: readable no more until armed again."""
+        self._armed = None
+        with contextlib.suppress(BlockingIOError):
+            os.read(self._fd, 8)
+
+    def close(self) -> None:
+        os.close(self._fd)

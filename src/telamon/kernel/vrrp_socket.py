@@ -1,0 +1,174 @@
+"""Raw sockets for IP protocol 112: one per interface and family (RFC 9568 5.1).
+
+What goes out is, byte for byte, what keepalived puts on the wire: TTL 255, TOS 0xc0 (network
+control), DF clear, no options, an identification that counts from 1. What comes in keeps its
+TTL and its destination, since the receive checks need both (RFC 9568 7.1).
+"""
+
+from __future__ import annotations
+
+import socket
+import struct
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv6Address
+
+from telamon.base.address import IPAddress
+
+PROTOCOL = 112
+
+MULTICAST_V4 = IPv4Address("224.0.0.18")
+MULTICAST_V6 = IPv6Address("ff02::12")
+
+_TTL = 255
+_TRAFFIC_CLASS = 0xC0
+_TC_PRIO_CONTROL = 7
+_IP_MULTICAST_ALL = 49
+_IPV6_MULTICAST_ALL = 29
+
+_IPV4 = struct.Struct("!BBHHHBBH4s4s")
+_PKTINFO6 = struct.Struct("=16sI")
+_MREQN = struct.Struct("=4s4si")
+
+_MAX_PACKET = 65535
+_MAX_PER_WAKE = 64
+"""A flood of packets is read in portions of this size, so that our own timers get their turn."""
+
+
+@dataclass(frozen=True, slots=True)
+class Datagram:
+    """A received VRRP packet. `ttl` is the hop limit as it arrived."""
+
+    payload: bytes
+    source: IPAddress
+    destination: IPAddress
+    ttl: int
+
+
+class VrrpSocket:
+    """Sends and receives on one interface. OSError if it cannot be opened (no right, no such)."""
+
+    def __init__(self, interface: str, index: int, family: socket.AddressFamily) -> None:
+        self.family = family
+        self._index = index
+        self._identification = 0
+        self._groups: set[IPAddress] = set()
+        kind = socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
+        self._socket = socket.socket(family, kind, PROTOCOL)
+        try:
+            self._socket.setsockopt(
+                socket.SOL_SOCKET, socket.SO_BINDTODEVICE, interface.encode() + b"\0"
+            )
+            self._set_priority()
+            if family == socket.AF_INET:
+                self._prepare_v4()
+            else:
+                self._prepare_v6()
+        except OSError:
+            self._socket.close()
+            raise
+
+    def fileno(self) -> int:
+        return self._socket.fileno()
+
+    def join(self, group: IPAddress) -> None:
+        """Receive what is sent to the multicast `group` on this interface."""
+        if group in self._groups:
+            return
+        if isinstance(group, IPv4Address):
+            request = _MREQN.pack(group.packed, bytes(4), self._index)
+            self._socket.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, request)
+        else:
+            request = _PKTINFO6.pack(group.packed, self._index)
+            self._socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, request)
+        self._groups.add(group)
+
+    def send(self, payload: bytes, source: IPAddress, destination: IPAddress) -> None:
+        """Send one advert. OSError if the kernel does not take it (link down, no route, ...)."""
+        # MSG_DONTROUTE: a group is on the link by definition, whatever the routing table says.
+        flags = socket.MSG_DONTROUTE if destination.is_multicast else 0
+        if isinstance(source, IPv4Address):
+            # The kernel fills in the header's checksum (raw(7), IP_HDRINCL).
+            self._identification = self._identification % 0xFFFF + 1
+            header = _IPV4.pack(
+                0x45, _TRAFFIC_CLASS, _IPV4.size + len(payload), self._identification, 0,
+                _TTL, PROTOCOL, 0, source.packed, destination.packed,
+            )  # fmt: skip
+            self._socket.sendto(header + payload, flags, (str(destination), 0))
+        else:
+            info = _PKTINFO6.pack(source.packed, self._index)
+            self._socket.sendmsg(
+                [payload],
+                [(socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, info)],
+                flags,
+                (str(destination), 0, 0, self._index),
+            )
+
+    def receive(self) -> list[Datagram]:
+        """What has arrived, at most `_MAX_PER_WAKE` packets; the rest stays readable."""
+        found: list[Datagram] = []
+        read = self._receive_v4 if self.family == socket.AF_INET else self._receive_v6
+        for _ in range(_MAX_PER_WAKE):
+            try:
+                datagram = read()
+            except BlockingIOError:
+                break
+            if datagram is not None:
+                found.append(datagram)
+        return found
+
+    def close(self) -> None:
+        self._socket.close()
+
+    def _set_priority(self) -> None:
+        try:
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY, _TC_PRIO_CONTROL)
+        except PermissionError:
+            # Priorities above 6 need CAP_NET_ADMIN; without it adverts queue like the rest.
+            self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_PRIORITY, 6)
+
+    def _prepare_v4(self) -> None:
+        interface = _MREQN.pack(bytes(4), bytes(4), self._index)
+        for option, value in (
+            (socket.IP_HDRINCL, 1),
+            (socket.IP_MULTICAST_LOOP, 0),
+            (socket.IP_MULTICAST_TTL, _TTL),
+            (_IP_MULTICAST_ALL, 0),
+        ):
+            self._socket.setsockopt(socket.IPPROTO_IP, option, value)
+        self._socket.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, interface)
+
+    def _prepare_v6(self) -> None:
+        for option, value in (
+            (socket.IPV6_MULTICAST_HOPS, _TTL),
+            (socket.IPV6_UNICAST_HOPS, _TTL),
+            (socket.IPV6_MULTICAST_LOOP, 0),
+            (socket.IPV6_MULTICAST_IF, self._index),
+            (socket.IPV6_TCLASS, _TRAFFIC_CLASS),
+            (socket.IPV6_RECVHOPLIMIT, 1),
+            (socket.IPV6_RECVPKTINFO, 1),
+            (_IPV6_MULTICAST_ALL, 0),
+        ):
+            self._socket.setsockopt(socket.IPPROTO_IPV6, option, value)
+
+    def _receive_v4(self) -> Datagram | None:
+        """A raw IPv4 socket gives the IP header too; the kernel has checked it."""
+        data = self._socket.recv(_MAX_PACKET)
+        if len(data) < _IPV4.size:
+            return None
+        start = (data[0] & 0x0F) * 4
+        return Datagram(data[start:], IPv4Address(data[12:16]), IPv4Address(data[16:20]), data[8])
+
+    def _receive_v6(self) -> Datagram | None:
+        data, ancillary, _flags, peer = self._socket.recvmsg(_MAX_PACKET, 128)
+        destination: IPv6Address | None = None
+        hop_limit = 0
+        for level, kind, value in ancillary:
+            if level != socket.IPPROTO_IPV6:
+                continue
+            if kind == socket.IPV6_PKTINFO:
+                destination = IPv6Address(value[:16])
+            elif kind == socket.IPV6_HOPLIMIT:
+                (hop_limit,) = struct.unpack("=i", value[:4])
+        if destination is None:
+            return None
+        return Datagram(data, IPv6Address(peer[0].partition("%")[0]), destination, hop_limit)
