@@ -1,0 +1,1 @@
+"""The commands of the stats socket, one module a family; `index.py` lists them."""

@@ -1,0 +1,22 @@
+"""The index of the stats socket's commands: it only lists the families."""
+
+from __future__ import annotations
+
+from telamon.runtime.commands import foreign, frontends, servers, session, show
+from telamon.runtime.commands.base import Command
+
+COMMANDS: tuple[Command, ...] = tuple(
+    sorted(
+        (
+            *show.COMMANDS,
+            *servers.COMMANDS,
+            *frontends.COMMANDS,
+            *session.COMMANDS,
+            *foreign.COMMANDS,
+        ),
+        key=lambda command: command.words,
+    )
+)
+BY_WORDS: dict[tuple[str, ...], Command] = {tuple(c.words.split()): c for c in COMMANDS}
+LONGEST = max(len(words) for words in BY_WORDS)
+NOT_YET: frozenset[tuple[str, ...]] = frozenset(tuple(w.split()) for w in foreign.NOT_YET)

@@ -1,0 +1,63 @@
+"""A small proxy plan that has one of each thing."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+from telamon.base.address import InetAddress, UnixAddress
+from telamon.plan.process import ProcessPlan, StatsLevel, StatsSocket
+from telamon.plan.proxy import (
+    AdminRule,
+    Backend,
+    Check,
+    Frontend,
+    Listener,
+    Mode,
+    Proxy,
+    ProxyPlan,
+    Server,
+    StatsPage,
+)
+from telamon.testing.control import FakeControl
+
+
+def at(port: int) -> InetAddress:
+    return InetAddress(ip_address("127.0.0.1"), port)
+
+
+def plan(page: StatsPage | None = None) -> ProxyPlan:
+    page = page or StatsPage(uri="/haproxy?stats", refresh=30_000, admin=AdminRule.ALWAYS)
+    servers = (
+        Server(1, "m1", at(6001), check=Check()),
+        Server(2, "m2", at(6002), weight=10, check=Check()),
+        Server(3, "m3", at(6003), backup=True),
+        Server(4, "m4", at(6004), disabled=True),
+    )
+    return ProxyPlan(
+        process=ProcessPlan(stats_sockets=(StatsSocket(UnixAddress("/x"), StatsLevel.ADMIN),)),
+        proxies=(
+            Proxy(
+                2,
+                "kube-apiserver",
+                Mode.TCP,
+                Frontend((Listener(1, "", at(8443)),), default_backend=2),
+                Backend(servers=servers),
+            ),
+            Proxy(3, "fe", Mode.HTTP, Frontend((Listener(1, "", at(81)),), default_backend=4)),
+            Proxy(
+                4, "be", Mode.HTTP, None, Backend(servers=(Server(1, "a", at(1), check=Check()),))
+            ),
+            Proxy(
+                5,
+                "haproxy-stats",
+                Mode.HTTP,
+                Frontend((Listener(1, "", at(8888)),), default_backend=5),
+                Backend(),
+                stats=page,
+            ),
+        ),
+    )
+
+
+def control(page: StatsPage | None = None) -> FakeControl:
+    return FakeControl(plan(page))
