@@ -1,11 +1,68 @@
-# Two commands do all the set-up on a fresh machine: `make demo` and `make test`.
-VENV    := .venv
-PY      := $(VENV)/bin/python
-.PHONY: build demo test lint bench clean
+# Telamon: two commands do all of their set-up on a fresh machine, `make demo` and `make test`.
+#
+#   make build   a .venv with the extension in release mode and the test dependencies
+#   make demo    the lab: three nodes, a failover that you can watch
+#   make test    all tests, Rust and Python; parts that this machine cannot run say why
+#   make lint    formatting, types, lints of both languages
+#   make bench   CPU per request beside HAProxy and nginx
+#   make docs    regenerate the generated pages of docs/
+#
+# A second run rebuilds only what changed. PYTHON chooses the interpreter (3.11 or newer).
 
-build: $(VENV)/.built
+SHELL  := /bin/bash
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMPS := build/stamps
 
-$(VENV)/.python: pyproject.toml
-	python3 -m venv $(VENV)
-	$(VENV)/bin/pip install --quiet --disable-pip-version-check 'maturin>=1.9,<2' click 'pyroute2>=0.9,<0.10' setproctitle cryptography hypothesis mypy pytest pytest-xdist ruff
+RUST_SOURCES := Cargo.toml Cargo.lock $(shell find crates -name '*.rs' -o -name Cargo.toml 2>/dev/null)
+ENGINE := src/telamon/_engine.abi3.so
+
+.PHONY: build demo test lint bench docs clean
+
+build: $(STAMPS)/package
+
+# What Debian must bring. Kept out of `build`'s way when all of it is there already.
+$(STAMPS)/system: tools/system.sh
+	@mkdir -p $(STAMPS)
+	bash tools/system.sh build
 	@touch $@
+
+$(STAMPS)/venv: pyproject.toml | $(STAMPS)/system
+	@mkdir -p $(STAMPS)
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: set PYTHON=")'
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --disable-pip-version-check maturin
+	$(BIN)/python tools/requirements.py | $(BIN)/pip install --quiet --disable-pip-version-check -r /dev/stdin
+	@touch $@
+
+# `maturin develop` installs the package in place: Python files need no further build.
+$(STAMPS)/package: $(STAMPS)/venv $(RUST_SOURCES)
+	$(BIN)/maturin develop --release --quiet
+	@touch $@
+
+demo: build
+	bash tools/system.sh demo
+	$(BIN)/telamon lab demo
+
+test: build
+	bash tools/system.sh test
+	cargo test --release --workspace --exclude telamon-py --quiet
+	$(BIN)/python -m pytest -n auto --dist loadgroup
+
+lint: build
+	$(BIN)/ruff format --check src tests tools bench
+	$(BIN)/ruff check src tests tools bench
+	$(BIN)/mypy
+	cargo fmt --all --check
+	cargo clippy --release --workspace --all-targets --quiet -- -D warnings
+
+bench: build
+	bash tools/system.sh bench
+	$(BIN)/python bench/run.py
+
+docs: build
+	$(BIN)/python tools/docs.py
+
+clean:
+	rm -rf build target $(VENV) $(ENGINE)

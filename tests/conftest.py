@@ -1,4 +1,4 @@
-"""What all tests share: the seed that Hypothesis uses is printed, and profiles for short and long runs."""
+"""What all tests share: how Hypothesis runs, and that it says which seed failed."""
 
 from __future__ import annotations
 

@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Bring what the operating system must have for one of: build, demo, test, bench.
+# As root on Debian and its kin it is installed by apt; elsewhere this says exactly what is missing.
+# Real peers (haproxy, keepalived, nginx, chromium) are judges in tests: without them, the tests that
+# need them are skipped and say so, so their absence only warns.
+set -u
+
+# command to look for = Debian package that has it
+declare -A need=()
+declare -A want=()
+case "${1:-}" in
+  build) need=([cc]=gcc [make]=make) ;;
+  demo)  need=([ip]=iproute2) ;;
+  test)  need=([ip]=iproute2)
+         want=([haproxy]=haproxy [keepalived]=keepalived [nginx]=nginx [curl]=curl [socat]=socat
+               [killall]=psmisc [pgrep]=procps [pidof]=sysvinit-utils [chromium]=chromium
+               [tcpdump]=tcpdump [hatop]=hatop) ;;
+  bench) want=([haproxy]=haproxy [nginx]=nginx [wrk]=wrk) ;;
+  *) echo "usage: $0 build|demo|test|bench" >&2; exit 2 ;;
+esac
+
+missing=() wished=()
+for tool in "${!need[@]}"; do command -v "$tool" >/dev/null || missing+=("${need[$tool]}"); done
+for tool in "${!want[@]}"; do command -v "$tool" >/dev/null || wished+=("${want[$tool]}"); done
+if [ "${1}" = build ]; then
+  python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
+  command -v cargo >/dev/null || missing+=(cargo rustc)
+fi
+[ ${#missing[@]} -eq 0 ] && [ ${#wished[@]} -eq 0 ] && exit 0
+
+if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
+  export DEBIAN_FRONTEND=noninteractive
+  # A package's service must not start here: `policy-rc.d` saying 101 is Debian's way to ask that.
+  policy=/usr/sbin/policy-rc.d made=
+  if [ ! -e $policy ]; then printf '#!/bin/sh\nexit 101\n' > $policy && chmod 755 $policy && made=1; fi
+  echo "installing: ${missing[*]} ${wished[*]}"
+  apt-get update -qq >/dev/null
+  apt-get install -y -qq --no-install-recommends "${missing[@]}" "${wished[@]}" >/dev/null
+  status=$?
+  [ -n "$made" ] && rm -f $policy
+  [ $status -eq 0 ] && exit 0
+  echo "apt-get could not install all of: ${missing[*]} ${wished[*]}" >&2
+fi
+
+if [ ${#missing[@]} -gt 0 ]; then
+  still=()
+  for tool in "${!need[@]}"; do command -v "$tool" >/dev/null || still+=("${need[$tool]}"); done
+  command -v cargo >/dev/null || [ "${1}" != build ] || still+=("cargo (Rust 1.80 or newer)")
+  if [ ${#still[@]} -gt 0 ]; then
+    echo "missing: ${still[*]}. Install them, for example: sudo apt-get install ${missing[*]}" >&2
+    exit 1
+  fi
+fi
+[ ${#wished[@]} -gt 0 ] && echo "note: without ${wished[*]}, what needs them is skipped" >&2
+exit 0
