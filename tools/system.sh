@@ -5,6 +5,13 @@
 # need them are skipped and say so, so their absence only warns.
 set -u
 
+rust_needed=1.85
+new_enough_rust() {
+  local have
+  have=$(cargo --version 2>/dev/null | cut -d' ' -f2) || return 1
+  [ -n "$have" ] && [ "$(printf '%s\n' "$rust_needed" "$have" | sort -V | head -n1)" = "$rust_needed" ]
+}
+
 # command to look for = Debian package that has it
 declare -A need=()
 declare -A want=()
@@ -24,7 +31,11 @@ for tool in "${!need[@]}"; do command -v "$tool" >/dev/null || missing+=("${need
 for tool in "${!want[@]}"; do command -v "$tool" >/dev/null || wished+=("${want[$tool]}"); done
 if [ "${1}" = build ]; then
   python3 -c 'import ensurepip, venv' 2>/dev/null || missing+=(python3-venv)
-  command -v cargo >/dev/null || missing+=(cargo rustc)
+  # Debian 12's plain rustc is too old; rustc-web is the one that its browsers are built with.
+  if ! new_enough_rust; then
+    if apt-cache show rustc-web >/dev/null 2>&1; then missing+=(rustc-web cargo-web)
+    else missing+=(rustc cargo); fi
+  fi
 fi
 [ ${#missing[@]} -eq 0 ] && [ ${#wished[@]} -eq 0 ] && exit 0
 
@@ -45,7 +56,7 @@ fi
 if [ ${#missing[@]} -gt 0 ]; then
   still=()
   for tool in "${!need[@]}"; do command -v "$tool" >/dev/null || still+=("${need[$tool]}"); done
-  command -v cargo >/dev/null || [ "${1}" != build ] || still+=("cargo (Rust 1.80 or newer)")
+  [ "${1}" != build ] || new_enough_rust || still+=("cargo (Rust $rust_needed or newer, from rustup.rs)")
   if [ ${#still[@]} -gt 0 ]; then
     echo "missing: ${still[*]}. Install them, for example: sudo apt-get install ${missing[*]}" >&2
     exit 1
