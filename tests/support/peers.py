@@ -1,0 +1,78 @@
+"""Real HAProxy as a judge: start it on sockets of its own, ask it, stop it."""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+
+def need(program: str) -> str:
+    """The path of a peer program; skips the test with the reason where there is none."""
+    for folder in ("", "/usr/sbin/", "/sbin/"):
+        found = shutil.which(folder + program)
+        if found:
+            return found
+    pytest.skip(f"{program} is not installed: the comparison with it cannot be made")
+
+
+def free_port() -> int:
+    """A port that was free a moment ago; for programs that cannot bind port 0 and tell."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def wait_for(condition: Callable[[], bool], what: str, seconds: float = 20.0) -> None:
+    """Poll until `condition` holds; fails the test with `what` if it never does."""
+    end = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > end:
+            pytest.fail(f"waited {seconds} s in vain for {what}")
+        time.sleep(0.01)
+
+
+def ask_socket(path: Path, command: str) -> str:
+    """One command to a stats socket; the whole answer."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(10)
+        client.connect(str(path))
+        client.sendall(command.encode() + b"\n")
+        return b"".join(iter(lambda: client.recv(65536), b"")).decode()
+
+
+@contextlib.contextmanager
+def haproxy(folder: Path, configuration: str) -> Iterator[Path]:
+    """Run the real HAProxy with `configuration`; gives the path of an admin stats socket."""
+    program = need("haproxy")
+    stats = folder / "peer.sock"
+    file = folder / "peer.cfg"
+    file.write_text(f"global\n    stats socket {stats} level admin\n{configuration}")
+    log = (folder / "peer.log").open("wb")
+    with log, subprocess.Popen([program, "-db", "-f", file], stdout=log, stderr=log) as process:
+        try:
+            wait_for(
+                lambda: process.poll() is not None or _answers(stats),
+                f"haproxy (its log: {folder / 'peer.log'})",
+            )
+            if process.poll() is not None:
+                pytest.fail((folder / "peer.log").read_text())
+            yield stats
+        finally:
+            process.kill()
+
+
+def _answers(path: Path) -> bool:
+    if not path.exists():
+        return False
+    try:
+        return "Name" in ask_socket(path, "show info")
+    except OSError:
+        return False
