@@ -1,6 +1,6 @@
 """Plans as JSON: the form in which they cross to the Rust engine and stand in golden files.
 
-Enums become their values, addresses strings, tuples arrays; a union member of
+Enums become their values, addresses strings, bytes hex digits, tuples arrays; a union member of
 `SocketAddress` becomes an object with a `kind`. Only writing is needed in Python: processes of
 ours hand each other the objects themselves.
 """
@@ -28,6 +28,8 @@ def to_document(value: Any) -> Any:
         document = {f.name: to_document(getattr(value, f.name)) for f in dataclasses.fields(value)}
         kind = _KINDS.get(type(value))
         return {"kind": kind, **document} if kind else document
+    if isinstance(value, bytes):
+        return value.hex()
     if isinstance(value, (tuple, list)):
         return [to_document(item) for item in value]
     if isinstance(value, dict):

@@ -6,7 +6,7 @@ Durations here are seconds as float, since VRRP's own unit is finer than a milli
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from telamon.base.address import IPAddress, IPInterface
@@ -22,25 +22,100 @@ class InitialState(StrEnum):
 class AuthKind(StrEnum):
     NONE = "none"
     PASS = "pass"
+    HMAC = "hmac"
+
+
+class HmacMode(StrEnum):
+    """How strict an `auth_hmac` receiver is; the steps of a roll-out without a gap."""
+
+    RECEIVE_ONLY = "receive-only"
+    PERMISSIVE = "permissive"
+    ENFORCE = "enforce"
+
+
+@dataclass(frozen=True, slots=True)
+class HmacKey:
+    """One key of `auth_hmac`: `id` 1 to 255, 32 to 64 bytes. One key of the set is sent with."""
+
+    id: int
+    secret: bytes = field(repr=False)
+    active: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Authentication:
-    """VRRPv2 authentication (RFC 2338 5.3.6). `secret` is at most 8 bytes for PASS."""
+    """VRRPv2 authentication (RFC 2338 5.3.6). `secret` is at most 8 bytes for PASS.
+
+    For HMAC (any version) `keys` holds the keys; `monotonic` replaces time by a counter and
+    `window` bounds the clocks' difference in seconds (None: max(3 x interval, 5 s)).
+    """
 
     kind: AuthKind = AuthKind.NONE
-    secret: bytes = b""
+    secret: bytes = field(default=b"", repr=False)
+    keys: tuple[HmacKey, ...] = ()
+    mode: HmacMode = HmacMode.ENFORCE
+    monotonic: bool = False
+    window: Seconds | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class VirtualAddress:
-    """A VIP: address with prefix length, and where it goes (None: the instance's interface)."""
+    """A VIP: address with prefix length, and where it goes (None: the instance's interface).
+
+    The rest is ip-address(8)'s. `preferred_lifetime` is None where the kernel's default holds
+    (0 deprecates an address). `track` unset: its loss from outside is of no consequence.
+    """
 
     address: IPInterface
     device: str | None = None
     label: str | None = None
     broadcast: IPAddress | None = None
     scope: str | None = None
+    peer: IPInterface | None = None
+    preferred_lifetime: int | None = None
+    no_prefix_route: bool = False
+    manage_temporary: bool = False
+    home: bool = False
+    no_dad: bool = False
+    autojoin: bool = False
+    vmac: bool = False
+    track: bool = True
+    track_group: str | None = None
+    source_line: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RoutePlan:
+    """A `virtual_routes` or `static_routes` entry: `arguments` are ip-route(8)'s words.
+
+    `family` is 4 or 6. Keepalived's own words are taken out: `track`, `track_group`.
+    """
+
+    arguments: tuple[str, ...]
+    family: int = 4
+    track: bool = True
+    track_group: str | None = None
+    source_line: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class RulePlan:
+    """A `virtual_rules` or `static_rules` entry: `arguments` are ip-rule(8)'s words."""
+
+    arguments: tuple[str, ...]
+    family: int = 4
+    track: bool = True
+    track_group: str | None = None
+    source_line: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class CommandPlan:
+    """A program to run: argument list, and whom as (None: as the router itself)."""
+
+    command: tuple[str, ...]
+    uid: int | None = None
+    gid: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +140,50 @@ class ScriptPlan:
 
 
 @dataclass(frozen=True, slots=True)
+class FilePlan:
+    """A `track_file`: the number in `path`, times the weight, is added to the priority.
+
+    `initial` None: do not write; `overwrite`: write it even if the file exists.
+    """
+
+    name: str
+    path: str
+    weight: int = 1
+    reverse: bool = False
+    initial: int | None = None
+    overwrite: bool = False
+    source_line: str = ""
+
+
+class ParameterMatch(StrEnum):
+    """How a tracked process's parameters are compared (`param_match`)."""
+
+    EXACT = "exact"
+    INITIAL = "initial"
+    PARTIAL = "partial"
+
+
+@dataclass(frozen=True, slots=True)
+class ProcessWatchPlan:
+    """A `vrrp_track_process`. `command` is its name, and the parameters if they are compared.
+
+    Good while at least `quorum` and at most `quorum_max` (None: no limit) of them run.
+    """
+
+    name: str
+    command: tuple[str, ...]
+    parameters: ParameterMatch | None = None
+    full_command: bool = False
+    weight: int = 1
+    reverse: bool = False
+    quorum: int = 1
+    quorum_max: int | None = None
+    fork_delay: Seconds = 0.0
+    terminate_delay: Seconds = 0.0
+    source_line: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class TrackScript:
     """An instance's `track_script` entry: which script, with what weight."""
 
@@ -80,6 +199,67 @@ class TrackInterface:
     interface: str
     weight: int = 0
     reverse: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TrackFile:
+    """A `track_file` entry of an instance or group: which file, with what weight."""
+
+    file: str
+    weight: int
+    reverse: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TrackProcess:
+    """A `track_process` entry of an instance or group; weight 0 means fault."""
+
+    process: str
+    weight: int
+    reverse: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NotifyPlan:
+    """What is run on a change of state, and what else is told.
+
+    `deleted` is the answer to an instance that a reload removes: `tell_deleted` says DELETED
+    instead of FAULT. `mail` sends mail through `RouterPlan.mail`.
+    """
+
+    master: CommandPlan | None = None
+    backup: CommandPlan | None = None
+    fault: CommandPlan | None = None
+    stop: CommandPlan | None = None
+    deleted: CommandPlan | None = None
+    tell_deleted: bool = False
+    any: CommandPlan | None = None
+    lower_priority_heard: CommandPlan | None = None
+    priority_changes: bool = False
+    mail: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class VmacPlan:
+    """`use_vmac`: adverts and VIPs on a macvlan with the virtual router's own MAC address.
+
+    `name` and `address` None: `vrrp.VRID` and the RFC's. `adverts_from_base`: `vmac_xmit_base`.
+    `for_other_interfaces`: `use_vmac_addr`.
+    """
+
+    name: str | None = None
+    address: str | None = None
+    adverts_from_base: bool = False
+    for_other_interfaces: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class PeerTtl:
+    """TTL range that a unicast peer's adverts must have; None: not checked."""
+
+    peer: IPAddress
+    low: int | None = None
+    high: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +279,8 @@ class GarpPlan:
     lower_priority_delay: Seconds = 5.0
     interval: Seconds = 0.0
     na_interval: Seconds = 0.0
+    extra_interfaces_every: Seconds = 0.0
+    extra_on_all: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,13 +315,105 @@ class InstancePlan:
     checksum_as_v2: bool = False
     track_primary: bool = True
     source_line: str = ""
+    track_files: tuple[TrackFile, ...] = ()
+    track_processes: tuple[TrackProcess, ...] = ()
+    track_source: bool = False
+    notify: NotifyPlan = NotifyPlan()
+    vmac: VmacPlan | None = None
+    routes: tuple[RoutePlan, ...] = ()
+    rules: tuple[RulePlan, ...] = ()
+    accept: bool = True
+    strict: bool = False
+    answer_lower_priority: bool = True
+    advertise_before_yielding: bool = False
+    unicast_ttl: int = 255
+    peer_ttls: tuple[PeerTtl, ...] = ()
+    promote_secondaries: bool = False
+    timer_expired_backup: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class SyncGroupPlan:
+    """A `vrrp_sync_group`: its members are master only together.
+
+    `tracking_weight`: members' weights count although they may differ.
+    """
+
+    name: str
+    members: tuple[str, ...]
+    track_interfaces: tuple[TrackInterface, ...] = ()
+    track_scripts: tuple[TrackScript, ...] = ()
+    track_files: tuple[TrackFile, ...] = ()
+    track_processes: tuple[TrackProcess, ...] = ()
+    tracking_weight: bool = False
+    notify: NotifyPlan = NotifyPlan()
+    source_line: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MailPlan:
+    """Where mail about changes of state goes. `server` is a name or an address."""
+
+    server: str
+    port: int = 25
+    sender: str = ""
+    receivers: tuple[str, ...] = ()
+    helo: str = ""
+    timeout: Seconds = 30.0
+    faults: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class FifoPlan:
+    """A FIFO that gets a line for each change of state, and the program that reads it."""
+
+    path: str
+    uid: int | None = None
+    gid: int | None = None
+    reader: CommandPlan | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class StaticPlan:
+    """What is set up at start and stays, whoever is master (`static_…` blocks)."""
+
+    addresses: tuple[VirtualAddress, ...] = ()
+    routes: tuple[RoutePlan, ...] = ()
+    rules: tuple[RulePlan, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class InterfaceDelay:
+    """`interface_up_down_delays`: a change that lasts less is not seen."""
+
+    interface: str
+    down: Seconds
+    up: Seconds
 
 
 @dataclass(frozen=True, slots=True)
 class RouterPlan:
-    """All of it. `router_id` labels logs; `digest` names the files' content (hex)."""
+    """All of it. `router_id` labels logs; `digest` names the files' content (hex).
+
+    `startup_delay` s pass before any instance starts. `allow_missing_interfaces`: Keepalived's
+    `dynamic_interfaces`.
+    """
 
     router_id: str
     instances: tuple[InstancePlan, ...] = ()
     scripts: tuple[ScriptPlan, ...] = ()
     digest: str = ""
+    groups: tuple[SyncGroupPlan, ...] = ()
+    files: tuple[FilePlan, ...] = ()
+    processes: tuple[ProcessWatchPlan, ...] = ()
+    statics: StaticPlan = StaticPlan()
+    interface_delays: tuple[InterfaceDelay, ...] = ()
+    track_groups: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    mail: MailPlan | None = None
+    fifos: tuple[FifoPlan, ...] = ()
+    fifo_states_on_reload: bool = False
+    startup: CommandPlan | None = None
+    shutdown: CommandPlan | None = None
+    startup_delay: Seconds = 0.0
+    allow_missing_interfaces: bool = False
+    script_security: bool = False
