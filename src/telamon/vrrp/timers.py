@@ -1,0 +1,71 @@
+"""The timers of one instance, and how long the protocol's intervals are."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+from telamon.plan.router import Seconds
+from telamon.vrrp.events import Instant
+
+
+class Timer(Enum):
+    ADVERT = auto()
+    """When to send the next advert (master)."""
+    DOWN = auto()
+    """When to take over unless the master is heard (backup)."""
+    PREEMPT_DELAY = auto()
+    """Until when a weaker master is still obeyed."""
+    SECOND_BURST = auto()
+    """When to announce the addresses for the second time."""
+    REFRESH = auto()
+    """When to announce them again for good measure."""
+    ANNOUNCE_QUEUE = auto()
+    """When the next spaced announcement may leave."""
+
+
+class TimerTable:
+    """At most one deadline for each timer; the next timeout is their minimum."""
+
+    __slots__ = ("_deadlines",)
+
+    def __init__(self) -> None:
+        self._deadlines: dict[Timer, Instant] = {}
+
+    def arm(self, timer: Timer, deadline: Instant) -> None:
+        self._deadlines[timer] = deadline
+
+    def disarm(self, timer: Timer) -> None:
+        self._deadlines.pop(timer, None)
+
+    def clear(self) -> None:
+        self._deadlines.clear()
+
+    def deadline(self, timer: Timer) -> Instant | None:
+        return self._deadlines.get(timer)
+
+    def next_timeout(self) -> Instant | None:
+        return min(self._deadlines.values(), default=None)
+
+    def take_due(self, now: Instant) -> tuple[Timer, Instant] | None:
+        """The timer that ran out first, with its deadline; it is disarmed. None: none is due."""
+        if not self._deadlines:
+            return None
+        timer = min(self._deadlines, key=lambda t: (self._deadlines[t], t.value))
+        if self._deadlines[timer] > now:
+            return None
+        return timer, self._deadlines.pop(timer)
+
+
+def skew(version: int, priority: int, interval: Seconds) -> Seconds:
+    """How much longer a weaker node waits, so that the strongest is first.
+
+    RFC 3768 6.1 counts in parts of a second whatever the interval is; RFC 9568 6.1 in parts of
+    the master's interval. Keepalived does not round to centiseconds, nor do we.
+    """
+    share = (256 - priority) / 256
+    return share if version == 2 else share * interval
+
+
+def down_interval(version: int, priority: int, interval: Seconds, adverts: int) -> Seconds:
+    """After which silence the master counts as gone. `adverts` is the RFCs' 3."""
+    return adverts * interval + skew(version, priority, interval)
