@@ -223,6 +223,8 @@ class Core:
         child.phase = Phase.STOPPING
         self.wanted.discard(child.role)
         out: list[Effect] = [Log(Urgency.WARNING, f"the {child.role} stops: {reason}")]
+        if self._reload is not None:
+            out += self._abandon(f"the {child.role} was stopped meanwhile")
         if child.role is Role.PROXY:
             out += self._tell_proxy_down(reason)
             out.append(ReleaseListeners())
@@ -384,7 +386,8 @@ class Core:
             return [Answer(token, True, f"the {role} is stopped"), *self._maybe_done()]
         self._stops.append((token, role))
         self.wanted.discard(role)
-        return self._stop_child(child, now)
+        out = self._abandon(f"the {role} is being stopped") if self._reload is not None else []
+        return out + self._stop_child(child, now)
 
     def command_restart(self, role: Role, token: int, now: Seconds) -> list[Effect]:
         """Stop and start. (The edge restarts a running proxy by `reload`, without a gap.)"""

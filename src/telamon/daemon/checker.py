@@ -1,0 +1,180 @@
+"""Runs the health checks of all servers in the proxy's control loop.
+
+One non-blocking connection a check; the loop's writability callback and one timer end it. At
+most `limit` checks run at the same time: the rest wait their turn in order, so that thousands
+of servers due at one moment need a bounded number of descriptors.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import random
+import socket
+import struct
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from telamon.base.address import InetAddress, SocketAddress, UnixAddress
+from telamon.checks import schedule, tcp
+from telamon.checks.health import Health, interval
+from telamon.checks.outcome import Outcome
+from telamon.plan.proxy import Check, Timeouts
+
+_NO_LINGER = struct.pack("ii", 1, 0)
+
+
+CONCURRENT = 1000
+"""How many checks may hold a descriptor at the same time."""
+
+
+@dataclass(slots=True, eq=False)
+class Target:
+    """One checked server. `address` may change at run time; `paused` checks do not run."""
+
+    check: Check
+    timeouts: Timeouts
+    address: SocketAddress
+    health: Callable[[], Health]
+    report: Callable[[Outcome], None]
+    paused: bool = False
+    running: bool = False
+    _timer: asyncio.TimerHandle | None = None
+    _due: float = 0.0
+
+
+@dataclass(slots=True)
+class Checker:
+    """Call `start` inside the loop that shall run the checks."""
+
+    spread: int
+    limit: int = CONCURRENT
+    draw: random.Random = field(default_factory=random.Random)
+    _targets: list[Target] = field(default_factory=list)
+    _waiting: deque[Target] = field(default_factory=deque)
+    _busy: int = 0
+    _stopped: bool = False
+
+    def start(self, targets: list[Target]) -> None:
+        loop = asyncio.get_running_loop()
+        self._targets = targets
+        delays = schedule.first_delays([t.check.interval for t in targets])
+        for target, delay in zip(targets, delays, strict=True):
+            self._arm(target, loop.time() + delay / 1000)
+
+    def stop(self) -> None:
+        """No further check starts, and none reports."""
+        self._stopped = True
+        for target in self._targets:
+            if target._timer is not None:
+                target._timer.cancel()
+        self._waiting.clear()
+
+    def _arm(self, target: Target, due: float) -> None:
+        loop = asyncio.get_running_loop()
+        target._due = due
+        target._timer = loop.call_at(due, self._fire, target)
+
+    def _fire(self, target: Target) -> None:
+        if self._stopped:
+            return
+        if target.paused:
+            self._rearm(target)
+        elif self._busy >= self.limit:
+            self._waiting.append(target)
+        else:
+            self._begin(target)
+
+    def _rearm(self, target: Target) -> None:
+        """The next check: one interval after this one was due, so that the pace holds."""
+        loop = asyncio.get_running_loop()
+        pause = schedule.next_delay(interval(target.check, target.health()), self.spread, self.draw)
+        self._arm(target, max(loop.time(), target._due + pause / 1000))
+
+    def _begin(self, target: Target) -> None:
+        loop = asyncio.get_running_loop()
+        self._busy += 1
+        target.running = True
+        begun = loop.time()
+        try:
+            sock = _socket(target.address)
+        except OSError as error:
+            self._end(target, tcp.refused(error.errno or 0, 0.0))
+            return
+        try:
+            code = sock.connect_ex(_destination(target.address))
+        except OSError as error:
+            # Not a connection error but, for instance, a unix path that is too long.
+            code = error.errno or errno.EINVAL
+        if code in (errno.EINPROGRESS, errno.EAGAIN):
+            _Attempt(self, target, sock, begun)
+            return
+        _abort(sock)
+        took = loop.time() - begun
+        self._end(target, tcp.refused(code, took) if code else tcp.connected(took))
+
+    def _end(self, target: Target, outcome: Outcome) -> None:
+        self._busy -= 1
+        target.running = False
+        if self._stopped:
+            return
+        if not target.paused:
+            target.report(outcome)
+        self._rearm(target)
+        while self._waiting and self._busy < self.limit:
+            self._begin(self._waiting.popleft())
+
+
+class _Attempt:
+    """One connection under way."""
+
+    __slots__ = ("_begun", "_checker", "_sock", "_target", "_timer")
+
+    def __init__(self, checker: Checker, target: Target, sock: socket.socket, begun: float):
+        loop = asyncio.get_running_loop()
+        self._checker, self._target, self._sock, self._begun = checker, target, sock, begun
+        limit = tcp.connect_limit(target.check, target.timeouts) / 1000
+        loop.add_writer(sock.fileno(), self._writable)
+        self._timer = loop.call_at(begun + limit, self._expired)
+
+    def _writable(self) -> None:
+        code = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+        took = self._close()
+        self._checker._end(self._target, tcp.refused(code, took) if code else tcp.connected(took))
+
+    def _expired(self) -> None:
+        took = self._close()
+        self._checker._end(self._target, tcp.timed_out(took))
+
+    def _close(self) -> float:
+        loop = asyncio.get_running_loop()
+        self._timer.cancel()
+        loop.remove_writer(self._sock.fileno())
+        _abort(self._sock)
+        return loop.time() - self._begun
+
+
+def _socket(address: SocketAddress) -> socket.socket:
+    if isinstance(address, InetAddress):
+        family = socket.AF_INET6 if address.is_ipv6 else socket.AF_INET
+    else:
+        family = socket.AF_UNIX
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setblocking(False)
+    return sock
+
+
+def _destination(address: SocketAddress) -> tuple[str, int] | bytes:
+    if isinstance(address, InetAddress):
+        return (str(address.host), address.port)
+    assert isinstance(address, UnixAddress)
+    return (b"\0" if address.abstract else b"") + address.path.encode()
+
+
+def _abort(sock: socket.socket) -> None:
+    """Close by a reset, as HAProxy's checks do: thousands of checks leave no TIME_WAIT."""
+    with contextlib.suppress(OSError):
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+    sock.close()

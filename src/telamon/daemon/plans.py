@@ -1,0 +1,117 @@
+"""Reads the files of a run and makes of them what the roles carry out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from telamon.base.diagnostic import Report
+from telamon.kernel.sockets import DEFAULT_BACKLOG, SocketWish
+from telamon.plan.process import StatsSocket
+from telamon.plan.proxy import Listener, Proxy, ProxyPlan
+from telamon.plan.router import RouterPlan
+
+
+@dataclass(frozen=True, slots=True)
+class Files:
+    """What the command line names. At least one of the two kinds is given."""
+
+    haproxy: tuple[Path, ...] = ()
+    keepalived: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Plans:
+    """One plan for each role of the run; None where its file was not given."""
+
+    proxy: ProxyPlan | None = None
+    router: RouterPlan | None = None
+
+
+def load(files: Files) -> tuple[Plans | None, Report]:
+    """Both files and what only both show. None in place of plans if an error was found."""
+    report = Report()
+    proxy = router = director = None
+    # The front ends are imported here so that their cost falls on those who load files.
+    if files.haproxy:
+        from telamon.haproxy import load as haproxy
+
+        loaded = haproxy.load(list(files.haproxy))
+        proxy = loaded.plan
+        report.extend(loaded.report)
+    if files.keepalived is not None:
+        from telamon.keepalived import load as keepalived
+
+        other = keepalived.load(files.keepalived)
+        router, director = other.router, other.director
+        report.extend(other.report)
+    if report.failed:
+        return None, report
+    if proxy is not None and router is not None:
+        from telamon.plan.conflicts import find_conflicts
+
+        report.extend(find_conflicts(proxy, router, director))
+        if report.failed:
+            return None, report
+        router = follow_proxy(router)
+    return Plans(proxy, router), report
+
+
+def follow_proxy(router: RouterPlan) -> RouterPlan:
+    """Every instance depends on the proxy that runs beside it, whatever the file tracks."""
+    instances = tuple(replace(instance, track_proxy=True) for instance in router.instances)
+    return replace(router, instances=instances)
+
+
+@dataclass(frozen=True, slots=True)
+class Bindings:
+    """All sockets that a proxy needs, listeners first, in the order of `wishes`."""
+
+    listeners: Sequence[tuple[Proxy, Listener]]
+    stats: Sequence[StatsSocket]
+    wishes: Sequence[SocketWish]
+
+
+def bindings(plan: ProxyPlan) -> Bindings:
+    """The listening sockets of `plan`."""
+    listeners = [
+        (proxy, listener)
+        for proxy in plan.proxies
+        if proxy.frontend is not None and not proxy.disabled
+        for listener in proxy.frontend.listeners
+    ]
+    stats = plan.process.stats_sockets
+    wishes = [_listener_wish(plan, proxy, listener) for proxy, listener in listeners]
+    wishes += [
+        SocketWish(
+            item.address, mode=item.mode, uid=item.uid, gid=item.gid, place="stats socket"
+        )
+        for item in stats
+    ]
+    return Bindings(listeners, stats, wishes)
+
+
+def _listener_wish(plan: ProxyPlan, proxy: Proxy, listener: Listener) -> SocketWish:
+    front = proxy.frontend
+    assert front is not None
+    # As HAProxy: the accept queue is as long as the frontend may have connections.
+    backlog = (
+        listener.backlog
+        or front.backlog
+        or listener.maxconn
+        or front.maxconn
+        or plan.process.maxconn
+        or DEFAULT_BACKLOG
+    )
+    return SocketWish(
+        listener.address,
+        interface=listener.interface,
+        mode=listener.mode,
+        uid=listener.uid,
+        gid=listener.gid,
+        v6only=listener.v6only,
+        v4v6=listener.v4v6,
+        backlog=backlog,
+        place=listener.source_line,
+    )

@@ -1,0 +1,95 @@
+"""Accepts on the stats sockets and feeds each client's `CommandSession`."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import errno
+import logging
+import socket
+from collections.abc import Sequence
+
+from telamon.plan.process import ProcessPlan, StatsSocket
+from telamon.runtime.ports import ProxyControl
+from telamon.runtime.session import CommandSession
+
+LOG = logging.getLogger("telamon.proxy")
+
+_NO_ROOM = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
+_READ = 16384
+
+
+class StatsSockets:
+    """Serves bound, listening sockets. `stats maxconn` bounds the clients of all together.
+
+    A client over the bound waits in the accept queue, as with HAProxy.
+    """
+
+    def __init__(
+        self,
+        process: ProcessPlan,
+        sockets: Sequence[tuple[StatsSocket, socket.socket]],
+        control: ProxyControl,
+    ) -> None:
+        self._timeout = process.stats_timeout / 1000 or None
+        self._room = asyncio.Semaphore(process.stats_maxconn)
+        self._sockets = sockets
+        self._control = control
+        self._accepting: list[asyncio.Task[None]] = []
+        self._clients: set[asyncio.Task[None]] = set()
+
+    def start(self) -> None:
+        for plan, sock in self._sockets:
+            sock.setblocking(False)
+            self._accepting.append(asyncio.create_task(self._accept(plan, sock)))
+
+    async def close(self, *, clients: bool) -> None:
+        """Accept no more; with `clients` cut off those that are connected."""
+        tasks = [*self._accepting, *(self._clients if clients else ())]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        self._accepting.clear()
+        for _, sock in self._sockets:
+            sock.close()
+
+    async def _accept(self, plan: StatsSocket, sock: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while True:
+            await self._room.acquire()
+            try:
+                client, _ = await loop.sock_accept(sock)
+            except OSError as error:
+                self._room.release()
+                if error.errno not in _NO_ROOM:
+                    LOG.error("stats socket %s: %s", plan.address, error.strerror)
+                await asyncio.sleep(1.0)
+                continue
+            except asyncio.CancelledError:
+                self._room.release()
+                raise
+            task = asyncio.create_task(self._serve(plan, client))
+            self._clients.add(task)
+            task.add_done_callback(self._clients.discard)
+
+    async def _serve(self, plan: StatsSocket, client: socket.socket) -> None:
+        try:
+            client.setblocking(False)
+            session = CommandSession(self._control, plan.level, str(plan.address))
+            with contextlib.suppress(OSError, TimeoutError):
+                await self._talk(session, client)
+        except Exception:
+            LOG.exception("stats socket %s: a command failed", plan.address)
+        finally:
+            client.close()
+            self._room.release()
+
+    async def _talk(self, session: CommandSession, client: socket.socket) -> None:
+        loop = asyncio.get_running_loop()
+        while not session.closed:
+            data = await asyncio.wait_for(loop.sock_recv(client, _READ), self._timeout)
+            answer = session.feed(data) if data else session.end_of_file()
+            if answer:
+                await asyncio.wait_for(loop.sock_sendall(client, answer), self._timeout)
+            if not data:
+                return
