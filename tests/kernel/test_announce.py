@@ -6,15 +6,15 @@ from ipaddress import IPv4Address, IPv6Address
 
 from telamon.kernel.announce import gratuitous_arp, neighbour_advertisement
 
-MAC = bytes.fromhex("0a1b2c3d4e5f")
+MAC = bytes.fromhex("fa8f4c9afe12")
 
 
 def test_gratuitous_arp_has_keepalived_s_form() -> None:
     # Captured from keepalived 2.2.7: a broadcast request, target hardware address all ones.
     assert gratuitous_arp(IPv4Address("10.77.0.100"), MAC).hex() == (
-        "ffffffffffff" "0a1b2c3d4e5f" "0806"
+        "ffffffffffff" "fa8f4c9afe12" "0806"
         "0001" "0800" "06" "04" "0001"
-        "0a1b2c3d4e5f" "0a4d0064" "ffffffffffff" "0a4d0064"
+        "fa8f4c9afe12" "0a4d0064" "ffffffffffff" "0a4d0064"
     )  # fmt: skip
 
 
@@ -31,6 +31,15 @@ def test_neighbour_advertisement() -> None:
     assert body[8:24] == vip.packed
     assert body[24:] == bytes([2, 1]) + MAC
     assert _sum16(ip[8:40] + bytes([0, 0, 0, len(body), 0, 0, 0, 58]) + body) == 0xFFFF
+
+
+def test_neighbour_advertisement_is_keepalived_s_to_the_byte() -> None:
+    # Captured from keepalived 2.2.7.
+    assert neighbour_advertisement(IPv6Address("fe80::99"), MAC, router=False).hex() == (
+        "333300000001" "fa8f4c9afe12" "86dd" "60000000" "0020" "3aff"
+        "fe800000000000000000000000000099" "ff020000000000000000000000000001"
+        "8800132f20000000" "fe800000000000000000000000000099" "0201fa8f4c9afe12"
+    )  # fmt: skip
 
 
 def test_a_router_says_so() -> None:

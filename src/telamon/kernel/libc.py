@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import time
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -15,9 +16,11 @@ MCL_CURRENT = 1
 MCL_FUTURE = 2
 MCL_ONFAULT = 4
 
-_CLOCK_MONOTONIC = 1
+_CLOCK_BOOTTIME = 7
 _TFD_FLAGS = os.O_NONBLOCK | os.O_CLOEXEC
 _TFD_TIMER_ABSTIME = 1
+_ROUNDING = 1000
+"""Nanoseconds added to a deadline, so that it is past, in floating point too, when it fires."""
 
 
 class _Timespec(ctypes.Structure):
@@ -41,14 +44,14 @@ def lock_memory(flags: int) -> None:
 
 
 class Timer:
-    """A timerfd on the monotonic clock (the one of `time.monotonic`), with one deadline.
+    """A timerfd with one deadline on the clock of `now`, which also counts suspended time.
 
     epoll's own timeout counts whole milliseconds and rounds up, which at an interval of 10 ms is
     a tenth of it; a timerfd is exact to the microsecond.
     """
 
     def __init__(self) -> None:
-        self._fd = _checked(_libc.timerfd_create(_CLOCK_MONOTONIC, _TFD_FLAGS), "timerfd_create")
+        self._fd = _checked(_libc.timerfd_create(_CLOCK_BOOTTIME, _TFD_FLAGS), "timerfd_create")
         self._spec = _Itimerspec()
         self._pointer = ctypes.byref(self._spec)
         self._armed: float | None = None
@@ -57,12 +60,12 @@ class Timer:
         return self._fd
 
     def arm(self, deadline: float | None) -> None:
-        """Become readable at `deadline` (seconds of `time.monotonic`), or never."""
+        """Become readable at `deadline` (seconds of `now`), or never."""
         if deadline == self._armed:
             return
         self._armed = deadline
         # A value of zero disarms (timerfd_create(2)), so a deadline in the past is 1 ns.
-        nanoseconds = 0 if deadline is None else max(1, int(deadline * 1e9))
+        nanoseconds = 0 if deadline is None else max(1, int(deadline * 1e9) + _ROUNDING)
         self._spec.value.sec, self._spec.value.nsec = divmod(nanoseconds, 1_000_000_000)
         _checked(
             _libc.timerfd_settime(self._fd, _TFD_TIMER_ABSTIME, self._pointer, None),
@@ -77,3 +80,8 @@ class Timer:
 
     def close(self) -> None:
         os.close(self._fd)
+
+
+def now() -> float:
+    """Seconds of CLOCK_BOOTTIME: monotonic, and it goes on while the machine sleeps."""
+    return time.clock_gettime(_CLOCK_BOOTTIME)

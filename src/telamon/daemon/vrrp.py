@@ -1,0 +1,562 @@
+"""The router role: the core's decisions, carried out.
+
+One process, one thread, one loop that waits in one place. Each wake-up reads everything that has
+arrived (adverts, link and address changes, script results, the proxy's death, the supervisor),
+hands it to the core and carries out the effects in the order given; only then are timers looked
+at, so that a node that wakes late hears what was said meanwhile before it speaks.
+
+Nothing in here may wait: scripts run in a helper (`telamon.daemon.scripts`), the log is written
+only when it takes the line (`telamon.kernel.steady_log`), the supervisor's channel likewise, and
+netlink answers within its own system call.
+
+Without a supervisor (`channel` None) the role runs alone, as `keepalived` does.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import select
+import signal
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from telamon.daemon.messages import (
+    Channel,
+    Failed,
+    InstanceStatus,
+    Message,
+    NewPlan,
+    ProxyDown,
+    ProxyUp,
+    Ready,
+    RouterStatus,
+    Status,
+    Stop,
+    Stopping,
+)
+from telamon.daemon.router_addresses import RouterAddresses
+from telamon.daemon.router_sockets import RouterSockets
+from telamon.daemon.scripts import Helper, HelperGone, ScriptResult
+from telamon.kernel import libc, realtime, sysctl
+from telamon.kernel.announce import Announcer
+from telamon.kernel.interfaces import Interfaces
+from telamon.kernel.netlink import Monitor, Netlink
+from telamon.kernel.process import die_with_parent, set_name
+from telamon.kernel.rtnetlink import Address, AddressAdded, AddressRemoved, Link
+from telamon.kernel.steady_log import SteadyLog
+from telamon.kernel.vrrp_socket import VrrpSocket
+from telamon.plan.router import RouterPlan
+from telamon.vrrp import effects as do
+from telamon.vrrp.events import Interface, Received
+from telamon.vrrp.notices import Notice
+from telamon.vrrp.router import Router
+
+NAME = "keepalived"
+"""What `pidof`, `pgrep -x` and `killall` know the role by."""
+
+Write = Callable[[do.Urgency, str], None]
+
+_HELPER_RESTART = 1.0
+_HELPER_LEAVES_WITHIN = 2.0
+_LOG_AGAIN = 0.2
+
+
+class _Readable(Protocol):
+    def fileno(self) -> int: ...
+
+
+def run(
+    plan: RouterPlan,
+    channel: Channel | None,
+    *,
+    log: Write | None = None,
+    supervisor: int | None = None,
+    reload: Callable[[], RouterPlan | None] | None = None,
+) -> int:
+    """Be the router until told to stop; the exit status.
+
+    `supervisor` is the parent's pid, if the role shall not outlive it. Without a `channel`,
+    `reload` gives the new plan on SIGHUP, or None (having said why) to keep the old one.
+    """
+    if supervisor is not None:
+        die_with_parent(supervisor)
+    set_name(NAME)
+    # First of all: a fork gets dearer and riskier with everything that is open.
+    helper = Helper.start()
+    try:
+        role = _Role(plan, channel, helper, log, reload)
+    except OSError as error:
+        reason = f"the router cannot start: {error.strerror or error} (CAP_NET_RAW, CAP_NET_ADMIN?)"
+        if channel is not None:
+            channel.send(Failed(reason))
+        (log or _to_stderr())(do.Urgency.ERROR, reason)
+        helper.close()
+        os.waitpid(helper.pid, 0)
+        return 1
+    try:
+        return role.run()
+    finally:
+        role.close()
+
+
+def _to_stderr() -> Write:
+    steady = SteadyLog(2)
+    return lambda _urgency, text: steady.line(text)
+
+
+@dataclass(slots=True)
+class _Proxy:
+    """The proxy as the supervisor told of it; its pidfd is readable once it has died."""
+
+    pid: int
+    pidfd: int
+
+
+class _Role:
+    def __init__(
+        self,
+        plan: RouterPlan,
+        channel: Channel | None,
+        helper: Helper,
+        log: Write | None,
+        reload: Callable[[], RouterPlan | None] | None,
+    ) -> None:
+        self._plan = plan
+        self._channel = channel
+        self._helper: Helper | None = helper
+        self._helper_at: float | None = None
+        self._write_log = log
+        self._steady = SteadyLog(2)
+        self._reload = reload
+        self._unsent: dict[type[Message], Message] = {}
+        self._proxy: _Proxy | None = None
+        self._script_problems: dict[str, str] = {}
+        self._unsendable: dict[str, int] = {}
+        self._told: dict[str, Interface] = {}
+        self._running = True
+        self._handlers: dict[int, Callable[[], None]] = {}
+        self._epoll = select.epoll()
+        self._timer = libc.Timer()
+        self._signals, self._signal_writer = _catch_signals()
+        self._monitor = Monitor()
+        self._netlink = Netlink()
+        self._announcer = Announcer()
+        # The monitor is open by now, so that no change between the two is missed.
+        self._interfaces = Interfaces(self._netlink.links(), self._netlink.addresses())
+        self._addresses = RouterAddresses(
+            self._netlink, self._interfaces, self._tell_guard, self._warn
+        )
+        self._sockets = RouterSockets(
+            self._interfaces, self._socket_opened, self._socket_closed, self._warn
+        )
+        self._core = Router(plan)
+
+    def run(self) -> int:
+        self._info(realtime.enter())
+        self._watch(self._timer, self._timer.clear)
+        self._watch(self._signals, self._read_signals)
+        self._watch(self._monitor, self._read_monitor)
+        if self._helper is not None:
+            self._watch(self._helper, self._read_helper)
+            self._helper.watch(self._plan.scripts)
+        if self._channel is not None:
+            self._channel.setblocking(False)
+            self._watch(self._channel, self._read_channel)
+        self._sockets.require(self._core.transports())
+        self._carry_out(self._core.start(libc.now()))
+        self._tell_interfaces()
+        self._say(Ready())
+        self._say_status()
+        while self._running:
+            self._turn()
+        return 0
+
+    def close(self) -> None:
+        """Let go of everything; the helper is given a moment to end its scripts."""
+        self._sockets.close()
+        if self._helper is not None:
+            self._helper.close()
+            _reap(self._helper.pid, _HELPER_LEAVES_WITHIN)
+        for closable in (
+            self._announcer, self._netlink, self._monitor, self._timer, self._epoll,
+            self._signals,
+        ):  # fmt: skip
+            closable.close()
+        signal.set_wakeup_fd(-1)
+        self._signal_writer.close()
+        self._forget_proxy()
+        self._steady.flush()
+
+    # The loop
+
+    def _turn(self) -> None:
+        self._arm()
+        for fd, _events in self._epoll.poll():
+            # An earlier handler of this very round may have closed a later one's descriptor.
+            handler = self._handlers.get(fd)
+            if handler is not None:
+                handler()
+        if not self._running:
+            return
+        now = libc.now()
+        due = self._core.next_timeout()
+        if due is not None and due <= now:
+            self._carry_out(self._core.handle_timeout(now))
+        self._addresses.retry(now)
+        if self._helper_at is not None and self._helper_at <= now:
+            self._restart_helper()
+        self._steady.flush()
+        self._send_unsent()
+
+    def _arm(self) -> None:
+        behind = self._steady.behind or bool(self._unsent)
+        moments = (
+            self._core.next_timeout(),
+            self._addresses.deadline,
+            self._helper_at,
+            libc.now() + _LOG_AGAIN if behind else None,
+        )
+        self._timer.arm(min((m for m in moments if m is not None), default=None))
+
+    def _watch(self, source: _Readable, handler: Callable[[], None]) -> None:
+        fd = source.fileno()
+        self._handlers[fd] = handler
+        self._epoll.register(fd, select.EPOLLIN)
+
+    def _unwatch(self, fd: int) -> None:
+        if self._handlers.pop(fd, None) is not None:
+            self._epoll.unregister(fd)
+
+    # Effects
+
+    def _carry_out(self, effects: list[do.Effect]) -> None:
+        changed = False
+        for effect in effects:
+            match effect:
+                case do.SendAdvert():
+                    self._send_advert(effect)
+                case do.AddAddresses(instance, addresses):
+                    self._addresses.add(instance, addresses, libc.now())
+                case do.RemoveAddresses(instance, addresses):
+                    self._addresses.remove(instance, addresses)
+                case do.SendGratuitous():
+                    self._announce(effect)
+                case do.StateChanged():
+                    self._state_changed(effect)
+                    changed = True
+                case do.GroupChanged(group, state):
+                    self._info(f"({group}) sync group is {state.name} now")
+                case do.Log(urgency, text):
+                    self._log(urgency, text)
+                case do.Noticed(notice):
+                    self._noticed(notice)
+        if changed:
+            self._say_status()
+
+    def _send_advert(self, effect: do.SendAdvert) -> None:
+        sock = self._sockets.get(effect.interface, effect.source.version)
+        if sock is None:
+            return
+        try:
+            sock.send(effect.payload, effect.source, effect.destination)
+        except OSError as error:
+            number = error.errno or 0
+            if self._unsendable.get(effect.instance) != number:
+                self._warn(
+                    f"({effect.instance}) cannot send an advert from {effect.source} to "
+                    f"{effect.destination} on {effect.interface}: {error.strerror}"
+                )
+            self._unsendable[effect.instance] = number
+        else:
+            if effect.instance in self._unsendable:
+                del self._unsendable[effect.instance]
+                self._info(f"({effect.instance}) adverts can be sent again")
+
+    def _announce(self, effect: do.SendGratuitous) -> None:
+        link = self._interfaces.link(effect.device)
+        if link is None or not link.speaks_arp:
+            return
+        router = effect.address.version == 6 and sysctl.ipv6_forwarding(effect.device)
+        # A link that is down says so elsewhere; the next burst comes with the next election.
+        with contextlib.suppress(OSError):
+            self._announcer.announce(effect.address, effect.device, link.mac, router=router)
+
+    def _state_changed(self, effect: do.StateChanged) -> None:
+        name, new = effect.instance, effect.new.name
+        self._info(f"({name}) Entering {new} STATE")
+        self._info(
+            f"({name}) {effect.old.name} -> {new}, priority {effect.priority}: {effect.reason}"
+        )
+
+    def _noticed(self, notice: Notice) -> None:
+        mend = f"; {notice.mend}" if notice.mend else ""
+        urgency = do.Urgency.INFO if notice.harmless else do.Urgency.WARNING
+        self._log(
+            urgency,
+            f"({notice.instance}) [{notice.kind.value}] {notice.peer}: {notice.text}{mend}",
+        )
+
+    # What arrives
+
+    def _socket_opened(self, interface: str, sock: VrrpSocket) -> None:
+        self._watch(sock, lambda: self._read_adverts(interface, sock))
+
+    def _socket_closed(self, sock: VrrpSocket) -> None:
+        self._unwatch(sock.fileno())
+
+    def _read_adverts(self, interface: str, sock: VrrpSocket) -> None:
+        for datagram in sock.receive():
+            received = Received(
+                interface,
+                datagram.payload,
+                datagram.source,
+                datagram.destination,
+                datagram.ttl,
+            )
+            self._carry_out(self._core.handle_received(received, libc.now()))
+
+    def _read_monitor(self) -> None:
+        changes = self._monitor.changes()
+        if changes is None:
+            self._warn("netlink changes were lost in a burst; asking for everything anew")
+            self._interfaces.replace(self._netlink.links(), self._netlink.addresses())
+            for name in self._core.interfaces():
+                self._sockets.refresh(name)
+            self._tell_interfaces()
+            for device, address in self._addresses.missing():
+                self._carry_out(self._core.handle_address_removed(device, address, libc.now()))
+            return
+        for change in changes:
+            self._interfaces.apply(change)
+            if isinstance(change, AddressAdded | AddressRemoved):
+                name = self._interfaces.name(change.address.index)
+            else:
+                name = change.name
+                self._sockets.refresh(name)
+            self._tell_interface(name)
+            if isinstance(change, AddressRemoved):
+                ip = change.address.interface.ip
+                self._carry_out(self._core.handle_address_removed(name, ip, libc.now()))
+            elif isinstance(change, Link):
+                self._addresses.tell_guard()
+
+    def _tell_interfaces(self) -> None:
+        for name in sorted(self._core.interfaces()):
+            self._tell_interface(name)
+
+    def _tell_interface(self, name: str) -> None:
+        """Tell the core what it has not been told yet of an interface that it cares for."""
+        if name not in self._core.interfaces():
+            return
+        link = self._interfaces.link(name)
+        fact = Interface(name)
+        if link is not None:
+            fact = Interface(name, link.running, self._interfaces.addresses(name), link.mtu)
+        if self._told.get(name) != fact:
+            self._told[name] = fact
+            self._carry_out(self._core.handle_interface(fact, libc.now()))
+
+    def _read_helper(self) -> None:
+        if self._helper is None:
+            return
+        try:
+            for result in self._helper.results():
+                self._script_ended(result)
+        except HelperGone:
+            self._warn("the script helper died; starting another one")
+            self._unwatch(self._helper.fileno())
+            self._helper.close()
+            _reap(self._helper.pid, 0.0)
+            self._helper = None
+            self._helper_at = libc.now() + _HELPER_RESTART
+
+    def _script_ended(self, result: ScriptResult) -> None:
+        if result.reason != self._script_problems.get(result.name, ""):
+            self._script_problems[result.name] = result.reason
+            if result.reason:
+                self._warn(f"script {result.name}: {result.reason}")
+            else:
+                self._info(f"script {result.name}: succeeds")
+        self._carry_out(self._core.handle_script(result.name, result.ok, libc.now()))
+
+    def _restart_helper(self) -> None:
+        self._helper_at = None
+        self._helper = Helper.start()
+        self._watch(self._helper, self._read_helper)
+        self._helper.watch(self._plan.scripts)
+        self._addresses.tell_guard(anew=True)
+
+    def _tell_guard(self, addresses: tuple[Address, ...]) -> None:
+        if self._helper is not None:
+            self._helper.guard(addresses)
+
+    def _read_signals(self) -> None:
+        for number in self._signals.recv(64):
+            if number in (signal.SIGTERM, signal.SIGINT):
+                name = signal.Signals(number).name
+                self._say(Stopping(f"{name} was sent to the router"))
+                self._stop(f"received {name}")
+            elif number == signal.SIGHUP and self._channel is None and self._reload is not None:
+                plan = self._reload()
+                if plan is not None:
+                    self._take(plan)
+
+    # The proxy and the supervisor
+
+    def _read_channel(self) -> None:
+        while self._channel is not None and self._running:
+            try:
+                received = self._channel.receive()
+            except BlockingIOError:
+                return
+            except ConnectionError:
+                received = None
+            if received is None:
+                self._stop("the supervisor is gone")
+                return
+            message, descriptors = received
+            self._handle_message(message, descriptors)
+
+    def _handle_message(self, message: Message, descriptors: tuple[int, ...]) -> None:
+        match message:
+            case ProxyUp(pid):
+                self._proxy_up(pid, descriptors)
+                return
+            case ProxyDown(reason):
+                self._proxy_gone(reason)
+            case NewPlan(plan):
+                self._take(plan)
+            case Stop():
+                self._stop("told to stop")
+            case _:
+                pass
+        for fd in descriptors:
+            os.close(fd)
+
+    def _proxy_up(self, pid: int, descriptors: tuple[int, ...]) -> None:
+        self._forget_proxy()
+        if descriptors:
+            pidfd, *rest = descriptors
+            for fd in rest:
+                os.close(fd)
+            self._proxy = _Proxy(pid, pidfd)
+            self._handlers[pidfd] = lambda: self._proxy_gone(f"proxy died (pid {pid})")
+            self._epoll.register(pidfd, select.EPOLLIN)
+        self._carry_out(self._core.handle_proxy(True, f"proxy is ready (pid {pid})", libc.now()))
+
+    def _proxy_gone(self, reason: str) -> None:
+        self._forget_proxy()
+        self._carry_out(self._core.handle_proxy(False, reason, libc.now()))
+
+    def _forget_proxy(self) -> None:
+        if self._proxy is not None:
+            self._unwatch(self._proxy.pidfd)
+            os.close(self._proxy.pidfd)
+            self._proxy = None
+
+    def _take(self, plan: RouterPlan) -> None:
+        """A new plan, by difference: what stays as it was is not touched."""
+        try:
+            effects = self._core.reload(plan, libc.now())
+        except ValueError as error:
+            self._warn(f"the new plan is refused, the old one stays: {error}")
+            self._say(Failed(str(error)))
+            return
+        self._plan = plan
+        self._sockets.require(self._core.transports())
+        self._carry_out(effects)
+        self._told = {n: f for n, f in self._told.items() if n in self._core.interfaces()}
+        self._tell_interfaces()
+        if self._helper is not None:
+            self._helper.watch(plan.scripts)
+        self._info("reloaded")
+        self._say(Ready())
+        self._say_status()
+
+    def _stop(self, reason: str) -> None:
+        if not self._running:
+            return
+        self._running = False
+        self._info(f"Stopping: {reason}")
+        self._carry_out(self._core.stop(libc.now()))
+        self._say_status()
+
+    def _say_status(self) -> None:
+        views = self._core.status()
+        self._say(
+            RouterStatus(
+                tuple(
+                    InstanceStatus(
+                        view.name,
+                        view.state.name,
+                        view.interface,
+                        view.vrid,
+                        view.priority,
+                        tuple(str(address) for address in view.addresses),
+                        "; ".join((view.reason, *self._addresses.refusals(view.name))),
+                    )
+                    for view in views
+                )
+            )
+        )
+        self._say(Status(", ".join(f"{view.name} {view.state.name}" for view in views)))
+
+    def _say(self, message: Message) -> None:
+        """Tell the supervisor, now or as soon as it listens; of each kind only the newest."""
+        if self._channel is None:
+            return
+        self._unsent.pop(type(message), None)
+        self._unsent[type(message)] = message
+        self._send_unsent()
+
+    def _send_unsent(self) -> None:
+        while self._unsent and self._channel is not None:
+            kind = next(iter(self._unsent))
+            try:
+                self._channel.send(self._unsent[kind])
+            except BlockingIOError:
+                return
+            except OSError:
+                # It is gone; reading the channel will say so.
+                self._unsent.clear()
+                return
+            del self._unsent[kind]
+
+    # The log
+
+    def _info(self, text: str) -> None:
+        self._log(do.Urgency.INFO, text)
+
+    def _warn(self, text: str) -> None:
+        self._log(do.Urgency.WARNING, text)
+
+    def _log(self, urgency: do.Urgency, text: str) -> None:
+        if self._write_log is not None:
+            self._write_log(urgency, text)
+        else:
+            self._steady.line(text)
+
+
+def _catch_signals() -> tuple[socket.socket, socket.socket]:
+    """Signals as bytes on a socket: they are handled in their turn, as everything else."""
+    reader, writer = socket.socketpair()
+    for end in (reader, writer):
+        end.setblocking(False)
+    signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, lambda _number, _frame: None)
+    return reader, writer
+
+
+def _reap(pid: int, within: float) -> None:
+    """Wait for the child `pid` for `within` seconds at most; a stuck one is left to init."""
+    with contextlib.suppress(ChildProcessError, ProcessLookupError):
+        pidfd = os.pidfd_open(pid)
+        try:
+            if select.select([pidfd], [], [], within)[0]:
+                os.waitpid(pid, 0)
+        finally:
+            os.close(pidfd)
