@@ -1,0 +1,207 @@
+//! Sockets without ceremony: thin, non-blocking, close-on-exec.
+
+use std::io::{self, IoSlice};
+use std::mem;
+use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+
+use crate::addr::SockAddr;
+use crate::check;
+
+/// A new non-blocking stream socket for `address`'s family, with Nagle's algorithm off.
+pub fn stream_for(address: &SockAddr) -> io::Result<OwnedFd> {
+    let kind = libc::SOCK_STREAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+    // SAFETY: plain system call; a non-negative result is a new descriptor that nobody owns yet.
+    let fd = unsafe { OwnedFd::from_raw_fd(check(libc::socket(address.family(), kind, 0))?) };
+    if address.family() != libc::AF_UNIX {
+        set_option(fd.as_raw_fd(), libc::IPPROTO_TCP, libc::TCP_NODELAY, 1)?;
+    }
+    Ok(fd)
+}
+
+/// A new non-blocking datagram socket for `address`'s family.
+pub fn datagram_for(address: &SockAddr) -> io::Result<OwnedFd> {
+    let kind = libc::SOCK_DGRAM | libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+    // SAFETY: as in `stream_for`.
+    Ok(unsafe { OwnedFd::from_raw_fd(check(libc::socket(address.family(), kind, 0))?) })
+}
+
+/// Turns Nagle's algorithm off; sockets accepted from a listener inherit it.
+pub fn set_nodelay(fd: RawFd) -> io::Result<()> {
+    set_option(fd, libc::IPPROTO_TCP, libc::TCP_NODELAY, 1)
+}
+
+pub fn set_nonblocking(fd: RawFd) -> io::Result<()> {
+    // SAFETY: fcntl on a number; a wrong one gives EBADF.
+    let flags = check(unsafe { libc::fcntl(fd, libc::F_GETFL) })?;
+    // SAFETY: the same.
+    check(unsafe { libc::fcntl(fd, libc::F_SETFL, flags | libc::O_NONBLOCK) })?;
+    Ok(())
+}
+
+/// A duplicate with close-on-exec set.
+pub fn duplicate(fd: RawFd) -> io::Result<OwnedFd> {
+    // SAFETY: fcntl gives a new descriptor or an error.
+    let copy = check(unsafe { libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 3) })?;
+    // SAFETY: `copy` is new and owned by nobody else.
+    Ok(unsafe { OwnedFd::from_raw_fd(copy) })
+}
+
+fn set_option(fd: RawFd, level: i32, name: i32, value: libc::c_int) -> io::Result<()> {
+    let size = mem::size_of::<libc::c_int>() as libc::socklen_t;
+    // SAFETY: the pointer and its size describe `value`, which outlives the call.
+    check(unsafe { libc::setsockopt(fd, level, name, (&raw const value).cast(), size) })?;
+    Ok(())
+}
+
+/// Starts or finishes a connect: Ok(true) connected, Ok(false) in progress.
+pub fn connect(fd: RawFd, address: &SockAddr) -> io::Result<bool> {
+    // SAFETY: the pointer and length describe `address`.
+    match check(unsafe { libc::connect(fd, address.as_ptr(), address.len) }) {
+        Ok(_) => Ok(true),
+        Err(error) if error.raw_os_error() == Some(libc::EINPROGRESS) => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+/// Takes the pending error of a socket (`SO_ERROR`).
+pub fn take_error(fd: RawFd) -> io::Result<()> {
+    let mut value: libc::c_int = 0;
+    let mut size = mem::size_of::<libc::c_int>() as libc::socklen_t;
+    // SAFETY: the pointers describe `value` and `size`.
+    let status = unsafe {
+        let place = (&raw mut value).cast();
+        libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_ERROR, place, &raw mut size)
+    };
+    check(status)?;
+    match value {
+        0 => Ok(()),
+        code => Err(io::Error::from_raw_os_error(code)),
+    }
+}
+
+/// Takes one connection; WouldBlock if there is none.
+pub fn accept(listener: RawFd) -> io::Result<OwnedFd> {
+    let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
+    // SAFETY: no address is asked for; the result is new or an error.
+    let fd = unsafe {
+        check(libc::accept4(listener, std::ptr::null_mut(), std::ptr::null_mut(), flags))?
+    };
+    // SAFETY: `fd` is new and owned by nobody else.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
+/// Receives into `space`; 0 is the end of the stream.
+pub fn recv(fd: RawFd, space: &mut [u8]) -> io::Result<usize> {
+    // SAFETY: the pointer and length describe `space`.
+    let count = unsafe { libc::recv(fd, space.as_mut_ptr().cast(), space.len(), 0) };
+    usize::try_from(count).map_err(|_| io::Error::last_os_error())
+}
+
+/// Sends as much of `pieces` as fits, without SIGPIPE.
+pub fn send(fd: RawFd, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+    // SAFETY: all zeroes is a valid msghdr.
+    let mut message: libc::msghdr = unsafe { mem::zeroed() };
+    // IoSlice is guaranteed to have iovec's layout.
+    message.msg_iov = pieces.as_ptr().cast_mut().cast();
+    message.msg_iovlen = pieces.len() as _;
+    let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
+    // SAFETY: `message` points to `pieces`, which the kernel only reads, during this call.
+    let count = unsafe { libc::sendmsg(fd, &raw const message, flags) };
+    usize::try_from(count).map_err(|_| io::Error::last_os_error())
+}
+
+/// Sends one datagram to a connected socket, never blocking.
+pub fn send_datagram(fd: RawFd, data: &[u8]) -> io::Result<()> {
+    let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
+    // SAFETY: the pointer and length describe `data`.
+    let count = unsafe { libc::send(fd, data.as_ptr().cast(), data.len(), flags) };
+    usize::try_from(count).map(drop).map_err(|_| io::Error::last_os_error())
+}
+
+/// Writes to any descriptor (a log that is a file, a pipe or a terminal).
+pub fn write(fd: RawFd, data: &[u8]) -> io::Result<usize> {
+    // SAFETY: the pointer and length describe `data`.
+    let count = unsafe { libc::write(fd, data.as_ptr().cast(), data.len()) };
+    usize::try_from(count).map_err(|_| io::Error::last_os_error())
+}
+
+/// True if a write would not block now.
+pub fn writable_now(fd: RawFd) -> bool {
+    let mut entry = libc::pollfd { fd, events: libc::POLLOUT, revents: 0 };
+    // SAFETY: one valid pollfd, no waiting.
+    let ready = unsafe { libc::poll(&raw mut entry, 1, 0) };
+    ready == 1 && entry.revents & libc::POLLOUT != 0
+}
+
+/// Ends the sending half: the peer reads the end of the stream.
+pub fn shutdown_write(fd: RawFd) -> io::Result<()> {
+    // SAFETY: plain system call on a number.
+    check(unsafe { libc::shutdown(fd, libc::SHUT_WR) })?;
+    Ok(())
+}
+
+/// Makes the close that follows a reset: pending data is thrown away and no TIME_WAIT is left.
+pub fn set_reset_on_close(fd: RawFd) -> io::Result<()> {
+    let value = libc::linger { l_onoff: 1, l_linger: 0 };
+    let size = mem::size_of::<libc::linger>() as libc::socklen_t;
+    // SAFETY: the pointer and its size describe `value`.
+    check(unsafe {
+        libc::setsockopt(fd, libc::SOL_SOCKET, libc::SO_LINGER, (&raw const value).cast(), size)
+    })?;
+    Ok(())
+}
+
+/// Who is at the other end.
+pub fn peer(fd: RawFd) -> io::Result<SockAddr> {
+    let mut address = SockAddr::empty();
+    let place = (&raw mut address.storage).cast();
+    // SAFETY: the pointers describe `address`.
+    check(unsafe { libc::getpeername(fd, place, &raw mut address.len) })?;
+    Ok(address)
+}
+
+/// What the socket is bound to.
+pub fn local(fd: RawFd) -> io::Result<SockAddr> {
+    let mut address = SockAddr::empty();
+    let place = (&raw mut address.storage).cast();
+    // SAFETY: the pointers describe `address`.
+    check(unsafe { libc::getsockname(fd, place, &raw mut address.len) })?;
+    Ok(address)
+}
+
+/// An eventfd: `signal` makes it readable, `drain` silences it.
+pub struct Signal(OwnedFd);
+
+impl Signal {
+    pub fn new() -> io::Result<Self> {
+        // SAFETY: plain system call; the result is new or an error.
+        let fd = check(unsafe { libc::eventfd(0, libc::EFD_NONBLOCK | libc::EFD_CLOEXEC) })?;
+        // SAFETY: `fd` is new and owned by nobody else.
+        Ok(Signal(unsafe { OwnedFd::from_raw_fd(fd) }))
+    }
+
+    pub fn signal(&self) {
+        // A full counter (EAGAIN) is already readable: nothing is lost.
+        let _ = write(self.fd(), &1u64.to_ne_bytes());
+    }
+
+    pub fn drain(&self) {
+        let mut count = [0u8; 8];
+        // SAFETY: eight bytes of our own.
+        let _ = unsafe { libc::read(self.fd(), count.as_mut_ptr().cast(), count.len()) };
+    }
+
+    pub fn fd(&self) -> RawFd {
+        self.0.as_raw_fd()
+    }
+}
+
+/// Closes a descriptor that was taken out of its `OwnedFd` with `into_raw_fd`.
+///
+/// The engine keeps descriptors as numbers, since with io_uring the close is an operation of the
+/// ring. A number that is not open is an error of the program, told as EBADF.
+pub fn close(fd: RawFd) -> io::Result<()> {
+    // SAFETY: closing a number cannot touch memory; who owns it is the caller's book-keeping.
+    check(unsafe { libc::close(fd) })?;
+    Ok(())
+}
