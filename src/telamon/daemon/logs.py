@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 import sys
 from pathlib import Path
 
@@ -53,7 +54,11 @@ def to_syslog(path: str = "/dev/log") -> list[int]:
         return []
     handler.setFormatter(_Formatter(journal=False, timed=False))
     _install(handler)
-    return [handler.socket.fileno()]
+    sock: socket.socket = handler.socket  # type: ignore[attr-defined]
+    # A full log must not stop a role: the line is lost then.
+    sock.setblocking(False)
+    handler.handleError = lambda record: None  # type: ignore[method-assign]
+    return [sock.fileno()]
 
 
 def _install(handler: logging.Handler) -> None:

@@ -84,9 +84,7 @@ def bindings(plan: ProxyPlan) -> Bindings:
     stats = plan.process.stats_sockets
     wishes = [_listener_wish(plan, proxy, listener) for proxy, listener in listeners]
     wishes += [
-        SocketWish(
-            item.address, mode=item.mode, uid=item.uid, gid=item.gid, place="stats socket"
-        )
+        SocketWish(item.address, mode=item.mode, uid=item.uid, gid=item.gid, place="stats socket")
         for item in stats
     ]
     return Bindings(listeners, stats, wishes)
