@@ -12,12 +12,14 @@ from pathlib import Path
 
 import pytest
 
+from telamon.daemon.router_addresses import kernel_address
 from telamon.kernel import rtnetlink
 from telamon.kernel.announce import Announcer
 from telamon.kernel.interfaces import Interfaces
 from telamon.kernel.netlink import Change, Monitor
 from telamon.kernel.rtnetlink import Address, AddressAdded, AddressRemoved, Link, LinkGone
 from telamon.kernel.vrrp_socket import MULTICAST_V4, MULTICAST_V6, Datagram, VrrpSocket
+from telamon.plan.router import VirtualAddress
 from tests.interop.lan import Lan, Node, eventually, inside, lan, plug
 
 pytestmark = pytest.mark.netns
@@ -96,12 +98,14 @@ def test_many_at_once_and_the_kernel_s_own_words(two: Lan) -> None:
 
 def test_an_ipv6_virtual_address_serves_at_once(two: Lan) -> None:
     node = two.nodes[0]
-    flags = rtnetlink.IFA_F_NODAD | rtnetlink.IFA_F_DEPRECATED
-    address = Address(index_of(node), ip_interface("2001:db8::99/128"), flags=flags)
+    wanted = VirtualAddress(ip_interface("2001:db8::99/128"), no_prefix_route=True)
+    address = kernel_address(wanted, index_of(node))
     assert node.netlink.add([address]) == {}
     (held,) = (a for a in node.netlink.addresses() if a.interface == address.interface)
     assert not held.flags & rtnetlink.IFA_F_TENTATIVE
-    assert held.flags & rtnetlink.IFA_F_DEPRECATED
+    shown = node.ip("-6", "addr", "show", "dev", "em1", "to", "2001:db8::99")
+    assert "deprecated" in shown, "a bare /128 is nothing to speak from"
+    assert "noprefixroute" in shown
 
 
 def test_carrier_and_life_of_a_link(two: Lan, monitor: Monitor) -> None:

@@ -147,13 +147,14 @@ class RouterAddresses:
 
 def kernel_address(virtual: VirtualAddress, index: int) -> Address:
     """`virtual` as the kernel is told of it."""
-    flags = 0
+    flags = sum(flag for given, flag in _flags(virtual) if given)
+    preferred = virtual.preferred_lifetime
     if virtual.address.version == 6:
         # It is ours by election, so there is no time for duplicate address detection. A bare
-        # /128 is marked deprecated: it serves, but the node does not speak from it by itself.
-        flags = rtnetlink.IFA_F_NODAD
-        if virtual.address.network.prefixlen == 128:
-            flags |= rtnetlink.IFA_F_DEPRECATED
+        # /128 serves, but the node does not speak from it by itself (keepalived does the same).
+        flags |= rtnetlink.IFA_F_NODAD
+        if preferred is None and virtual.address.network.prefixlen == 128:
+            preferred = 0
     return Address(
         index,
         virtual.address,
@@ -162,4 +163,16 @@ def kernel_address(virtual: VirtualAddress, index: int) -> Address:
         virtual.label or "",
         virtual.broadcast,
         rtnetlink.PROTOCOL_KEEPALIVED,
+        virtual.peer,
+        preferred,
+    )
+
+
+def _flags(virtual: VirtualAddress) -> tuple[tuple[bool, int], ...]:
+    return (
+        (virtual.no_prefix_route, rtnetlink.IFA_F_NOPREFIXROUTE),
+        (virtual.manage_temporary, rtnetlink.IFA_F_MANAGETEMPADDR),
+        (virtual.home, rtnetlink.IFA_F_HOMEADDRESS),
+        (virtual.no_dad, rtnetlink.IFA_F_NODAD),
+        (virtual.autojoin, rtnetlink.IFA_F_MCAUTOJOIN),
     )

@@ -54,8 +54,11 @@ _NLMSGERR_ATTR_MSG = 1
 IFA_F_SECONDARY = 0x01
 IFA_F_NODAD = 0x02
 IFA_F_OPTIMISTIC = 0x04
-IFA_F_DEPRECATED = 0x20
+IFA_F_HOMEADDRESS = 0x10
 IFA_F_TENTATIVE = 0x40
+IFA_F_MANAGETEMPADDR = 0x100
+IFA_F_NOPREFIXROUTE = 0x200
+IFA_F_MCAUTOJOIN = 0x400
 
 _FOREVER = 0xFFFFFFFF
 
@@ -106,7 +109,12 @@ class LinkGone:
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """An address on the interface `index`. `label` is IPv4's alias name, empty if none."""
+    """An address on the interface `index`. `label` is IPv4's alias name, empty if none.
+
+    `peer` is the other end's address on a point-to-point link. `preferred` is how long, in
+    seconds, the node may speak from it by itself (0: never, None: for ever); it is only told to
+    the kernel, never read back.
+    """
 
     index: int
     interface: IPInterface
@@ -115,6 +123,8 @@ class Address:
     label: str = ""
     broadcast: IPAddress | None = None
     protocol: int = 0
+    peer: IPInterface | None = None
+    preferred: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,24 +217,30 @@ def _attribute(kind: int, value: bytes) -> bytes:
 def _address_body(address: Address) -> bytes:
     interface = address.interface
     family = socket.AF_INET if interface.version == 4 else socket.AF_INET6
-    prefix = interface.network.prefixlen
+    far_end = address.peer or interface
     packed = interface.ip.packed
     parts = [
-        _ADDRESS.pack(family, prefix, address.flags & 0xFF, address.scope, address.index),
+        _ADDRESS.pack(family, _prefix(far_end), address.flags & 0xFF, address.scope, address.index),
         _attribute(_IFA_LOCAL, packed),
-        _attribute(_IFA_ADDRESS, packed),
+        _attribute(_IFA_ADDRESS, far_end.ip.packed),
     ]
     if address.label:
         parts.append(_attribute(_IFA_LABEL, address.label.encode() + b"\0"))
     if address.broadcast is not None:
         parts.append(_attribute(_IFA_BROADCAST, address.broadcast.packed))
-    if address.flags & IFA_F_DEPRECATED:
-        # "Deprecated" is said as a preferred lifetime of zero.
-        parts.append(_attribute(_IFA_CACHEINFO, _CACHEINFO.pack(0, _FOREVER, 0, 0)))
+    if address.flags > 0xFF:
+        parts.append(_attribute(_IFA_FLAGS, struct.pack("=I", address.flags)))
+    if address.preferred is not None:
+        lifetimes = _CACHEINFO.pack(address.preferred, _FOREVER, 0, 0)
+        parts.append(_attribute(_IFA_CACHEINFO, lifetimes))
     if address.protocol:
         # Kernels before 5.18 do not know the attribute and skip it.
         parts.append(_attribute(_IFA_PROTO, bytes([address.protocol])))
     return b"".join(parts)
+
+
+def _prefix(interface: IPInterface) -> int:
+    return interface.network.prefixlen
 
 
 def _event(kind: int, flags: int, sequence: int, body: bytes) -> Event | None:
