@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Protocol
 
 from telamon.plan.router import ScriptPlan
 
@@ -18,9 +19,29 @@ OWNER = 255
 _LOWEST, _HIGHEST = 1, 254
 
 
+class Tracker(Protocol):
+    """How one tracked thing stands."""
+
+    @property
+    def name(self) -> str:
+        """For people, as in "script check_haproxy"."""
+
+    @property
+    def is_fault(self) -> bool:
+        """The instance must not serve."""
+
+    @property
+    def is_awaited(self) -> bool:
+        """Nobody may serve before this is known."""
+
+    @property
+    def contribution(self) -> int:
+        """What it adds to the priority."""
+
+
 @dataclass(frozen=True, slots=True)
-class Tracked:
-    """How one tracker stands. `well` is None as long as nobody has looked."""
+class Condition:
+    """A thing that is well or not. `well` is None as long as nobody has looked."""
 
     name: str
     weight: int
@@ -35,7 +56,6 @@ class Tracked:
 
     @property
     def is_awaited(self) -> bool:
-        """Nobody may serve before this is known."""
         return self.weight == 0 and self.well is None
 
     @property
@@ -49,7 +69,29 @@ class Tracked:
         return -self.weight if self.reverse else self.weight
 
 
-def effective_priority(base: int, trackers: Iterable[Tracked]) -> int:
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """A number from a file, times a weight; -254 and below mean fault (`track_file`)."""
+
+    name: str
+    weight: int
+    reverse: bool
+    value: int
+
+    is_awaited = False
+
+    @property
+    def is_fault(self) -> bool:
+        return self.contribution <= -_HIGHEST
+
+    @property
+    def contribution(self) -> int:
+        product = self.value * self.weight
+        return -product if self.reverse else product
+
+
+def effective_priority(base: int, trackers: Iterable[Tracker]) -> int:
+    """The priority to advertise: 1 to 254, or 255 for the address owner."""
     if base == OWNER:
         return OWNER
     return max(_LOWEST, min(_HIGHEST, base + sum(t.contribution for t in trackers)))

@@ -27,7 +27,7 @@ class State(StrEnum):
     STOPPED = "STOP"
     """Not started, or has left for good."""
     INIT = "INIT"
-    """Waits until the interface is known and everything that could forbid to serve was looked at."""
+    """Waits until everything that could forbid to serve has been looked at once."""
     BACKUP = "BACKUP"
     """Listens to a master."""
     MASTER = "MASTER"
@@ -55,6 +55,10 @@ class Event(StrEnum):
     """From a master that this node obeys."""
     INFERIOR = "inferior advert"
     """From a master that this node does not obey."""
+    SUPERIOR_ANSWERED = "superior advert, answered"
+    """The same as superior, with `higher_prio_send_advert`."""
+    INFERIOR_UNANSWERED = "inferior advert, unanswered"
+    """The same as inferior, with `lower_prio_no_advert`."""
     LEAVING = "priority 0"
     """From a master that leaves."""
     OVERSLEPT = "overslept"
@@ -125,10 +129,15 @@ TRANSITIONS: dict[State, dict[Event, Transition]] = {
         Event.SUPERIOR: Transition(
             State.BACKUP, (_A.DISARM, _A.REMOVE_ADDRESSES, _A.LEARN, _A.ARM_DOWN)
         ),
+        # One last advert makes the winner announce its addresses once more.
+        Event.SUPERIOR_ANSWERED: Transition(
+            State.BACKUP, (_A.DISARM, _A.SEND_ADVERT, _A.REMOVE_ADDRESSES, _A.LEARN, _A.ARM_DOWN)
+        ),
         # RFC 9568 6.4.3: tell the other one (and the switches) at once who is master.
         Event.INFERIOR: Transition(
             State.MASTER, (_A.SEND_ADVERT, _A.ANNOUNCE_AGAIN, _A.ARM_ADVERT)
         ),
+        Event.INFERIOR_UNANSWERED: Transition(State.MASTER, (_A.ANNOUNCE_AGAIN,)),
         Event.LEAVING: Transition(State.MASTER, (_A.SEND_ADVERT, _A.ARM_ADVERT)),
         Event.GROUP_YIELDS: Transition(
             State.BACKUP, (_A.DISARM, _A.REMOVE_ADDRESSES, _A.ARM_DOWN)
@@ -203,5 +212,7 @@ def markdown_table() -> str:
     for state, row in TRANSITIONS.items():
         for event, transition in row.items():
             actions = ", ".join(transition.actions) or "none"
-            lines.append(f"| {state.value} | {event.value} | {transition.state.value} | {actions} |")
+            lines.append(
+                f"| {state.value} | {event.value} | {transition.state.value} | {actions} |"
+            )
     return "\n".join(lines) + "\n"

@@ -1,0 +1,94 @@
+"""When neighbours are told where the addresses live: bursts, a second burst, the refresh.
+
+One burst is `repeat` rounds over all addresses. Switches and hosts forget or miss packets, hence
+a second burst later, and the refresh for those who want it. With `garp_interval` (IPv4) or
+`gna_interval` (IPv6) the packets of a burst are spaced: they wait in a queue.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from telamon.base.address import IPAddress
+from telamon.plan.router import GarpPlan, Seconds
+from telamon.vrrp.effects import Effect, SendGratuitous
+from telamon.vrrp.events import Instant
+from telamon.vrrp.timers import Timer, TimerTable
+
+Target = tuple[str, IPAddress]
+"""Device and address."""
+
+
+class Announcer:
+    """The announcements of one instance; it uses three of the instance's timers."""
+
+    __slots__ = ("_free_at", "_instance", "_out", "_plan", "_queue", "_repeat", "_timers")
+
+    def __init__(
+        self, instance: str, plan: GarpPlan, timers: TimerTable, out: list[Effect]
+    ) -> None:
+        self._instance = instance
+        self._plan = plan
+        self._timers = timers
+        self._out = out
+        self._queue: deque[Target] = deque()
+        self._free_at: Instant = 0.0
+        self._repeat = plan.repeat
+
+    def replan(self, instance: str, plan: GarpPlan) -> None:
+        self._instance, self._plan = instance, plan
+
+    def begin(self, targets: tuple[Target, ...], now: Instant) -> None:
+        """On becoming master."""
+        plan = self._plan
+        self._queue.clear()
+        self.burst(targets, plan.repeat, now)
+        self._repeat = plan.repeat
+        if plan.delay > 0:
+            self._timers.arm(Timer.SECOND_BURST, now + plan.delay)
+        if plan.refresh > 0:
+            self._timers.arm(Timer.REFRESH, now + plan.refresh)
+
+    def again(self, targets: tuple[Target, ...], now: Instant) -> None:
+        """After another master's advert: neighbours may have believed it."""
+        plan = self._plan
+        if self._queue:
+            return
+        self.burst(targets, plan.lower_priority_repeat, now)
+        # A second burst that is on its way already is not put off by each further advert.
+        if plan.lower_priority_delay > 0 and self._timers.deadline(Timer.SECOND_BURST) is None:
+            self._repeat = plan.lower_priority_repeat
+            self._timers.arm(Timer.SECOND_BURST, now + plan.lower_priority_delay)
+
+    def handle_timer(self, timer: Timer, targets: tuple[Target, ...], now: Instant) -> None:
+        if timer is Timer.SECOND_BURST:
+            self.burst(targets, self._repeat, now)
+        elif timer is Timer.REFRESH:
+            self.burst(targets, self._plan.refresh_repeat, now)
+            if self._plan.refresh > 0:
+                self._timers.arm(Timer.REFRESH, now + self._plan.refresh)
+        else:
+            self._pump(now)
+
+    def burst(self, targets: tuple[Target, ...], rounds: int, now: Instant) -> None:
+        for _ in range(rounds):
+            self._queue.extend(targets)
+        self._pump(now)
+
+    def end(self) -> None:
+        """Not master any more: what still waits would be a lie. The timers are the owner's."""
+        self._queue.clear()
+
+    def _pump(self, now: Instant) -> None:
+        while self._queue:
+            device, address = self._queue[0]
+            gap = self._gap(address)
+            if gap > 0 and now < self._free_at:
+                self._timers.arm(Timer.ANNOUNCE_QUEUE, self._free_at)
+                return
+            self._queue.popleft()
+            self._out.append(SendGratuitous(self._instance, device, address))
+            self._free_at = now + gap
+
+    def _gap(self, address: IPAddress) -> Seconds:
+        return self._plan.interval if address.version == 4 else self._plan.na_interval

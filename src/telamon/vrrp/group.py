@@ -1,0 +1,57 @@
+"""Sync groups: instances that are master together or not at all.
+
+A router with two legs is of no use with one of them. So a member whose down timer runs out only
+claims mastership; when the last one has claimed, all go at once. A member that loses its election
+takes the others along, and a member's fault is everybody's (see `Router`).
+"""
+
+from __future__ import annotations
+
+from telamon.plan.router import SyncGroupPlan
+from telamon.vrrp.events import Instant
+from telamon.vrrp.instance import Instance
+from telamon.vrrp.states import Event, State
+
+
+class Group:
+    __slots__ = ("_state", "members", "plan")
+
+    def __init__(self, plan: SyncGroupPlan, members: list[Instance]) -> None:
+        self.plan = plan
+        self.members = members
+        self._state: State | None = self._common()
+
+    @property
+    def name(self) -> str:
+        return self.plan.name
+
+    def others(self, instance: Instance) -> list[Instance]:
+        return [member for member in self.members if member is not instance]
+
+    def claim(self, instance: Instance, now: Instant) -> None:
+        """A member's down timer ran out."""
+        instance.wants = True
+        if not all(m.wants or m.state is State.MASTER for m in self.members):
+            instance.fire(Event.GROUP_WAITS, now, "")
+            return
+        for member in self.members:
+            member.fire(Event.GROUP_MASTER, now, f"all of sync group {self.name} are free")
+
+    def yield_all(self, loser: Instance, now: Instant) -> None:
+        """`loser` is not master any more."""
+        for member in self.others(loser):
+            member.wants = False
+            reason = f"sync group {self.name}: {loser.plan.name} has yielded"
+            member.fire(Event.GROUP_YIELDS, now, reason)
+
+    def take_change(self) -> State | None:
+        """The state that all members have reached since the last call, or None."""
+        state = self._common()
+        if state is None or state is self._state:
+            return None
+        self._state = state
+        return state
+
+    def _common(self) -> State | None:
+        states = {member.state for member in self.members}
+        return states.pop() if len(states) == 1 else None

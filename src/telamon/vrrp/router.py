@@ -1,0 +1,490 @@
+"""The VRRP router: all instances and sync groups of a node, without a clock and without a socket.
+
+Drive it like this.
+
+- `start(now)` once, then `handle_interface` for each of `interfaces()`.
+- `handle_*` tells what happened; `reload` and `stop` are commands. Each returns the effects to
+  carry out, in that order (see `effects.py`).
+- `next_timeout()` says when `handle_timeout(now)` is wanted; ask again after each call.
+- After a wake-up hand over everything that has arrived first, and call `handle_timeout` then: an
+  advert that waits in the socket is news that the timers must not overtake.
+- Times are seconds of one monotonic clock that goes on while the machine sleeps. A call may come
+  late by any time: a node that overslept listens before it speaks.
+
+No input makes it raise: packets, interfaces and scripts that nobody asked for are ignored. Only
+a plan that is not one (from no front end) does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+from telamon.base.address import IPAddress
+from telamon.plan.router import (
+    InstancePlan,
+    RouterPlan,
+    SyncGroupPlan,
+    TrackInterface,
+    VirtualAddress,
+)
+from telamon.vrrp.admission import admit
+from telamon.vrrp.effects import (
+    Effect,
+    GroupChanged,
+    Log,
+    Noticed,
+    Urgency,
+)
+from telamon.vrrp.events import Instant, Interface, Received
+from telamon.vrrp.group import Group
+from telamon.vrrp.instance import Instance
+from telamon.vrrp.notices import Notice, NoticeKind
+from telamon.vrrp.priority import Condition, Figure, ScriptVerdict, Tracker
+from telamon.vrrp.states import Event, State
+from telamon.vrrp.timers import Timer
+from telamon.vrrp.wire import Wire, family, placed
+
+_Key = tuple[str, int, int]
+"""What makes an instance the same one after a reload: interface, VRID, family."""
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceView:
+    """One instance for status and metrics. `priority` is the effective one, `since` an instant.
+
+    `master`: whom a backup obeys (None: itself, or not known). `losses`: how often somebody else
+    deleted a virtual address from under it.
+    """
+
+    name: str
+    state: State
+    interface: str
+    vrid: int
+    version: int
+    priority: int
+    addresses: tuple[VirtualAddress, ...]
+    reason: str
+    since: Instant
+    master: IPAddress | None
+    faults: tuple[str, ...]
+    losses: int
+    notices: tuple[Notice, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Transport:
+    """A raw socket that the router needs: where, for which family (4 or 6), in which group."""
+
+    interface: str
+    family: int
+    group: IPAddress | None
+
+
+class Router:
+    def __init__(self, plan: RouterPlan) -> None:
+        self._out: list[Effect] = []
+        self._plan = plan
+        self._interfaces: dict[str, Interface] = {}
+        self._scripts = {script.name: ScriptVerdict(script) for script in plan.scripts}
+        self._processes: dict[str, bool] = {}
+        self._files: dict[str, int] = {}
+        self._proxy: tuple[bool, str] | None = None
+        self._opens_at: Instant | None = None
+        self._stopped = False
+        self._instances: dict[_Key, Instance] = {}
+        self._by_vrid: dict[tuple[str, int], list[Instance]] = {}
+        for instance_plan in plan.instances:
+            self._instances[_key(instance_plan)] = Instance(self._wire(instance_plan), self._out)
+        self._groups: list[Group] = []
+        self._membership: dict[Instance, Group] = {}
+        self._facts_changed = True
+        self._index()
+
+    # Getters.
+
+    def next_timeout(self) -> Instant | None:
+        """When `handle_timeout` is wanted next; None: not before something else happens."""
+        deadlines = [i.timers.next_timeout() for i in self._instances.values()]
+        return min((d for d in (self._opens_at, *deadlines) if d is not None), default=None)
+
+    def interfaces(self) -> frozenset[str]:
+        """The interfaces whose facts decide something here."""
+        plan = self._plan
+        groups = [t.interface for g in plan.groups for t in g.track_interfaces]
+        return frozenset(groups).union(*(_devices(i) for i in plan.instances))
+
+    def transports(self) -> frozenset[Transport]:
+        """The sockets to have open for the current plan."""
+        return frozenset(
+            Transport(i.plan.interface, i.wire.family, None if i.wire.is_unicast else i.wire.group)
+            for i in self._instances.values()
+        )
+
+    def status(self, now: Instant) -> tuple[InstanceView, ...]:
+        return tuple(
+            InstanceView(
+                i.plan.name, i.state, i.plan.interface, i.plan.vrid, i.plan.version, i.priority,
+                placed(i.plan), i.reason, i.since, i.master, i.faults, i.losses,
+                i.notices.current(now),
+            )
+            for i in self._instances.values()
+        )  # fmt: skip
+
+    def losses(self, plan: RouterPlan) -> tuple[VirtualAddress, ...]:
+        """The addresses held now that a reload to `plan` would give up."""
+        kept = {(a.device, a.address.ip) for i in plan.instances for a in placed(i)}
+        return tuple(
+            address
+            for instance in self._instances.values()
+            if instance.state is State.MASTER
+            for address in placed(instance.plan)
+            if (address.device, address.address.ip) not in kept
+        )
+
+    # What happened.
+
+    def start(self, now: Instant) -> list[Effect]:
+        """Leave STOP. Removes what an earlier life has left on the interfaces."""
+        self._facts_changed = True
+        if self._plan.startup_delay > 0:
+            self._opens_at = now + self._plan.startup_delay
+        for instance in self._instances.values():
+            instance.fire(Event.START, now, "starting")
+        return self._settle(now)
+
+    def handle_received(self, received: Received, now: Instant) -> list[Effect]:
+        """A packet of protocol 112, whatever is in it."""
+        self._notice_oversleeping(now)
+        vrid = received.payload[1] if len(received.payload) > 1 else 0
+        for instance in self._by_vrid.get((received.interface, vrid), ()):
+            if instance.wire.family == received.source.version:
+                self._hear(instance, received, now)
+        return self._settle(now)
+
+    def handle_interface(self, interface: Interface, now: Instant) -> list[Effect]:
+        """Facts about an interface, at the start and whenever they change."""
+        self._notice_oversleeping(now)
+        self._facts_changed = True
+        before = self._interfaces.get(interface.name)
+        self._interfaces[interface.name] = interface
+        for instance in self._instances.values():
+            instance.rewire(self._wire(instance.plan))
+            came_back = before is not None and interface.up and not before.up
+            if came_back and instance.state is State.MASTER:
+                lost = tuple(a for a in placed(instance.plan) if a.device == interface.name)
+                if lost:
+                    instance.restore(lost, now)
+        return self._settle(now)
+
+    def handle_address_removed(self, device: str, address: IPAddress, now: Instant) -> list[Effect]:
+        """An address was deleted, by whomever; one that a master should hold is put back."""
+        self._notice_oversleeping(now)
+        for instance in self._instances.values():
+            if instance.state is not State.MASTER:
+                continue
+            lost = tuple(
+                a
+                for a in placed(instance.plan)
+                if a.track and a.device == device and a.address.ip == address
+            )
+            if lost:
+                instance.losses += 1
+                instance.restore(lost, now)
+                self._log(
+                    Urgency.WARNING,
+                    f"{instance.plan.name}: somebody deleted {address} from {device}; put back",
+                )
+        return self._settle(now)
+
+    def handle_script(self, name: str, passed: bool, now: Instant) -> list[Effect]:
+        """One run of a `vrrp_script` has ended; one that took too long has not passed."""
+        self._notice_oversleeping(now)
+        self._facts_changed = True
+        verdict = self._scripts.get(name)
+        if verdict is not None and verdict.count(passed):
+            outcome = "succeeds" if passed else "fails"
+            self._log(Urgency.INFO, f"script {name} {outcome} now")
+        return self._settle(now)
+
+    def handle_process(self, name: str, running: bool, now: Instant) -> list[Effect]:
+        """Whether a `vrrp_track_process` has its quorum."""
+        self._notice_oversleeping(now)
+        self._facts_changed = True
+        self._processes[name] = running
+        return self._settle(now)
+
+    def handle_file(self, name: str, value: int, now: Instant) -> list[Effect]:
+        """The number that a `track_file` holds."""
+        self._notice_oversleeping(now)
+        self._facts_changed = True
+        self._files[name] = value
+        return self._settle(now)
+
+    def handle_proxy(self, alive: bool, reason: str, now: Instant) -> list[Effect]:
+        """Whether this node's proxy serves; `reason` for people, as in "it was killed"."""
+        self._notice_oversleeping(now)
+        self._facts_changed = True
+        self._proxy = (alive, reason)
+        return self._settle(now)
+
+    def handle_timeout(self, now: Instant) -> list[Effect]:
+        """Let the timers that are due run out, in the order of their deadlines."""
+        self._notice_oversleeping(now)
+        if self._opens_at is not None and self._opens_at <= now:
+            self._opens_at = None
+            self._facts_changed = True
+        for instance in self._instances.values():
+            while (due := instance.timers.take_due(now)) is not None:
+                self._time_out(instance, *due, now)
+        return self._settle(now)
+
+    # Commands.
+
+    def reload(self, plan: RouterPlan, now: Instant) -> list[Effect]:
+        """Live by `plan` from now on; what is the same in both goes on undisturbed."""
+        self._facts_changed = True
+        self._plan = plan
+        verdicts = self._scripts
+        self._scripts = {}
+        for script in plan.scripts:
+            verdict = verdicts.get(script.name)
+            if verdict is None:
+                verdict = ScriptVerdict(script)
+            verdict.replan(script)
+            self._scripts[script.name] = verdict
+        wanted = {_key(p): p for p in plan.instances}
+        for key in [k for k in self._instances if k not in wanted]:
+            self._instances.pop(key).fire(Event.STOP, now, "not in the configuration any more")
+        # An address may move from one instance to another: all go before any comes.
+        wires = {key: self._wire(p) for key, p in wanted.items()}
+        for key, instance in self._instances.items():
+            instance.withdraw(wires[key])
+        old, self._instances = self._instances, {}
+        for key, wire in wires.items():
+            known = old.get(key)
+            if known is not None:
+                self._instances[key] = known
+                known.replan(wire, now)
+            else:
+                self._instances[key] = Instance(wire, self._out)
+        self._index()
+        for instance in self._instances.values():
+            instance.fire(Event.START, now, "new in the configuration")
+        return self._settle(now)
+
+    def stop(self, now: Instant) -> list[Effect]:
+        """Leave in good order: priority 0 first, then the addresses."""
+        self._stopped = True
+        self._opens_at = None
+        for instance in self._instances.values():
+            instance.fire(Event.STOP, now, "stopped")
+        return self._settle(now)
+
+    # Inside.
+
+    def _hear(self, instance: Instance, received: Received, now: Instant) -> None:
+        if instance.state not in (State.BACKUP, State.MASTER):
+            return
+        admission = admit(instance.wire, received)
+        for notice in admission.notices:
+            self._notice(instance, notice, now)
+        if admission.advert is None:
+            return
+        was_master = instance.state is State.MASTER
+        event = instance.handle_advert(admission.advert, received.source, now)
+        if was_master and event is not Event.LEAVING:
+            text = f"it is master as well, with priority {admission.advert.priority}"
+            outcome = "this node yields" if instance.state is State.BACKUP else "it must yield"
+            self._notice(
+                instance,
+                Notice(
+                    NoticeKind.TWO_MASTERS,
+                    instance.plan.name,
+                    received.source,
+                    f"{text}; {outcome}",
+                    harmless=True,
+                ),
+                now,
+            )
+        group = self._group_of(instance)
+        if group is None:
+            return
+        if was_master and instance.state is not State.MASTER:
+            group.yield_all(instance, now)
+        elif event in (Event.INFERIOR, Event.INFERIOR_UNANSWERED):
+            for member in group.others(instance):
+                member.announce_again(now)
+
+    def _time_out(self, instance: Instance, timer: Timer, due: Instant, now: Instant) -> None:
+        if timer is not Timer.DOWN:
+            instance.handle_timer(timer, due, now)
+        elif now - due > instance.down_interval:
+            # It could not even listen meanwhile; what it did not hear proves nothing.
+            instance.fire(Event.OVERSLEPT, now, "")
+        elif (group := self._group_of(instance)) is not None:
+            group.claim(instance, now)
+        else:
+            instance.fire(Event.DOWN_TIMER, now, _silence(instance))
+
+    def _notice_oversleeping(self, now: Instant) -> None:
+        for instance in self._instances.values():
+            if instance.oversleeps(now):
+                reason = "this node did not run for longer than its peers wait; it listens first"
+                self._log(Urgency.WARNING, f"{instance.plan.name}: {reason}")
+                instance.fire(Event.OVERSLEPT, now, reason)
+                if (group := self._group_of(instance)) is not None:
+                    group.yield_all(instance, now)
+
+    def _settle(self, now: Instant) -> list[Effect]:
+        """Bring priorities, faults and readiness up to date; hand out the effects."""
+        if self._facts_changed:
+            # Packets and timers, which come most often, change nothing of this.
+            self._facts_changed = False
+            self._judge_all(now)
+        for group in self._groups:
+            state = group.take_change()
+            if state is not None:
+                self._out.append(GroupChanged(group.name, state))
+        effects = self._out.copy()
+        # The list itself is shared with the instances.
+        self._out.clear()
+        return effects
+
+    def _judge_all(self, now: Instant) -> None:
+        own = {key: self._judge(instance, now) for key, instance in self._instances.items()}
+        for key, instance in self._instances.items():
+            faults, awaited = own[key]
+            group = self._group_of(instance)
+            if group is not None:
+                members = [own[_key(m.plan)] for m in group.members if m is not instance]
+                awaited = awaited or any(waits for _faults, waits in members)
+                if not faults and any(their_faults for their_faults, _waits in members):
+                    faults = (f"sync group {group.name}: another member is in fault",)
+            self._apply(instance, faults, awaited, grouped=group is not None, now=now)
+
+    def _judge(self, instance: Instance, now: Instant) -> tuple[tuple[str, ...], bool]:
+        """An instance's own faults, and whether something must still be waited for."""
+        group = self._group_of(instance)
+        shared = group.plan if group is not None else None
+        own = tuple(self._trackers(instance.plan))
+        common = tuple(self._trackers(shared)) if shared is not None else ()
+        # A group is ranked as one: its members' weights count only if that is asked for.
+        weighty = own if shared is None or shared.tracking_weight else ()
+        instance.track((*weighty, *common), now)
+        faults = [t.name for t in (*own, *common) if t.is_fault]
+        links, unknown = self._links(instance)
+        awaited = unknown or self._opens_at is not None
+        awaited = awaited or any(t.is_awaited for t in (*own, *common))
+        if instance.plan.track_proxy:
+            if self._proxy is None:
+                awaited = True
+            elif not self._proxy[0]:
+                faults.insert(0, f"the proxy is down: {self._proxy[1]}")
+        return (*links, *faults), awaited
+
+    def _links(self, instance: Instance) -> tuple[list[str], bool]:
+        """Faults of the instance's interfaces; whether one is not known yet."""
+        plan = instance.plan
+        needed = [plan.interface] if plan.track_primary else []
+        needed += [a.device for a in placed(plan) if a.device and a.track]
+        needed = [n for n in dict.fromkeys(needed) if n != plan.interface or plan.track_primary]
+        faults, unknown = [], plan.interface not in self._interfaces
+        for name in needed:
+            interface = self._interfaces.get(name)
+            if interface is None:
+                unknown = True
+            elif not interface.up:
+                faults.append(f"interface {name} is down")
+        if unknown or faults:
+            return faults, unknown
+        if instance.wire.source is None:
+            faults.append(f"no IPv{instance.wire.family} address on {plan.interface}")
+        elif plan.track_source and plan.source not in self._interfaces[plan.interface].addresses:
+            faults.append(f"{plan.source} is not an address of {plan.interface}")
+        return faults, False
+
+    def _trackers(self, plan: InstancePlan | SyncGroupPlan) -> Iterator[Tracker]:
+        for entry in plan.track_interfaces:
+            yield self._tracked_interface(entry)
+        for script in plan.track_scripts:
+            verdict = self._scripts.get(script.script)
+            well = verdict.well if verdict is not None else None
+            yield Condition(f"script {script.script}", script.weight, script.reverse, well)
+        for process in plan.track_processes:
+            running = self._processes.get(process.process)
+            name = f"process {process.process}"
+            yield Condition(name, process.weight, process.reverse, running)
+        for file in plan.track_files:
+            value = self._files.get(file.file, 0)
+            yield Figure(f"file {file.file}", file.weight, file.reverse, value)
+
+    def _tracked_interface(self, entry: TrackInterface) -> Tracker:
+        interface = self._interfaces.get(entry.interface)
+        up = interface.up if interface is not None else None
+        return Condition(f"interface {entry.interface}", entry.weight, entry.reverse, up)
+
+    def _apply(
+        self,
+        instance: Instance,
+        faults: tuple[str, ...],
+        awaited: bool,
+        *,
+        grouped: bool,
+        now: Instant,
+    ) -> None:
+        instance.faults = faults
+        if self._stopped:
+            return
+        if faults:
+            instance.fire(Event.FAULT, now, "; ".join(faults))
+        elif instance.state in (State.INIT, State.FAULT) and not awaited:
+            recovered = instance.state is State.FAULT
+            owner = instance.starts_as_master and not grouped
+            event = Event.READY_OWNER if owner else Event.READY
+            instance.fire(event, now, "the fault is over" if recovered else "ready")
+            if recovered:
+                instance.announce_source()
+
+    def _notice(self, instance: Instance, notice: Notice, now: Instant) -> None:
+        if instance.notices.is_news(notice, now):
+            self._out.append(Noticed(notice))
+
+    def _log(self, urgency: Urgency, text: str) -> None:
+        self._out.append(Log(urgency, text))
+
+    def _wire(self, plan: InstancePlan) -> Wire:
+        interface = self._interfaces.get(plan.interface, Interface(plan.interface))
+        strangers = frozenset(a.address.ip for p in self._plan.instances for a in placed(p))
+        return Wire.of(plan, interface, strangers)
+
+    def _index(self) -> None:
+        """After a change of the plan: who listens to which VRID, who belongs to which group."""
+        self._by_vrid = {}
+        for instance in self._instances.values():
+            key = (instance.plan.interface, instance.plan.vrid)
+            self._by_vrid.setdefault(key, []).append(instance)
+        by_name = {i.plan.name: i for i in self._instances.values()}
+        self._groups = [
+            Group(g, [by_name[name] for name in g.members if name in by_name])
+            for g in self._plan.groups
+        ]
+        self._membership = {m: g for g in self._groups for m in g.members}
+
+    def _group_of(self, instance: Instance) -> Group | None:
+        return self._membership.get(instance)
+
+
+def _key(plan: InstancePlan) -> _Key:
+    return plan.interface, plan.vrid, family(plan)
+
+
+def _devices(plan: InstancePlan) -> Iterable[str]:
+    devices = [a.device for a in placed(plan) if a.device]
+    return {plan.interface, *devices, *(t.interface for t in plan.track_interfaces)}
+
+
+def _silence(instance: Instance) -> str:
+    if instance.master is None:
+        return "no master was heard"
+    return f"{instance.master} has fallen silent"
