@@ -102,7 +102,7 @@ class Program:
         return self.log.read_text(errors="replace")
 
 
-@dataclass
+@dataclass(eq=False)
 class Node:
     """One host. Its interface is `em1`, its address 10.77.0.`number`."""
 
@@ -120,6 +120,19 @@ class Node:
     def port(self) -> str:
         """The switch's end of the cable."""
         return f"p{self.number}"
+
+    def crash(self) -> None:
+        """As when the power fails: all programs at once, and the cable dead."""
+        self.lan.lost.append(self)
+        run("ip", "-n", self.lan.switch, "link", "set", self.port, "down")
+        for program in self.programs:
+            program.crash()
+
+    def boot(self) -> None:
+        """Back after a crash, with the addresses that a boot gives."""
+        self.ip("addr", "flush", "dev", "em1", "to", "10.77.0.100/32")
+        self.cable(plugged=True)
+        self.lan.lost.remove(self)
 
     def ip(self, *words: str) -> str:
         return run("ip", "-n", self.namespace, *words)
@@ -253,6 +266,8 @@ class Lan:
     folder: Path
     nodes: list[Node] = field(default_factory=list)
     wires: list[Wire] = field(default_factory=list)
+    lost: list[Node] = field(default_factory=list)
+    """Nodes that crashed: what they hold nobody sees."""
 
     def wire(self, interface: str = "br0") -> Wire:
         wire = Wire(self.switch, interface)
@@ -260,12 +275,14 @@ class Lan:
         return wire
 
     def holders(self, address: str = VIP) -> list[Node]:
-        return [node for node in self.nodes if node.holds(address)]
+        return [n for n in self.nodes if n not in self.lost and n.holds(address)]
 
-    def master(self, node: Node, within: float = DEADLINE) -> None:
-        """Wait until `node` and no other holds the VIP."""
+    def master(self, node: Node, *vips: str) -> None:
+        """Wait until `node` and no other holds each of `vips`."""
+        wanted = [[node]] * len(vips or (VIP,))
         eventually(
-            lambda: self.holders() == [node], f"node {node.number} as the one master", within
+            lambda: [self.holders(vip) for vip in vips or (VIP,)] == wanted,
+            f"node {node.number} as the one master",
         )
 
 
@@ -294,6 +311,9 @@ def lan(folder: Path, count: int) -> Iterator[Lan]:
         for node in made.nodes:
             for program in node.programs:
                 program.crash()
+                # Shown by pytest when the test has failed.
+                print(f"--- node {node.number}: {program.log}")
+                print(program.text())
             node.netlink.close()
         for wire in made.wires:
             wire.close()

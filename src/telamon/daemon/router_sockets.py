@@ -38,7 +38,7 @@ class RouterSockets:
         """Have these open, and nothing else."""
         needed: dict[_Key, set[IPAddress]] = {}
         for transport in transports:
-            groups = needed.setdefault((transport.interface, transport.version), set())
+            groups = needed.setdefault((transport.interface, transport.family), set())
             if transport.group is not None:
                 groups.add(transport.group)
         self._needed = needed

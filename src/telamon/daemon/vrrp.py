@@ -104,7 +104,14 @@ def run(
 
 def _to_stderr() -> Write:
     steady = SteadyLog(2)
-    return lambda _urgency, text: steady.line(text)
+    return lambda urgency, text: _write(steady, urgency, text)
+
+
+_SYSLOG = {do.Urgency.INFO: 6, do.Urgency.WARNING: 4, do.Urgency.ERROR: 3}
+
+
+def _write(steady: SteadyLog, urgency: do.Urgency, text: str) -> None:
+    steady.entry("telamon-vrrp", urgency.name.lower(), _SYSLOG[urgency], text)
 
 
 @dataclass(slots=True)
@@ -378,8 +385,6 @@ class _Role:
             self._script_problems[result.name] = result.reason
             if result.reason:
                 self._warn(f"script {result.name}: {result.reason}")
-            else:
-                self._info(f"script {result.name}: succeeds")
         self._carry_out(self._core.handle_script(result.name, result.ok, libc.now()))
 
     def _restart_helper(self) -> None:
@@ -485,7 +490,7 @@ class _Role:
         self._say_status()
 
     def _say_status(self) -> None:
-        views = self._core.status()
+        views = self._core.status(libc.now())
         self._say(
             RouterStatus(
                 tuple(
@@ -495,7 +500,7 @@ class _Role:
                         view.interface,
                         view.vrid,
                         view.priority,
-                        tuple(str(address) for address in view.addresses),
+                        tuple(str(virtual.address.ip) for virtual in view.addresses),
                         "; ".join((view.reason, *self._addresses.refusals(view.name))),
                     )
                     for view in views
@@ -537,7 +542,7 @@ class _Role:
         if self._write_log is not None:
             self._write_log(urgency, text)
         else:
-            self._steady.line(text)
+            _write(self._steady, urgency, text)
 
 
 def _catch_signals() -> tuple[socket.socket, socket.socket]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import os
 import select
+import time
 from collections import deque
 
 _MAX_WAITING = 1000
@@ -26,6 +27,15 @@ class SteadyLog:
         self._poll.register(fd, select.POLLOUT)
         self._waiting: deque[bytes] = deque()
         self._dropped = 0
+
+    def entry(self, name: str, level: str, syslog_level: int, text: str) -> None:
+        """One dated entry; for the journal it begins with its level instead (sd-daemon(3))."""
+        if "JOURNAL_STREAM" in os.environ:
+            self.line(f"<{syslog_level}>{name}: {text}")
+            return
+        now = time.time()
+        at = time.strftime("%F %T", time.localtime(now))
+        self.line(f"{at}.{int(now * 1000) % 1000:03d} {name}[{os.getpid()}] {level}: {text}")
 
     def line(self, text: str) -> None:
         data = text.encode("utf-8", "backslashreplace")[:_MAX_LINE] + b"\n"
