@@ -1,0 +1,24 @@
+//! The plan of a proxy process, as `src/telamon/plan/{process,proxy}.py` define it and
+//! `src/telamon/plan/codec.py` writes it as JSON.
+//!
+//! The types mirror the Python ones field by field; unknown and missing fields are errors, and
+//! `tests/plan/test_mirror.py` holds the two sides together. [`ProxyPlan::from_json`] also checks
+//! what types alone cannot say (unique ids, a default backend that exists), so that the engine
+//! may trust a plan it has been given.
+
+mod address;
+mod check;
+mod error;
+mod process;
+mod proxy;
+
+pub use address::SocketAddress;
+pub use error::PlanError;
+pub use process::{Facility, Level, LogHeader, LogTarget, ProcessPlan, StatsLevel, StatsSocket};
+pub use proxy::{
+    AdminRule, Algorithm, Backend, Check, Frontend, Listener, LogFormat, Mode, Proxy, ProxyPlan,
+    Server, StatsPage, StatsUser, Timeouts, Weight,
+};
+
+/// A duration in whole milliseconds.
+pub type Millis = u64;

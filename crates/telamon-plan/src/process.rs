@@ -1,0 +1,128 @@
+//! What belongs to the whole process: HAProxy's `global` section, resolved.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{Millis, SocketAddress};
+
+/// An enum that is a small number in the document (Python's `IntEnum`).
+macro_rules! numbered {
+    ($(#[$doc:meta])* $name:ident { $($variant:ident = $value:literal),+ $(,)? }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "u8", into = "u8")]
+        #[repr(u8)]
+        pub enum $name { $($variant = $value),+ }
+
+        impl $name {
+            pub const ALL: &'static [$name] = &[$($name::$variant),+];
+        }
+
+        impl From<$name> for u8 {
+            fn from(value: $name) -> u8 {
+                value as u8
+            }
+        }
+
+        impl TryFrom<u8> for $name {
+            type Error = String;
+
+            fn try_from(value: u8) -> Result<Self, String> {
+                match value {
+                    $($value => Ok($name::$variant),)+
+                    _ => Err(format!("{value} is no {}", stringify!($name))),
+                }
+            }
+        }
+    };
+}
+
+numbered! {
+    /// Syslog facilities (RFC 5424 6.2.1), named as haproxy.cfg names them.
+    Facility {
+        Kern = 0, User = 1, Mail = 2, Daemon = 3, Auth = 4, Syslog = 5, Lpr = 6, News = 7,
+        Uucp = 8, Cron = 9, Auth2 = 10, Ftp = 11, Ntp = 12, Audit = 13, Alert = 14, Cron2 = 15,
+        Local0 = 16, Local1 = 17, Local2 = 18, Local3 = 19, Local4 = 20, Local5 = 21,
+        Local6 = 22, Local7 = 23,
+    }
+}
+
+numbered! {
+    /// Syslog severities (RFC 5424 6.2.1); a smaller number is more urgent.
+    Level {
+        Emerg = 0, Alert = 1, Crit = 2, Err = 3, Warning = 4, Notice = 5, Info = 6, Debug = 7,
+    }
+}
+
+/// The framing of a log message (manual, `log ... format`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogHeader {
+    Rfc3164,
+    Rfc5424,
+    Raw,
+    Short,
+    Timed,
+    Iso,
+    Local,
+    Priority,
+}
+
+/// One `log` line. `max_level` drops what is less urgent, `min_level` caps the urgency said;
+/// `length` is the longest message in bytes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogTarget {
+    pub address: SocketAddress,
+    pub facility: Facility,
+    pub max_level: Level,
+    pub min_level: Level,
+    pub length: usize,
+    pub header: LogHeader,
+}
+
+/// What a stats socket's users may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum StatsLevel {
+    User,
+    Operator,
+    Admin,
+}
+
+/// A `stats socket`; served by Python, carried here because the plan is mirrored whole.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatsSocket {
+    pub address: SocketAddress,
+    pub level: StatsLevel,
+    pub mode: Option<u32>,
+    pub uid: Option<u32>,
+    pub gid: Option<u32>,
+    pub expose_fd_listeners: bool,
+}
+
+/// `global`. None means that the file did not say and the engine's own choice holds.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProcessPlan {
+    pub maxconn: Option<u32>,
+    pub nbthread: Option<u32>,
+    pub chroot: Option<String>,
+    pub user: Option<String>,
+    pub group: Option<String>,
+    pub uid: Option<u32>,
+    pub gid: Option<u32>,
+    pub pidfile: Option<String>,
+    pub daemon: bool,
+    pub node: Option<String>,
+    pub description: Option<String>,
+    pub log_tag: String,
+    pub log_send_hostname: Option<String>,
+    pub logs: Vec<LogTarget>,
+    pub stats_sockets: Vec<StatsSocket>,
+    pub stats_timeout: Millis,
+    pub stats_maxconn: u32,
+    pub hard_stop_after: Option<Millis>,
+    pub ulimit_n: Option<u64>,
+    pub spread_checks: u32,
+}

@@ -1,0 +1,241 @@
+//! Frontends, backends and servers, all names resolved; the twin of `telamon.plan.proxy`.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{LogTarget, Millis, ProcessPlan, SocketAddress};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    Tcp,
+    Http,
+}
+
+/// Balancing algorithms (manual, `balance`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Algorithm {
+    #[serde(rename = "roundrobin")]
+    RoundRobin,
+    StaticRr,
+    #[serde(rename = "leastconn")]
+    LeastConn,
+    First,
+    Source,
+    Random,
+}
+
+/// HAProxy's ready-made log lines (manual 8.2.1 to 8.2.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum LogFormat {
+    #[serde(rename = "default")]
+    Default,
+    #[serde(rename = "tcplog")]
+    Tcp,
+    #[serde(rename = "httplog")]
+    Http,
+}
+
+/// All `timeout` lines of one proxy; None: wait for ever.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Timeouts {
+    pub client: Option<Millis>,
+    pub server: Option<Millis>,
+    pub connect: Option<Millis>,
+    pub queue: Option<Millis>,
+    pub check: Option<Millis>,
+    pub tunnel: Option<Millis>,
+    pub client_fin: Option<Millis>,
+    pub server_fin: Option<Millis>,
+    pub http_request: Option<Millis>,
+    pub http_keep_alive: Option<Millis>,
+    pub tarpit: Option<Millis>,
+}
+
+/// One bound address; `id` counts from 1 within its proxy.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Listener {
+    pub id: u32,
+    pub name: String,
+    pub address: SocketAddress,
+    pub interface: Option<String>,
+    pub maxconn: Option<u32>,
+    pub backlog: Option<u32>,
+    pub nice: i32,
+    pub mode: Option<u32>,
+    pub uid: Option<u32>,
+    pub gid: Option<u32>,
+    pub v6only: bool,
+    pub v4v6: bool,
+    pub source_line: String,
+}
+
+/// A server's health check; carried out by Python.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Check {
+    pub interval: Millis,
+    pub fast_interval: Option<Millis>,
+    pub down_interval: Option<Millis>,
+    pub rise: u32,
+    pub fall: u32,
+    pub address: Option<SocketAddress>,
+}
+
+/// A server's weight, 0 to 256 (manual 5.2, `weight`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(try_from = "u16", into = "u16")]
+pub struct Weight(u16);
+
+impl Weight {
+    pub const MAX: u16 = 256;
+
+    /// None above 256.
+    pub fn new(value: u16) -> Option<Weight> {
+        (value <= Self::MAX).then_some(Weight(value))
+    }
+
+    pub fn get(self) -> u16 {
+        self.0
+    }
+}
+
+impl From<Weight> for u16 {
+    fn from(weight: Weight) -> u16 {
+        weight.0
+    }
+}
+
+impl TryFrom<u16> for Weight {
+    type Error = String;
+
+    fn try_from(value: u16) -> Result<Self, String> {
+        Weight::new(value).ok_or_else(|| format!("weight {value} is outside 0 to 256"))
+    }
+}
+
+/// One `server` line; `id` counts from 1 within its backend, names need not be unique.
+/// `maxconn` and `maxqueue` 0 mean no limit.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Server {
+    pub id: u32,
+    pub name: String,
+    pub address: SocketAddress,
+    pub weight: Weight,
+    pub maxconn: u32,
+    pub minconn: u32,
+    pub maxqueue: u32,
+    pub backup: bool,
+    pub disabled: bool,
+    pub check: Option<Check>,
+    pub source_line: String,
+}
+
+/// `default_backend` is the id of a proxy that has a backend, or None: answer 503 or close.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Frontend {
+    pub listeners: Vec<Listener>,
+    pub maxconn: Option<u32>,
+    pub backlog: Option<u32>,
+    pub default_backend: Option<u32>,
+}
+
+/// `redispatch` is HAProxy's interval: 0 never, 1 on each retry, -1 on the last one only.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Backend {
+    pub algorithm: Algorithm,
+    pub random_draws: u32,
+    pub servers: Vec<Server>,
+    pub retries: u32,
+    pub redispatch: i32,
+    pub fullconn: Option<u32>,
+    pub all_backups: bool,
+}
+
+/// When the stats page offers its admin form.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum AdminRule {
+    Never,
+    Always,
+    Localhost,
+}
+
+/// `stats auth`: who may see the page.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatsUser {
+    pub name: String,
+    pub password: String,
+}
+
+impl std::fmt::Debug for StatsUser {
+    /// Without the password, which must never reach a log.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("StatsUser")
+            .field("name", &self.name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The `stats` words of one proxy; `uri` is the prefix that a request's URI must begin with.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StatsPage {
+    pub uri: String,
+    pub refresh: Millis,
+    pub realm: String,
+    pub users: Vec<StatsUser>,
+    pub hide_version: bool,
+    pub show_legends: bool,
+    pub show_modules: bool,
+    pub show_node: Option<String>,
+    pub show_description: Option<String>,
+    pub scopes: Vec<String>,
+    pub admin: AdminRule,
+}
+
+/// One section; `id` counts from 1 in file order (HAProxy's iid). A `listen` has both a frontend
+/// and a backend.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Proxy {
+    pub id: u32,
+    pub name: String,
+    pub mode: Mode,
+    pub frontend: Option<Frontend>,
+    pub backend: Option<Backend>,
+    pub timeouts: Timeouts,
+    pub logs: Vec<LogTarget>,
+    pub log_format: LogFormat,
+    pub log_tag: Option<String>,
+    pub dontlognull: bool,
+    pub dontlog_normal: bool,
+    pub logasap: bool,
+    pub log_health_checks: bool,
+    pub stats: Option<StatsPage>,
+    pub disabled: bool,
+    pub description: Option<String>,
+    pub source_line: String,
+}
+
+/// All of it. `digest` names the files' content, so that two nodes can be compared.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProxyPlan {
+    pub process: ProcessPlan,
+    pub proxies: Vec<Proxy>,
+    pub digest: String,
+}
+
+impl ProxyPlan {
+    /// The proxy with this id.
+    pub fn proxy(&self, id: u32) -> Option<&Proxy> {
+        self.proxies.iter().find(|proxy| proxy.id == id)
+    }
+}
