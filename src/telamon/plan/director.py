@@ -52,18 +52,79 @@ class TcpCheck:
 
 
 @dataclass(frozen=True, slots=True)
+class HttpPage:
+    """One `url` of an HTTP check. `codes` are ranges of good answers, both ends included."""
+
+    path: str = "/"
+    digest: str | None = None
+    codes: tuple[tuple[int, int], ...] = ((200, 299),)
+    virtual_host: str | None = None
+    regex: str | None = None
+    regex_must_miss: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class HttpCheck:
+    """`HTTP_GET`, or `SSL_GET` where `tls` is set."""
+
+    address: InetAddress | None = None
+    timeout: float = 5.0
+    retry: int = 1
+    delay_before_retry: float = 3.0
+    warmup: float | None = None
+    tls: bool = False
+    sni: bool = False
+    version: str = "1.0"
+    pages: tuple[HttpPage, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CommandCheck:
+    """`MISC_CHECK`: a program's exit code; with `dynamic` codes from 2 on are weights."""
+
+    command: tuple[str, ...]
+    timeout: float | None = None
+    dynamic: bool = False
+    user: str | None = None
+    group: str | None = None
+    retry: int = 0
+    delay_before_retry: float = 1.0
+    warmup: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class OtherCheck:
+    """A kind of check that is kept as it was written: `kind` is Keepalived's keyword."""
+
+    kind: str
+    options: tuple[tuple[str, str], ...] = ()
+
+
+CheckPlan = TcpCheck | HttpCheck | CommandCheck | OtherCheck
+
+
+@dataclass(frozen=True, slots=True)
 class RealServer:
     address: InetAddress
     weight: int = 1
     forwarding: Forwarding | None = None
     inhibit_on_failure: bool = False
-    checks: tuple[TcpCheck, ...] = ()
+    checks: tuple[CheckPlan, ...] = ()
     source_line: str = ""
+    upper_threshold: int | None = None
+    lower_threshold: int | None = None
+    notify_up: tuple[str, ...] = ()
+    notify_down: tuple[str, ...] = ()
+    check_interval: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class VirtualServer:
-    """One `virtual_server IP PORT`. `delay_loop` is the check interval in seconds."""
+    """One `virtual_server IP PORT`. `delay_loop` is the check interval in seconds.
+
+    A `fwmark` or a `group` stands in place of the address's meaning where it is set; the address
+    is then 0.0.0.0:0.
+    """
 
     address: InetAddress
     protocol: Protocol = Protocol.TCP
@@ -76,9 +137,30 @@ class VirtualServer:
     hysteresis: int = 0
     real_servers: tuple[RealServer, ...] = ()
     source_line: str = ""
+    fwmark: int | None = None
+    group: str | None = None
+    persistence_granularity: str | None = None
+    scheduler_flags: tuple[str, ...] = ()
+    one_packet: bool = False
+    alpha: bool = False
+    omega: bool = False
+    only_with_vip: bool = False
+    quorum_up: tuple[str, ...] = ()
+    quorum_down: tuple[str, ...] = ()
+    sorry_server_inhibit: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ServerGroup:
+    """A `virtual_server_group`: each entry's words."""
+
+    name: str
+    entries: tuple[tuple[str, ...], ...] = ()
+    source_line: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class DirectorPlan:
     virtual_servers: tuple[VirtualServer, ...] = ()
     digest: str = ""
+    groups: tuple[ServerGroup, ...] = ()

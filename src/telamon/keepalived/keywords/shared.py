@@ -1,0 +1,61 @@
+"""What instances and sync groups have in common: tracking and notify scripts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from telamon.keepalived.keywords.readers import boolean, command, set_field, tracked
+from telamon.keepalived.keywords.row import Block, Keyword, Mark
+from telamon.keepalived.model import Notified
+from telamon.keepalived.syntax import Statement
+
+if TYPE_CHECKING:
+    from telamon.keepalived.reading import Reading
+
+NOTIFY_MEANING = "the script is not run; state changes are in the log and in `telamon status`"
+
+
+def _deleted(reading: Reading, statement: Statement, node: Notified) -> None:
+    set_field(node, "notify_deleted_set", True, statement)
+    command("notify_deleted")(reading, statement, node)
+
+
+def notified_rows(blocks: tuple[Block, ...]) -> list[Keyword]:
+    """The rows for `vrrp_instance` or `vrrp_sync_group`."""
+    carried, later = Mark.CARRIED_OUT, Mark.NOT_YET
+    script = "SCRIPT [USER [GROUP]]"
+    entries = "{ NAME [weight N [reverse|noreverse]] ... }"
+    rows = [
+        Keyword(name, blocks, script, later, f"run when {when}", command(name), least=1,
+                meaning=NOTIFY_MEANING)
+        for name, when in (
+            ("notify", "the state changes; it gets kind, name, state and priority"),
+            ("notify_master", "it becomes master"),
+            ("notify_backup", "it becomes backup"),
+            ("notify_fault", "it enters FAULT"),
+            ("notify_stop", "the router stops"),
+        )
+    ]  # fmt: skip
+    return [
+        *rows,
+        Keyword("notify_deleted", blocks, "[SCRIPT [USER [GROUP]]]", later,
+                "run when a reload removes it", _deleted, meaning=NOTIFY_MEANING),
+        Keyword("notify_priority_changes", blocks, "BOOL", later,
+                "tell the FIFOs of changes of priority", boolean("notify_priority_changes"),
+                meaning="FIFOs are not written yet"),
+        Keyword("smtp_alert", blocks, "[BOOL]", later, "send mail when the state changes",
+                boolean("smtp_alert"), meaning="no mail is sent; state changes are in the log"),
+        Keyword("track_script", blocks, entries, carried, "follow these scripts",
+                tracked("track_scripts", 254)),
+        Keyword("track_interface", blocks, entries, carried, "follow these interfaces",
+                tracked("track_interfaces", 253)),
+        Keyword("track_process", blocks, entries, Mark.REFUSED_YET, "follow these processes",
+                tracked("track_processes", 254),
+                meaning="the proxy's own death needs no track_process; for others use a "
+                "vrrp_script until then"),
+        Keyword("track_file", blocks, entries, Mark.REFUSED_YET, "follow these files",
+                tracked("track_files", 254), meaning="use a vrrp_script that reads the file"),
+        Keyword("track_bfd", blocks, entries, Mark.REFUSED, "follow these BFD sessions",
+                tracked("track_bfds", 253),
+                meaning="BFD is not spoken; VRRPv3 with advert_int 0.01 fails over in 0.03 s"),
+    ]  # fmt: skip

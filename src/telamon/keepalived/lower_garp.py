@@ -1,0 +1,36 @@
+"""The gratuitous ARP schedule: Keepalived's defaults, `global_defs`, the instance."""
+
+from __future__ import annotations
+
+from telamon.keepalived.model import Garp, GlobalDefs
+from telamon.plan.router import GarpPlan
+
+
+def merge_garp(general: GlobalDefs, own: Garp) -> GarpPlan:
+    """What the instance says, else `global_defs`, else the defaults (keepalived.conf(5)).
+
+    `vrrp_min_garp` changes only the defaults: one packet, no second burst. The lower-priority
+    figures default to the figures for becoming master.
+    """
+
+    def pick(field: str, default: float) -> float:
+        for node in (own, general):
+            value = getattr(node, field)
+            if value is not None:
+                return float(value)
+        return float(default)
+
+    repeat = pick("garp_master_repeat", 1 if general.min_garp else 5)
+    delay = pick("garp_master_delay", 0 if general.min_garp else 5)
+    return GarpPlan(
+        repeat=int(repeat),
+        delay=delay,
+        refresh=pick("garp_master_refresh", 0),
+        refresh_repeat=int(pick("garp_master_refresh_repeat", 1)),
+        lower_priority_repeat=int(pick("garp_lower_prio_repeat", repeat)),
+        lower_priority_delay=pick("garp_lower_prio_delay", delay),
+        interval=general.garp_interval or 0.0,
+        na_interval=general.gna_interval or 0.0,
+        extra_interfaces_every=pick("garp_extra_if", 0),
+        extra_on_all=own.garp_extra_if_all or general.garp_extra_if_all,
+    )

@@ -1,0 +1,143 @@
+"""What is legal, means what it says, and still does not do what its author wants.
+
+Each trap keeps Keepalived's meaning and tells the reason and the mended lines (keepalived.md,
+part 3, has the evidence for each).
+"""
+
+from __future__ import annotations
+
+from telamon.base.diagnostic import Report
+from telamon.keepalived import codes
+from telamon.keepalived.model import Configuration, Instance
+from telamon.plan.router import AuthKind, InitialState, InstancePlan, RouterPlan
+
+COMMON_VRID = 51
+COMMON_PASSWORDS = frozenset({b"1111", b"1234", b"12345", b"password", b"12345678"})
+_PROXIES = ("haproxy", "nginx", "envoy")
+_PROBES = ("pidof", "pgrep", "killall")
+
+
+def find_traps(configuration: Configuration, router: RouterPlan, report: Report) -> None:
+    """Append warnings and notes; the plan is not changed."""
+    nodes = {node.name: node for node in configuration.instances}
+    for plan in router.instances:
+        node = nodes[plan.name]
+        _nopreempt_and_weight(node, plan, report)
+        _weight_below_gap(node, plan, router, report)
+        _owner(node, plan, report)
+        _common_vrid(node, plan, report)
+    _proxy_scripts(configuration, router, report)
+
+
+def _nopreempt_and_weight(node: Instance, plan: InstancePlan, report: Report) -> None:
+    """P1: a lower priority never moves the VIP if nobody may preempt (part 2.6)."""
+    if plan.preempt:
+        return
+    weighted = [item for item in plan.track_scripts if item.weight]
+    if not weighted:
+        return
+    names = ", ".join(f"'{item.script}'" for item in weighted)
+    first = weighted[0]
+    report.warning(
+        codes.TRAP_NOPREEMPT,
+        f"nopreempt and the weight of {names} together can never move the VIP",
+        node.at("preempt"),
+        label="no other node may take over from a master that is alive",
+        help=f"write 'weight 0' in vrrp_script {first.script} (or leave 'weight' out): a failure "
+        "is then a FAULT, which gives the VIP away; or remove 'nopreempt' on all nodes",
+        notes=(
+            f"when {names} fails, the priority falls from {plan.priority} to "
+            f"{_fallen(plan)}, and the others do not act on it",
+            "when Telamon runs the proxy itself, the proxy's death gives the VIP away at once, "
+            "whatever weights the file has",
+        ),
+    )
+
+
+def _fallen(plan: InstancePlan) -> int:
+    """The priority when all weighted scripts fail; 1 to 254 (part 2.8)."""
+    value = plan.priority + sum(item.weight for item in plan.track_scripts if item.weight < 0)
+    return max(1, min(254, value))
+
+
+def _weight_below_gap(
+    node: Instance, plan: InstancePlan, router: RouterPlan, report: Report
+) -> None:
+    """P2: one file shows only one node's priority; say what the others' must be."""
+    if plan.priority == 255 or not plan.preempt:
+        return
+    for item in plan.track_scripts:
+        size = abs(item.weight)
+        if not size:
+            continue
+        good = plan.priority + max(0, item.weight)
+        bad = plan.priority + min(0, item.weight)
+        report.note(
+            codes.TRAP_WEIGHT,
+            f"'{item.script}' moves the VIP only to nodes whose priority is from {bad + 1} to {good}",
+            node.at("track_scripts"),
+            notes=[
+                "priorities of the other nodes do not stand in this file: with equal priorities "
+                "on all nodes it works, with a gap larger than the weight it does not",
+            ],
+        )
+
+
+def _owner(node: Instance, plan: InstancePlan, report: Report) -> None:
+    if plan.priority != 255 or node.priority is None:
+        return
+    report.warning(
+        codes.TRAP_OWNER,
+        "priority 255 means that this machine owns the address for good",
+        node.at("priority"),
+        help="write 254 or less, unless the VIP is also configured on the interface itself",
+        notes=["no tracked script or interface can lower it; no other node may have 255"],
+    )
+    if plan.initial_state is InitialState.BACKUP and plan.track_scripts:
+        report.note(
+            codes.TRAP_OWNER, "the weights of its scripts change nothing", node.at("track_scripts")
+        )
+
+
+def _common_vrid(node: Instance, plan: InstancePlan, report: Report) -> None:
+    """P4: half of the world has 51 and 1111; two such clusters on one network fight."""
+    auth = plan.authentication
+    common = auth.kind is AuthKind.NONE or auth.secret in COMMON_PASSWORDS
+    if plan.vrid != COMMON_VRID or not common or plan.unicast_peers:
+        return
+    password = auth.secret.decode("utf-8", "replace")
+    with_password = f" with auth_pass {password}" if auth.kind is AuthKind.PASS else ""
+    report.note(
+        codes.TRAP_COMMON_VRID,
+        f"virtual_router_id 51{with_password} is what nearly every example has",
+        node.at("vrid"),
+        help="choose another number if a second cluster is, or will be, on this network",
+        notes=["two clusters with one number: the one with the lower priority loses its VIP"],
+    )
+
+
+def _proxy_scripts(configuration: Configuration, router: RouterPlan, report: Report) -> None:
+    """A script that asks whether the proxy runs: Telamon knows it without asking."""
+    tracked = {item.script: plan for plan in router.instances for item in plan.track_scripts}
+    nodes = {node.name: node for node in configuration.scripts}
+    for script in router.scripts:
+        plan = tracked.get(script.name)
+        words = " ".join(script.command)
+        if plan is None or not any(name in words for name in _PROXIES):
+            continue
+        place = nodes[script.name].at("command")
+        if any(probe in words for probe in _PROBES) and "haproxy" in words:
+            report.note(
+                codes.TRAP_PROXY_SCRIPT,
+                f"'{script.name}' asks whether the proxy runs: Telamon knows that by itself",
+                place,
+                notes=[
+                    "when Telamon runs the proxy, its death is told to the router by the kernel, "
+                    f"at once; the script would need {_reaction(script.interval, script.fall)}",
+                    "the script runs as written and finds Telamon's proxy under the name haproxy",
+                ],
+            )
+
+
+def _reaction(interval: float, fall: int) -> str:
+    return f"up to {interval * fall:g} s"
