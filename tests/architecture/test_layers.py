@@ -20,7 +20,8 @@ ROWS: tuple[frozenset[str], ...] = (
     frozenset({"base"}),
     frozenset({"plan"}),
     frozenset({"haproxy", "keepalived", "vrrp", "director", "checks"}),
-    frozenset({"kernel", "engine", "_engine"}),
+    frozenset({"_engine"}),  # the extension module: the same row as its face in the document
+    frozenset({"kernel", "engine"}),
     frozenset({"runtime"}),
     frozenset({"daemon"}),
     frozenset({"host", "lab"}),
@@ -74,9 +75,10 @@ def test_every_package_has_its_row() -> None:
 
 def test_the_table_in_the_document_is_this_one() -> None:
     document = (ROOT.parents[1] / "ARCHITECTURE.md").read_text("utf-8")
-    for row, packages in enumerate(ROWS, start=1):
-        for package in packages - {"_engine", "director", "host", "engine", "__main__"}:
+    listed = [packages for packages in ROWS if packages.isdisjoint({"_engine", "__main__"})]
+    for row, packages in enumerate(listed, start=1):
+        for package in packages:
+            name = "`engine.py`" if package == "engine" else f"`{package}/`"
             assert any(
-                line.startswith(f"| {row} |") and f"`{package}/`" in line
-                for line in document.splitlines()
-            ), f"ARCHITECTURE.md does not have {package}/ in row {row}"
+                line.startswith(f"| {row} |") and name in line for line in document.splitlines()
+            ), f"ARCHITECTURE.md does not have {package} in row {row}"
