@@ -48,7 +48,8 @@ class LabError(Exception):
     """The lab cannot do it; `str()` is one line fit for users."""
 
 
-def _helper(module: str, *arguments: str) -> list[str]:
+def helper(module: str, *arguments: str) -> list[str]:
+    """The argument vector that runs a module's `main` with the standard library only."""
     return [sys.executable, "-I", "-S", "-c", _BOOT, str(_PACKAGES), module, *arguments]
 
 
@@ -57,7 +58,7 @@ class _Anchor:
 
     def __init__(self, message: str) -> None:
         self._process = subprocess.Popen(
-            _helper("telamon.lab.anchor"),
+            helper("telamon.lab.anchor"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             start_new_session=True,
@@ -81,9 +82,13 @@ class _Anchor:
             raise LabError(rest or "the holder of a namespace ended at once")
         self.pid = int(rest)
 
-    def close(self) -> None:
+    def release(self) -> None:
+        """Let it end; `close` waits for that."""
         with contextlib.suppress(BrokenPipeError):
             self._input.close()
+
+    def close(self) -> None:
+        self.release()
         # Killing everything in a PID namespace is the kernel's work and quick.
         try:
             self._process.wait(_START_LIMIT)
@@ -109,7 +114,7 @@ def enter_command(
     kinds += ["net"] if plumbing else ["net", "mount", "pid", "uts", "ipc"]
     flags = [] if plumbing else ["fork"]
     flags += ["tty"] if tty else []
-    return _helper("telamon.lab.enter", str(init), ",".join(kinds), *flags, "--", *command)
+    return helper("telamon.lab.enter", str(init), ",".join(kinds), *flags, "--", *command)
 
 
 class Node:
@@ -263,8 +268,12 @@ class Node:
         other, far = self._ports[interface]
         other.ip(f"link set {far} up")
 
+    def release(self) -> None:
+        """Let the node and every process in it end."""
+        self._anchor.release()
+
     def close(self) -> None:
-        """End the node and every process in it."""
+        """The same, and wait until they have."""
         self._anchor.close()
 
 
@@ -368,6 +377,8 @@ class Network:
             if self._user is not None:
                 stack.callback(self._user.close)
             for node in self._nodes:
+                # All at once, then wait: the kernel takes some time for each.
+                node.release()
                 stack.callback(node.close)
         self._nodes.clear()
         self._user = None
