@@ -1,1 +1,0 @@
-"""Virtual servers as a sans-IO core."""

@@ -1,1 +1,0 @@
-"""Readying a host: doctor, prepare, install."""
