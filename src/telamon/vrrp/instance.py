@@ -42,6 +42,8 @@ class Instance:
         self.faults: tuple[str, ...] = ()
         self.master: IPAddress | None = None
         """Whom this backup obeys, as far as known."""
+        self.master_left = False
+        """That one has said goodbye with priority 0."""
         self.wants = False
         """Its down timer ran out, but its sync group is not free."""
         self.timers = TimerTable()
@@ -124,7 +126,9 @@ class Instance:
         self._heard = advert
         if event in (Event.SUPERIOR, Event.SUPERIOR_ANSWERED):
             self.wants = False
-            self.master = source
+            self.master, self.master_left = source, False
+        elif event is Event.LEAVING:
+            self.master_left = source == self.master
         self.fire(event, now, _heard_reason(event, theirs, source, self.rank))
         return event
 

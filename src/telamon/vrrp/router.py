@@ -487,4 +487,6 @@ def _devices(plan: InstancePlan) -> Iterable[str]:
 def _silence(instance: Instance) -> str:
     if instance.master is None:
         return "no master was heard"
+    if instance.master_left:
+        return f"{instance.master} has left"
     return f"{instance.master} has fallen silent"
