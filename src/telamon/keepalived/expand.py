@@ -21,7 +21,7 @@ from pathlib import Path
 
 from telamon.base.diagnostic import Report
 from telamon.base.span import Source, Span
-from telamon.keepalived import files
+from telamon.keepalived import codes, files
 from telamon.keepalived.lexer import Kind, decode, is_unterminated, scan
 from telamon.keepalived.mapped import MappedText
 from telamon.keepalived.sequence import SequenceError, parse_sequence
@@ -34,7 +34,8 @@ MAX_INCLUDE_DEPTH = 32
 
 _DEFINITION = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)=")
 _USE = re.compile(
-    r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)((?:[ \t]+[^ \t}]+)*)[ \t]*\}|([A-Za-z_][A-Za-z0-9_]*)(?=\s|$))"
+    r"\$(?:\{([A-Za-z_][A-Za-z0-9_]*)((?:[ \t]+[^ \t}]+)*)[ \t]*\}"
+    r"|([A-Za-z_][A-Za-z0-9_]*)(?=\s|$))"
 )
 _INCLUDES = {
     "include": frozenset[str](),
@@ -111,7 +112,7 @@ class Expander:
                 end = line.pieces[-1].start
             text = MappedText.of_line(source, line.number, 0, end).strip()
             if collecting is not None:
-                name, definition = collecting
+                _, definition = collecting
                 more = text.text.endswith("\\")
                 part = text.slice(0, len(text.text) - 1).strip() if more else text
                 if part.text:
@@ -134,7 +135,7 @@ class Expander:
             yield from self._line(text, 0)
         if collecting is not None:
             self.report.warning(
-                "K008", f"the definition of ${collecting[0]} has no last line",
+                codes.DEFINITION, f"the definition of ${collecting[0]} has no last line",
                 collecting[1].lines[-1].span(0, 1) if collecting[1].lines else None,
                 help="each line but the last ends with a backslash",
             )  # fmt: skip
@@ -161,7 +162,7 @@ class Expander:
         place = text.span(0, at)
         words = _words(text.slice(at, len(text)).lstrip(), self.report)
         if not words:
-            self.report.error("K006", f"'{keyword}' names no file", place)
+            self.report.error(codes.INCLUDE, f"'{keyword}' names no file", place)
             return
         pattern = "".join(token.word.text if token.word else "{" if token.kind is Kind.OPEN else "}"
                           for token in words)  # fmt: skip
@@ -179,10 +180,10 @@ class Expander:
         needed = "wildcard_match" if wild else "match"
         tell = self.report.error if needed in checks else self.report.warning
         if wild and "wildcard_match" not in checks:
-            self.report.note("K006", f"no file matches '{pattern}'", place)
+            self.report.note(codes.INCLUDE, f"no file matches '{pattern}'", place)
             return
         tell(
-            "K006", f"no file matches '{pattern}'", place,
+            codes.INCLUDE, f"no file matches '{pattern}'", place,
             help="'include' goes on without it, as Keepalived does; 'includea' makes it an error",
         )  # fmt: skip
 
@@ -190,18 +191,18 @@ class Expander:
         real = os.path.realpath(path)
         if any(real == known for _, known in self._open):
             chain = " -> ".join([*(name for name, _ in self._open), path])
-            self.report.error("K007", f"'{path}' includes itself", place, notes=[chain])
+            self.report.error(codes.INCLUDE_LOOP, f"'{path}' includes itself", place, notes=[chain])
             return
         if len(self._open) >= MAX_INCLUDE_DEPTH:
             self.report.error(
-                "K007", f"includes are nested more than {MAX_INCLUDE_DEPTH} deep", place
+                codes.INCLUDE_LOOP, f"includes are nested more than {MAX_INCLUDE_DEPTH} deep", place
             )
             return
         try:
             source = files.read_source(path)
         except files.UnreadableFile as error:
             tell = self.report.error if "readable" in checks else self.report.warning
-            tell("K001", f"cannot read '{path}': {error}", place)
+            tell(codes.UNREADABLE, f"cannot read '{path}': {error}", place)
             return
         yield from self._document(Document.parse(source))
 
@@ -247,7 +248,7 @@ class Expander:
             replaced += 1
             if replaced > MAX_REPLACEMENTS or any(len(x.text) > MAX_LINE_LENGTH for x in lines):
                 self.report.error(
-                    "K009", "a definition uses itself, or grows without end", text.span(0, 1)
+                    codes.ENDLESS, "a definition uses itself, or grows without end", text.span(0, 1)
                 )
                 raise _TooMuch
             if len(lines) != 1:
@@ -258,7 +259,7 @@ class Expander:
         self._lines += 1
         if self._lines > MAX_LINES:
             self.report.error(
-                "K009", f"the file makes more than {MAX_LINES} lines", text.span(0, 1),
+                codes.ENDLESS, f"the file makes more than {MAX_LINES} lines", text.span(0, 1),
                 help="a ~SEQ with a very large range, or definitions that multiply each other?",
             )  # fmt: skip
             raise _TooMuch
@@ -281,7 +282,7 @@ class Expander:
         try:
             sequence = parse_sequence(head)
         except SequenceError as error:
-            self.report.error("K010", str(error), text.span(0, end))
+            self.report.error(codes.SEQUENCE, str(error), text.span(0, end))
             return
         rest = text.slice(end, len(text.text)).lstrip()
         place = text.span(0, end)
@@ -317,7 +318,9 @@ class Expander:
             text = MappedText.join(lines)
             if len(text) > MAX_LINE_LENGTH:
                 break
-        self.report.error("K009", "a definition uses itself, or grows without end", text.span(0, 1))
+        self.report.error(
+            codes.ENDLESS, "a definition uses itself, or grows without end", text.span(0, 1)
+        )
         raise _TooMuch
 
     def _value(self, match: re.Match[str], text: MappedText) -> list[MappedText] | None:
@@ -373,7 +376,7 @@ def _words(text: MappedText, report: Report) -> list[Token]:
         raw = text.text[start:end]
         if is_unterminated(raw):
             report.error(
-                "K003", "a quote is opened here and never closed", span,
+                codes.QUOTE, "a quote is opened here and never closed", span,
                 help="a quoted string ends on the line where it began",
             )  # fmt: skip
         tokens.append(Token(kind, span, Word(decode(raw), span, raw)))
@@ -388,7 +391,7 @@ def load_document(path: str, report: Report) -> Document | None:
         source = Source(path, "")
         span = Span(source, error.line, 1, 2) if error.line else None
         report.error(
-            "K001", f"cannot read '{path}': {error}", span,
+            codes.UNREADABLE, f"cannot read '{path}': {error}", span,
             help="name the configuration file with -f or -k" if not error.line else "",
         )  # fmt: skip
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import glob
+import itertools
 import os
 import re
 from pathlib import Path
@@ -58,7 +59,11 @@ def find_included(pattern: str, directory: str) -> list[str]:
     for single in expand_braces(pattern):
         full = single if single.startswith("/") else str(Path(directory or ".") / single)
         if has_wildcard(full):
-            found += sorted(name for name in glob.glob(full) if not Path(name).is_dir())
+            found += sorted(
+                name
+                for name in glob.glob(full)  # noqa: PTH207 - a pattern may be absolute
+                if not Path(name).is_dir()
+            )
         elif os.path.lexists(full):
             found.append(full)
     return found
@@ -80,7 +85,7 @@ def expand_braces(pattern: str) -> list[str]:
             continue
         start, commas, end = bounds
         edges = [start, *commas, end]
-        options = [text[a + 1 : b] for a, b in zip(edges, edges[1:], strict=False)]
+        options = [text[a + 1 : b] for a, b in itertools.pairwise(edges)]
         todo += [text[:start] + option + text[end + 1 :] for option in reversed(options)]
     return done
 
@@ -89,7 +94,8 @@ def _first_braces(text: str) -> tuple[int, list[int], int] | None:
     start = text.find("{")
     if start < 0:
         return None
-    depth, commas = 0, []
+    depth = 0
+    commas: list[int] = []
     for at in range(start, len(text)):
         if text[at] == "{":
             depth += 1

@@ -81,7 +81,7 @@ def _virtual(node: VirtualServer) -> plan.VirtualServer:
 
 def _real(node: RealServer, parent: VirtualServer) -> plan.RealServer:
     get = node.values.get
-    host, port = get("address")
+    host, port = node.values["address"]
     if port == 0 and "address" in parent.values:
         port = parent.values["address"][1]
     return plan.RealServer(

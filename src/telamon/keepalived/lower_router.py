@@ -56,9 +56,9 @@ def lower_router(
             instances.append(plan)
     _find_duplicates(configuration, instances, report)
     groups = tuple(
-        plan
+        lowered
         for group in configuration.groups
-        if (plan := _lower_group(group, configuration, scripts, report)) is not None
+        if (lowered := _lower_group(group, configuration, scripts, report)) is not None
     )
     return RouterPlan(
         router_id=globals_.router_id or socket.gethostname(),
@@ -109,7 +109,8 @@ class _Instance:
             )  # fmt: skip
         if node.vrid is None and "vrid" not in node.places:
             self.report.error(
-                codes.INCOMPLETE, f"vrrp_instance '{node.name}' has no virtual_router_id", node.span,
+                codes.INCOMPLETE,
+                f"vrrp_instance '{node.name}' has no virtual_router_id", node.span,
                 help="write 'virtual_router_id N' with N from 1 to 255, the same on all its nodes",
             )  # fmt: skip
         family = self._family()
@@ -205,7 +206,8 @@ class _Instance:
             address = item.value.address
             if address.version != family:
                 self.report.warning(
-                    codes.BAD_VALUE, f"{address.ip} is not an IPv{family} address like the first VIP",
+                    codes.BAD_VALUE,
+                    f"{address.ip} is not an IPv{family} address like the first VIP",
                     item.span,
                     help="it is left out, as Keepalived does: put it into "
                     "virtual_ipaddress_excluded",
@@ -273,7 +275,8 @@ class _Instance:
             preempt = True
         if delay and (why or not preempt):
             self._adjusted(
-                "preempt_delay", f"'preempt_delay' does not work {'when ' + why if why else 'with nopreempt'}",
+                "preempt_delay",
+                f"'preempt_delay' does not work {'when ' + why if why else 'with nopreempt'}",
                 "it is cleared, as Keepalived does",
             )  # fmt: skip
             delay = 0.0
@@ -288,7 +291,7 @@ class _Instance:
             if value != asked:
                 self._adjusted(
                     "advert_int", f"VRRPv2 has whole seconds only, not {asked:g}",
-                    f"{value:g} s is used, as Keepalived does: write 'version 3' to have {asked:g} s",
+                    f"{value:g} s is used, as Keepalived does; 'version 3' can have {asked:g} s",
                 )  # fmt: skip
             return value
         value = round(min(asked, 40.95), 2)

@@ -25,10 +25,14 @@ from telamon.plan.router import (
     ParameterMatch,
     ProcessWatchPlan,
     ScriptPlan,
-    TrackFile as TrackFileEntry,
     TrackInterface,
-    TrackProcess as TrackProcessEntry,
     TrackScript,
+)
+from telamon.plan.router import (
+    TrackFile as TrackFileEntry,
+)
+from telamon.plan.router import (
+    TrackProcess as TrackProcessEntry,
 )
 
 

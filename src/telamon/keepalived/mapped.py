@@ -57,7 +57,7 @@ class MappedText:
         if not self.segments:
             return self
         first = max(0, bisect_right(self.starts, start) - 1)
-        segments = []
+        segments: list[Segment] = []
         for segment in self.segments[first:]:
             if segment.start >= end and segments:
                 break

@@ -8,19 +8,10 @@ from typing import Any
 
 from telamon.base.diagnostic import Report, nearest
 from telamon.base.span import Span
+from telamon.keepalived import codes
 from telamon.keepalived.keywords.row import Block, Keyword, Mark
 from telamon.keepalived.model import Configuration
 from telamon.keepalived.syntax import Statement
-
-UNKNOWN = "K011"
-OLD_SPELLING = "K012"
-NOTED = "K013"
-NOT_YET = "K014"
-REFUSED = "K015"
-MISSING_ARGUMENT = "K016"
-BAD_VALUE = "K017"
-MISSING_BRACE = "K018"
-NO_BLOCK = "K019"
 
 
 @dataclass(slots=True)
@@ -47,20 +38,22 @@ class Reading:
         self.seen.append((row, statement))
         if statement.name != row.name:
             self._once(
-                f"old {statement.name}", self.report.note, OLD_SPELLING,
+                f"old {statement.name}", self.report.note, codes.OLD_SPELLING,
                 f"'{statement.name}' is the old spelling of '{row.name}': read as that",
                 statement.span,
             )  # fmt: skip
         self._tell_mark(row, statement)
         if len(statement.arguments) < row.least:
             self.report.error(
-                MISSING_ARGUMENT, f"'{statement.name}' needs a value", statement.span,
+                codes.MISSING_ARGUMENT, f"'{statement.name}' needs a value", statement.span,
                 help=f"write: {row.name} {row.arguments}",
             )  # fmt: skip
             return
         if statement.block is not None and not _takes_block(row):
             self.report.error(
-                NO_BLOCK, f"'{statement.name}' takes no block", statement.brace or statement.span
+                codes.NO_BLOCK,
+                f"'{statement.name}' takes no block",
+                statement.brace or statement.span,
             )
             return
         quiet = row.mark in (Mark.NOT_YET, Mark.REFUSED_YET, Mark.REFUSED)
@@ -74,22 +67,22 @@ class Reading:
     def _tell_mark(self, row: Keyword, statement: Statement) -> None:
         name, meaning = statement.name, row.meaning
         if row.mark is Mark.NOTED:
-            self._once(name, self.report.note, NOTED, f"'{name}': {meaning}", statement.span)
+            self._once(name, self.report.note, codes.NOTED, f"'{name}': {meaning}", statement.span)
         elif row.mark is Mark.NOT_YET and not self._quiet:
             self._once(
-                name, self.report.warning, NOT_YET,
+                name, self.report.warning, codes.NOT_YET,
                 f"'{name}' is known to Keepalived, not yet to Telamon", statement.span,
                 help=meaning,
             )  # fmt: skip
         elif row.mark is Mark.REFUSED_YET and not self._quiet:
             self._once(
-                name, self.report.error, REFUSED,
+                name, self.report.error, codes.REFUSED,
                 f"'{name}' is known to Keepalived, not yet to Telamon", statement.span,
                 help=meaning,
             )  # fmt: skip
         elif row.mark is Mark.REFUSED:
             self._once(
-                name, self.report.error, REFUSED,
+                name, self.report.error, codes.REFUSED,
                 f"'{name}' is not carried out by Telamon", statement.span, help=meaning,
             )  # fmt: skip
 
@@ -106,7 +99,7 @@ class Reading:
         name = statement.name
         if block is not Block.TOP and (Block.TOP, name) in self.rows and statement.block:
             self.report.error(
-                MISSING_BRACE, f"'{name}' cannot stand in {block.value}", statement.span,
+                codes.MISSING_BRACE, f"'{name}' cannot stand in {block.value}", statement.span,
                 help="a '}' is missing above: the block before was not closed",
             )  # fmt: skip
             return
@@ -121,7 +114,7 @@ class Reading:
             help = f"it belongs into {' or '.join(elsewhere)}"
         place = "" if block is Block.TOP else f" in {block.value}"
         self.report.warning(
-            UNKNOWN,
+            codes.UNKNOWN,
             f"unknown keyword '{_shown(name)}'{place}",
             statement.span,
             help=help,
@@ -132,11 +125,11 @@ class Reading:
 
     def bad(self, span: Span, message: str, done: str) -> None:
         """A value that Keepalived adjusts or ignores with a log line: so do we. `done` says how."""
-        self.report.warning(BAD_VALUE, message, span, help=done)
+        self.report.warning(codes.BAD_VALUE, message, span, help=done)
 
     def wrong(self, span: Span, message: str, help: str = "") -> None:
         """A value with which the file cannot be run."""
-        self.report.error(BAD_VALUE, message, span, help=help)
+        self.report.error(codes.BAD_VALUE, message, span, help=help)
 
 
 def _takes_block(row: Keyword) -> bool:

@@ -74,7 +74,7 @@ def _weight_below_gap(
         bad = plan.priority + min(0, item.weight)
         report.note(
             codes.TRAP_WEIGHT,
-            f"'{item.script}' moves the VIP only to nodes whose priority is from {bad + 1} to {good}",
+            f"'{item.script}' moves the VIP only to nodes with a priority from {bad + 1} to {good}",
             node.at("track_scripts"),
             notes=[
                 "priorities of the other nodes do not stand in this file: with equal priorities "

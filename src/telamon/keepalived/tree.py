@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 from telamon.base.diagnostic import Report
 from telamon.base.span import Span
+from telamon.keepalived import codes
 from telamon.keepalived.expand import Token
 from telamon.keepalived.lexer import Kind
 from telamon.keepalived.syntax import Statement, Word
@@ -58,7 +59,7 @@ class _Builder:
     def _open(self, span: Span) -> None:
         if self.last is None or self.last.block is not None:
             self.report.error(
-                "K004", "this '{' follows no keyword", span,
+                codes.STRAY_BRACE, "this '{' follows no keyword", span,
                 help="a block is a keyword, its arguments and then '{'",
             )  # fmt: skip
             self.blocks.append([])
@@ -70,13 +71,15 @@ class _Builder:
         self.last = None
         if len(self.blocks) > MAX_DEPTH and not self.too_deep:
             self.too_deep = True
-            self.report.error("K004", f"blocks are nested more than {MAX_DEPTH} deep", span)
+            self.report.error(
+                codes.STRAY_BRACE, f"blocks are nested more than {MAX_DEPTH} deep", span
+            )
 
     def _close(self, span: Span) -> None:
         self.last = None
         if len(self.blocks) == 1:
             self.report.warning(
-                "K005", "this '}' closes nothing", span,
+                codes.UNBALANCED, "this '}' closes nothing", span,
                 help="remove it, or look for a '{' that is missing above",
                 notes=["Keepalived ignores it and goes on"],
             )  # fmt: skip
@@ -90,7 +93,7 @@ class _Builder:
         for span in self.openers[:1]:
             count = len(self.openers)
             self.report.warning(
-                "K005", f"{count} '}}' missing at the end of the file", span,
+                codes.UNBALANCED, f"{count} '}}' missing at the end of the file", span,
                 label="opened here and never closed",
                 notes=["Keepalived takes the end of the file for it and goes on"],
             )  # fmt: skip

@@ -291,7 +291,7 @@ def _tuning_rows() -> list[Keyword]:
 
 
 def _other_rows() -> list[Keyword]:
-    rows = [
+    return [
         _noted("vrrp_iptables", "[CHAIN_IN [CHAIN_OUT]]", _FIREWALL, "use iptables, these chains"),
         _noted("vrrp_ipsets", "[NAME ...]", _FIREWALL, "use ipsets of these names"),
         _noted("nftables", "[TABLE]", _FIREWALL, "use nftables, this table"),
@@ -329,7 +329,7 @@ def _other_rows() -> list[Keyword]:
         _noted("log_unknown_vrids", "", "`telamon status` names other VRIDs that it hears",
                "log adverts of VRIDs that are not configured"),
         _noted("vmac_prefix", "NAME", "it goes with use_vmac", "the prefix of VMAC names"),
-        _noted("vmac_addr_prefix", "NAME", "it goes with use_vmac_addr", "the prefix of VMAC names"),
+        _noted("vmac_addr_prefix", "NAME", "it goes with use_vmac_addr", "the same for others"),
         _noted("random_seed", "N", "${_RANDOM} is random here", "the seed of ${_RANDOM}"),
         _noted("reload_check_config", "[FILE]", "Telamon checks the whole file before each reload",
                "check the file before a reload"),
@@ -351,7 +351,6 @@ def _other_rows() -> list[Keyword]:
         _noted("child_wait_time", "SECONDS", "Telamon's stop has its own time limit",
                "how long children may take to stop"),
     ]  # fmt: skip
-    return rows
 
 
 ROWS: tuple[Keyword, ...] = tuple(

@@ -36,8 +36,9 @@ def named_block(make: type[Any], block: Block, field: str) -> Reader:
         first = next((item for item in known if item.name == name), None)
         if first is not None:
             reading.bad(
-                statement.words[1].span, f"{statement.name} '{name}' stands here for the second time",
-                f"this one is left out, as Keepalived does; the first one is at {first.statement.place}",
+                statement.words[1].span, f"{statement.name} '{name}' stands here a second time",
+                "this one is left out, as Keepalived does; the first one is at "
+                f"{first.statement.place}",
             )  # fmt: skip
             return
         if statement.block is None:
