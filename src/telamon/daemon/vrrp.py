@@ -53,6 +53,7 @@ from telamon.vrrp import effects as do
 from telamon.vrrp.events import Interface, Received
 from telamon.vrrp.notices import Notice
 from telamon.vrrp.router import Router
+from telamon.vrrp.states import State
 
 NAME = "keepalived"
 """What `pidof`, `pgrep -x` and `killall` know the role by."""
@@ -293,7 +294,9 @@ class _Role:
 
     def _state_changed(self, effect: do.StateChanged) -> None:
         name, new = effect.instance, effect.new.name
-        self._info(f"({name}) Entering {new} STATE")
+        if effect.new in (State.MASTER, State.BACKUP, State.FAULT):
+            # keepalived's very words, for everybody's log searches.
+            self._info(f"({name}) Entering {new} STATE")
         self._info(
             f"({name}) {effect.old.name} -> {new}, priority {effect.priority}: {effect.reason}"
         )
