@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from telamon.daemon.core import Phase
 from telamon.daemon.effects import Exit, Kill, Role, Spawn
@@ -19,8 +19,14 @@ class AnyOrder(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.world = World()
-        self.world.do(self.world.core.start())
         self.tokens = 0
+
+    @initialize(begun=st.booleans())
+    def starts(self, begun: bool) -> None:
+        if begun:
+            self.world.begin()
+        else:
+            self.world.do(self.world.core.start())
 
     @property
     def pids(self) -> list[int]:
@@ -86,7 +92,7 @@ class AnyOrder(RuleBasedStateMachine):
             self.world.do(core.reload(self.token(), "reload", now))
         self.settle()
 
-    @precondition(lambda self: not self.over)
+    @precondition(lambda self: not self.over and self.tokens > 3)
     @rule(soft=st.booleans())
     def is_stopped(self, soft: bool) -> None:
         core = self.world.core
