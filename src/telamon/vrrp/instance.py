@@ -122,7 +122,7 @@ class Instance:
         if event is None:
             return None
         if self.state is State.MASTER:
-            event = self._with_options(event)
+            event = self._with_options(event, now)
         self._heard = advert
         if event in (Event.SUPERIOR, Event.SUPERIOR_ANSWERED):
             self.wants = False
@@ -219,8 +219,10 @@ class Instance:
             self.timers.arm(Timer.PREEMPT_DELAY, now + self.preempt_delay)
         return True
 
-    def _with_options(self, event: Event) -> Event:
-        if event is Event.SUPERIOR and self.plan.advertise_before_yielding:
+    def _with_options(self, event: Event, now: Instant) -> Event:
+        # A moment ago it was no master yet: this is the election itself, and nobody is misled.
+        established = now - self.since > self.down_interval
+        if event is Event.SUPERIOR and (self.plan.advertise_before_yielding or established):
             return Event.SUPERIOR_ANSWERED
         if event is Event.INFERIOR and not self.plan.answer_lower_priority:
             return Event.INFERIOR_UNANSWERED

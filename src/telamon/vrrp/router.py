@@ -293,26 +293,18 @@ class Router:
             return
         was_master = instance.state is State.MASTER
         event = instance.handle_advert(admission.advert, received.source, now)
-        if was_master and event is not Event.LEAVING:
-            text = f"it is master as well, with priority {admission.advert.priority}"
-            outcome = "this node yields" if instance.state is State.BACKUP else "it must yield"
-            self._notice(
-                instance,
-                Notice(
-                    NoticeKind.TWO_MASTERS,
-                    instance.plan.name,
-                    received.source,
-                    f"{text}; {outcome}",
-                    harmless=True,
-                ),
-                now,
-            )
+        inferior = event in (Event.INFERIOR, Event.INFERIOR_UNANSWERED)
+        if was_master and inferior:
+            text = f"it is master as well, with priority {admission.advert.priority}; it must yield"
+            name = instance.plan.name
+            notice = Notice(NoticeKind.TWO_MASTERS, name, received.source, text, harmless=True)
+            self._notice(instance, notice, now)
         group = self._group_of(instance)
         if group is None:
             return
         if was_master and instance.state is not State.MASTER:
             group.yield_all(instance, now)
-        elif event in (Event.INFERIOR, Event.INFERIOR_UNANSWERED):
+        elif was_master and inferior:
             for member in group.others(instance):
                 member.announce_again(now)
 

@@ -56,7 +56,7 @@ class Event(StrEnum):
     INFERIOR = "inferior advert"
     """From a master that this node does not obey."""
     SUPERIOR_ANSWERED = "superior advert, answered"
-    """The same as superior, with `higher_prio_send_advert`."""
+    """The same, when neighbours may believe this node, or with `higher_prio_send_advert`."""
     INFERIOR_UNANSWERED = "inferior advert, unanswered"
     """The same as inferior, with `lower_prio_no_advert`."""
     LEAVING = "priority 0"
@@ -129,9 +129,11 @@ TRANSITIONS: dict[State, dict[Event, Transition]] = {
         Event.SUPERIOR: Transition(
             State.BACKUP, (_A.DISARM, _A.REMOVE_ADDRESSES, _A.LEARN, _A.ARM_DOWN)
         ),
-        # One last advert makes the winner announce its addresses once more.
+        # After a split both were masters, and half of the LAN believes this one. The winner need
+        # not have heard it: one last advert makes it announce its addresses again (RFC 9568 6.4.3
+        # and keepalived alike), now that they are off here.
         Event.SUPERIOR_ANSWERED: Transition(
-            State.BACKUP, (_A.DISARM, _A.SEND_ADVERT, _A.REMOVE_ADDRESSES, _A.LEARN, _A.ARM_DOWN)
+            State.BACKUP, (_A.DISARM, _A.REMOVE_ADDRESSES, _A.SEND_ADVERT, _A.LEARN, _A.ARM_DOWN)
         ),
         # RFC 9568 6.4.3: tell the other one (and the switches) at once who is master.
         Event.INFERIOR: Transition(
