@@ -1,0 +1,19 @@
+//! HTTP/1 without sockets: request heads as HAProxy accepts them, and the answers that a proxy
+//! gives by itself.
+//!
+//! [`HeadParser`] takes a growing buffer and gives a [`Request`] that points into it: order and
+//! letter case of the fields stay as they came. What it refuses and with which status was
+//! compared with the real program; where this one is stricter, the code says why.
+#![forbid(unsafe_code)]
+
+mod answer;
+mod body;
+mod error;
+mod head;
+mod host;
+mod token;
+
+pub use answer::{Answer, Persistence};
+pub use body::Body;
+pub use error::{BadRequest, Reason};
+pub use head::{Field, HeadParser, Request, Version};
