@@ -37,13 +37,13 @@ def load(files: Files) -> tuple[Plans | None, Report]:
     if files.haproxy:
         from telamon.haproxy import load as haproxy
 
-        loaded = haproxy.load(list(files.haproxy))
+        loaded = haproxy.load([str(path) for path in files.haproxy])
         proxy = loaded.plan
         report.extend(loaded.report)
     if files.keepalived is not None:
         from telamon.keepalived import load as keepalived
 
-        other = keepalived.load(files.keepalived)
+        other = keepalived.load(str(files.keepalived))
         router, director = other.router, other.director
         report.extend(other.report)
     if report.failed:

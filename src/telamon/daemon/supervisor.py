@@ -201,7 +201,6 @@ class Supervisor:
             if plan is not None
         )
         self._core = Core(roles, _hard_stop(loaded))
-        self._import_roles(roles)
         try:
             self._control = control.listen(options.run_dir)
         except control.ControlError as error:
@@ -211,15 +210,6 @@ class Supervisor:
         except BindError as error:
             self._remove_control()
             raise StartError(str(error)) from error
-
-    def _import_roles(self, roles: tuple[Role, ...]) -> None:
-        """Before the forks: children share the pages, and a role that is started again next
-        year is of the version that runs, whatever was installed meanwhile.
-        """
-        if Role.PROXY in roles:
-            import telamon.daemon.proxy
-        if Role.ROUTER in roles:
-            import telamon.daemon.vrrp  # noqa: F401
 
     def _bind(self) -> None:
         if self._plans.proxy is not None:
@@ -242,9 +232,7 @@ class Supervisor:
                 key.data()
             self._beat()
             self._apply(self._core.tick(time.monotonic()))
-            if self._reload_again and not self._core.reloading and not self._core.closing:
-                self._reload_again = False
-                self._reload(None)
+            self._reload_if_asked_meanwhile()
         return self._finish(self._exit)
 
     def _timeout(self) -> float | None:
@@ -379,7 +367,11 @@ class Supervisor:
         self._apply(self._core.spawned(spawn, pid, process.since))
 
     def _starter(self, spawn: Spawn) -> Callable[[Channel, int], int]:
-        """What the child shall run: a function of its channel and our pid."""
+        """What the child shall run: a function of its channel and our pid.
+
+        A role's code is imported here, before its fork: children share the pages, and one that
+        is started again next year is of the version that runs, whatever was installed since.
+        """
         if spawn.role is Role.ROUTER:
             return self._router_starter()
         if spawn.candidate:
@@ -536,17 +528,27 @@ class Supervisor:
         self._change_over(token, "reload", loaded)
 
     def _busy(self, token: int | None) -> bool:
-        if self._core.closing or not self._core.started:
-            if token is not None:
-                self._answer(token, {"ok": False, "text": "not while starting or stopping"})
-            return True
-        if self._core.reloading:
-            if token is None:
-                self._reload_again = True
-            else:
-                self._answer(token, {"ok": False, "text": "a reload is under way already"})
-            return True
-        return False
+        """True if no reload can begin now. A SIGHUP is kept for later, a command refused."""
+        core = self._core
+        if core.closing:
+            text = "the supervisor is stopping"
+        elif not core.started:
+            text = "the supervisor is starting"
+        elif core.reloading:
+            text = "a reload is under way already"
+        else:
+            return False
+        if token is not None:
+            self._answer(token, {"ok": False, "text": text})
+        else:
+            self._reload_again = True
+        return True
+
+    def _reload_if_asked_meanwhile(self) -> None:
+        core = self._core
+        if self._reload_again and core.started and not core.reloading and not core.closing:
+            self._reload_again = False
+            self._reload(None)
 
     def _change_over(self, token: int | None, what: str, loaded: Plans) -> None:
         wanted = plans.bindings(loaded.proxy) if loaded.proxy is not None else None

@@ -118,7 +118,7 @@ def drop_privileges(wanted: Privileges) -> None:
     changes_group = wanted.gid is not None and wanted.gid != os.getegid()
     changes_user = wanted.uid is not None and wanted.uid != os.geteuid()
     try:
-        if os.geteuid() == 0 and (wanted.gid is not None or wanted.uid is not None):
+        if os.geteuid() == 0 and (changes_group or changes_user):
             # root's supplementary groups would outlive the change of user.
             os.setgroups([] if wanted.gid is None else [wanted.gid])
         if wanted.gid is not None and changes_group:
