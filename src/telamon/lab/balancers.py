@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import csv
 import json
-import signal
 import socket
 import subprocess
 import sys
@@ -25,7 +24,8 @@ RUN_DIR = "/run/telamon"
 LOG = "/run/lab/balancer.log"
 
 _STOP_LIMIT = 15.0
-_CONTROL_LIMIT = 10.0
+_CONTROL_LIMIT = 15.0
+_VIEW_LIMIT = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +42,11 @@ class Balancer(Protocol):
     title: str
 
     def start(self) -> None:
-        """Start all of it; returns at once."""
+        """Start all of it, after the end of one that was told to stop."""
         ...
 
     def stop(self) -> None:
-        """Stop all of it in good order, and wait for its end."""
+        """Tell all of it to stop in good order; returns at once."""
         ...
 
     def forget(self) -> None:
@@ -93,6 +93,7 @@ class Telamon:
         return {HAPROXY_CFG: haproxy_cfg(), KEEPALIVED_CONF: keepalived_conf(version)}
 
     def start(self) -> None:
+        self.forget()
         telamon = [sys.executable, "-c", "from telamon.cli import main; main(prog_name='telamon')"]
         words = ["run", "-f", HAPROXY_CFG, "-k", KEEPALIVED_CONF, "--foreground"]
         self._process = self._node.popen(_logged([*telamon, *words, "--run-dir", RUN_DIR]))
@@ -100,8 +101,6 @@ class Telamon:
     def stop(self) -> None:
         if self._process is not None:
             self._process.terminate()
-            self._process.wait(_STOP_LIMIT)
-            self._process = None
 
     def forget(self) -> None:
         if self._process is not None:
@@ -119,7 +118,7 @@ class Telamon:
 
     def view(self) -> View:
         try:
-            document = request(self._node.path(RUN_DIR), {"command": "status"}, _CONTROL_LIMIT)
+            document = request(self._node.path(RUN_DIR), {"command": "status"}, _VIEW_LIMIT)
         except (ControlError, OSError):
             return View("", "")
         router = document.get("router") or {}
@@ -156,14 +155,15 @@ class Originals:
         return {HAPROXY_CFG: mended_haproxy_cfg(), KEEPALIVED_CONF: keepalived_conf(version)}
 
     def start(self) -> None:
+        self.forget()
         self.start_proxy()
         words = ["keepalived", "--dont-fork", "--log-console", "--log-detail", "--vrrp"]
         self._keepalived = self._node.popen(_logged([*words, "--use-file", KEEPALIVED_CONF]))
 
     def stop(self) -> None:
-        _end(self._keepalived, signal.SIGTERM)
-        self.stop_proxy()
-        self._keepalived = None
+        for process in (self._keepalived, self._haproxy):
+            if process is not None:
+                process.terminate()
 
     def forget(self) -> None:
         for process in (self._haproxy, self._keepalived):
@@ -172,8 +172,10 @@ class Originals:
         self._haproxy = self._keepalived = None
 
     def stop_proxy(self) -> None:
-        _end(self._haproxy, signal.SIGTERM)
-        self._haproxy = None
+        if self._haproxy is not None:
+            self._haproxy.terminate()
+            self._haproxy.wait(_STOP_LIMIT)
+            self._haproxy = None
 
     def start_proxy(self) -> None:
         # Without -db the file's `daemon` would send it away from its keeper.
@@ -186,12 +188,6 @@ class Originals:
         names = set(self._node.processes().values())
         proxy = "running" if "haproxy" in names else ""
         return View(proxy, "running" if "keepalived" in names else "")
-
-
-def _end(process: subprocess.Popen[bytes] | None, signum: signal.Signals) -> None:
-    if process is not None:
-        process.send_signal(signum)
-        process.wait(_STOP_LIMIT)
 
 
 def servers_up(node: Node) -> frozenset[str]:
