@@ -243,10 +243,10 @@ listen web
 
 
 @contextlib.contextmanager
-def telamon(folder: Path) -> Iterator[Telamon]:
+def telamon(folder: Path, kind: type[Telamon] = Telamon) -> Iterator[Telamon]:
     """A `Telamon` that is surely gone at the end."""
     echo = Echo()
-    run = Telamon(folder, echo)
+    run = kind(folder, echo)
     try:
         yield run
     finally:

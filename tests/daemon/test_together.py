@@ -1,0 +1,193 @@
+"""Proxy and router under one supervisor, in a network namespace with an interface of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.daemon.harness import Telamon, alive, eventually, telamon
+
+VIP = "192.168.10.99"
+
+pytestmark = [
+    pytest.mark.netns,
+    pytest.mark.skipif(os.geteuid() != 0, reason="needs root for a network namespace"),
+    pytest.mark.skipif(shutil.which("ip") is None, reason="needs the ip command (iproute2)"),
+]
+
+
+class Node(Telamon):
+    """A run with both files inside the namespace `name`."""
+
+    name = ""
+
+    def ip(self, *words: str) -> str:
+        command = ["ip", "-n", self.name, *words]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout
+
+    def arguments(self, *more: str) -> list[str]:
+        plain = super().arguments("-k", str(self.folder / "keepalived.conf"), *more)
+        return ["ip", "netns", "exec", self.name, *plain]
+
+    def write_both(self) -> None:
+        self.write(bind=f"bind {VIP}:{self.port.number}")
+        (self.folder / "keepalived.conf").write_text(
+            f"""global_defs {{
+  vrrp_version 3
+}}
+vrrp_instance VI_TEST {{
+  state BACKUP
+  interface em1
+  virtual_router_id 51
+  priority 100
+  nopreempt
+  advert_int 0.1
+  virtual_ipaddress {{
+    {VIP}
+  }}
+}}
+"""
+        )
+
+    @property
+    def has_vip(self) -> bool:
+        shown: list[dict[str, Any]] = json.loads(self.ip("-j", "addr", "show", "dev", "em1"))
+        return any(item.get("local") == VIP for item in shown[0]["addr_info"])
+
+    def leftovers(self) -> list[str]:
+        return [name for name in super().leftovers() if name != "keepalived.conf"]
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> Iterator[Node]:
+    name = f"tel-{os.getpid()}-{time.monotonic_ns() % 10**9}"
+    made = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True, check=False)
+    if made.returncode != 0:
+        pytest.skip(f"cannot make a network namespace: {made.stderr.strip()}")
+    try:
+        with telamon(tmp_path, Node) as run:
+            assert isinstance(run, Node)
+            run.name = name
+            run.ip("link", "add", "em1", "type", "veth", "peer", "name", "cable")
+            for link in ("lo", "em1", "cable"):
+                run.ip("link", "set", link, "up")
+            run.ip("addr", "add", "192.168.10.80/24", "dev", "em1")
+            run.write_both()
+            yield run
+    finally:
+        subprocess.run(["ip", "netns", "del", name], check=False)
+
+
+def test_the_address_follows_the_proxy(node: Node) -> None:
+    node.start()
+    eventually(lambda: node.has_vip, "the VIP comes")
+    old = node.proxy
+    monitor = subprocess.Popen(
+        ["ip", "-n", node.name, "monitor", "address"], stdout=subprocess.PIPE, text=True
+    )
+    try:
+        assert monitor.stdout is not None
+        os.kill(old, signal.SIGKILL)
+        begun = time.monotonic()
+        # The restart is quick too, so the change itself must be watched, not the state.
+        line = monitor.stdout.readline()
+        assert line.startswith("Deleted")
+        assert VIP in line
+        assert time.monotonic() - begun < 0.5
+    finally:
+        monitor.kill()
+        monitor.wait()
+        if monitor.stdout is not None:
+            monitor.stdout.close()
+    eventually(lambda: node.proxy not in (0, old), "a new proxy")
+    eventually(lambda: node.has_vip, "the node is eligible again")
+
+
+def test_a_stopped_proxy_leaves_the_node_without_the_address(node: Node) -> None:
+    node.start()
+    eventually(lambda: node.has_vip, "the VIP comes")
+    assert node.ctl("ctl", "stop", "proxy").returncode == 0
+    eventually(lambda: not node.has_vip, "the VIP is away")
+    assert node.status()["proxy"] == {"state": "stopped", "pid": None}
+    assert node.status()["router"]["state"] == "running"
+    assert node.ctl("ctl", "start", "proxy").returncode == 0
+    eventually(lambda: node.has_vip, "the VIP is back")
+
+
+def test_a_proxy_ended_by_its_pidfile_stays_stopped(node: Node) -> None:
+    node.start()
+    eventually(lambda: node.has_vip, "the VIP comes")
+    os.kill(int((node.folder / "proxy.pid").read_text()), signal.SIGTERM)
+    eventually(lambda: not node.has_vip, "the VIP is away")
+    eventually(lambda: node.status()["proxy"]["state"] == "stopped", "it stays stopped")
+    assert not (node.folder / "proxy.pid").exists()
+
+
+def test_sigterm_takes_the_address_away(node: Node) -> None:
+    node.start()
+    eventually(lambda: node.has_vip, "the VIP comes")
+    node.signal(signal.SIGTERM)
+    assert node.wait() == 0
+    assert not node.has_vip
+    assert node.leftovers() == []
+
+
+def test_nothing_survives_the_supervisor(node: Node) -> None:
+    node.start()
+    eventually(lambda: node.has_vip, "the VIP comes")
+    status = node.status()
+    os.kill(status["pid"], signal.SIGKILL)
+    pids = [status["proxy"]["pid"], status["router"]["pid"]]
+    eventually(lambda: not any(map(alive, pids)), "both roles are gone")
+    assert not node.has_vip
+
+
+def test_a_killed_router_comes_back_and_knows_the_proxy(node: Node) -> None:
+    node.start()
+    eventually(lambda: node.has_vip, "the VIP comes")
+    old = node.status()["router"]["pid"]
+    os.kill(old, signal.SIGKILL)
+
+    def master_again() -> bool:
+        router = node.status()["router"]
+        instances = router.get("instances", [])
+        return router["pid"] != old and bool(instances) and instances[0]["state"] == "MASTER"
+
+    eventually(master_again, "a new router is master")
+    assert node.has_vip
+
+
+def test_reload_keeps_the_address(node: Node) -> None:
+    node.start()
+    eventually(lambda: node.has_vip, "the VIP comes")
+    old = node.proxy
+    monitor = subprocess.Popen(
+        ["ip", "-n", node.name, "monitor", "address"], stdout=subprocess.PIPE, text=True
+    )
+    assert node.ctl("ctl", "reload").returncode == 0
+    assert node.proxy != old
+    eventually(lambda: not alive(old), "the old proxy leaves")
+    monitor.kill()
+    assert VIP not in monitor.communicate()[0]
+    assert node.status()["router"]["instances"][0]["state"] == "MASTER"
+
+
+def test_a_missing_router_file_changes_nothing(node: Node) -> None:
+    node.start()
+    eventually(lambda: node.has_vip, "the VIP comes")
+    old = node.proxy
+    (node.folder / "keepalived.conf").unlink()
+    result = node.ctl("ctl", "reload")
+    assert result.returncode == 1
+    assert "refused" in result.stderr
+    assert node.proxy == old
+    assert node.has_vip
