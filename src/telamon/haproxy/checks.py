@@ -1,0 +1,295 @@
+"""What only the whole model shows: names that nothing bears, twins, modes that do not fit.
+
+One function a rule; `RULES` lists them. Severities are HAProxy's own where it has the rule, save
+the few where an old file's meaning is plain and today's HAProxy refuses it: those are warnings
+that say what was understood.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from telamon.base.address import InetAddress, SocketAddress
+from telamon.base.diagnostic import Report, nearest
+from telamon.base.span import Span
+from telamon.haproxy.addresses import AddressError, parse_address, parse_host
+from telamon.haproxy.keywords.sections import Place
+from telamon.haproxy.lexer import Word
+from telamon.haproxy.model import Model, ProxyDraft, ServerDraft
+from telamon.plan.proxy import LogFormat, Mode
+
+
+def check(model: Model, report: Report) -> None:
+    """Applies all rules."""
+    for rule in RULES:
+        rule(model, report)
+
+
+def _line(span: Span) -> str:
+    return f"{span.source.name}:{span.line}"
+
+
+def _backends(model: Model) -> dict[str, ProxyDraft]:
+    return {proxy.name.text: proxy for proxy in model.proxies if proxy.has_backend}
+
+
+def _twin_proxies(model: Model, report: Report) -> None:
+    """A frontend and a backend may share a name; two of one side may not (manual 4)."""
+    seen: dict[tuple[bool, str], ProxyDraft] = {}
+    for proxy in model.proxies:
+        sides = [
+            side for side in (True, False) if (proxy.has_frontend, proxy.has_backend)[not side]
+        ]
+        for side in sides:
+            first = seen.setdefault((side, proxy.name.text), proxy)
+            if first is not proxy:
+                report.error(
+                    "H071", f"a second proxy named '{proxy.name}'", proxy.name.span,
+                    help=f"the first stands at {_line(first.header)}; choose another name",
+                )  # fmt: skip
+                break
+
+
+def _twin_servers(model: Model, report: Report) -> None:
+    """HAProxy before 3.x let servers share a name; the meaning is plain, so they load."""
+    for proxy in model.proxies:
+        named: dict[str, list[ServerDraft]] = {}
+        for server in proxy.servers:
+            named.setdefault(server.name.text, []).append(server)
+        for name, twins in named.items():
+            if len(twins) > 1:
+                _tell_twins(proxy, name, twins, report)
+
+
+def _tell_twins(proxy: ProxyDraft, name: str, twins: list[ServerDraft], report: Report) -> None:
+    lines = ", ".join(str(server.name.span.line) for server in twins)
+    numbers = [proxy.servers.index(server) + 1 for server in twins[:3]]
+    second = twins[1]
+    source = second.name.span.source
+    mended = _renamed(source.line(second.name.span.line).strip(), name, f"{name}-2")
+    report.warning(
+        "H070", f"{len(twins)} servers of '{proxy.name}' are named '{name}' (lines {lines})",
+        second.name.span, label=f"same name as on line {twins[0].name.span.line}",
+        help=f"give each its own name, as in `{mended}`",
+        notes=(
+            "understood as separate servers: each gets its share of the traffic and its own checks",
+            f"commands and statistics reach the first as {proxy.name}/{name}, and each of them by "
+            f"its number: {', '.join(f'{proxy.name}/#{number}' for number in numbers)}",
+            "HAProxy 2.6 and 3.x refuse such a file",
+        ),
+    )  # fmt: skip
+
+
+def _renamed(line: str, name: str, other: str) -> str:
+    return line.replace(name, other, 1)
+
+
+def _twin_ids(model: Model, report: Report) -> None:
+    def tell(pairs: Iterator[tuple[int | None, Word | None]], what: str) -> None:
+        seen: dict[int, Word] = {}
+        for id, word in pairs:
+            if id is None or word is None:
+                continue
+            first = seen.setdefault(id, word)
+            if first is not word:
+                report.error(
+                    "H072", f"a second {what} with the id {id}", word.span,
+                    help=f"the first stands at {_line(first.span)}",
+                )  # fmt: skip
+
+    tell(((proxy.id, proxy.id_word) for proxy in model.proxies), "proxy")
+    for proxy in model.proxies:
+        tell(((server.options.id, server.id_word) for server in proxy.servers), "server")
+        tell(((bind.id, bind.id_word) for bind in proxy.binds), "socket")
+
+
+def _default_backends(model: Model, report: Report) -> None:
+    backends = _backends(model)
+    for proxy in model.proxies:
+        word = proxy.settings.default_backend
+        if word is None or not proxy.has_frontend:
+            continue
+        target = backends.get(word.text)
+        if target is None:
+            _tell_missing_backend(model, word, backends, report)
+        elif target.settings.mode is not proxy.settings.mode:
+            report.error(
+                "H075", f"frontend '{proxy.name}' is in mode {proxy.settings.mode}, "
+                f"its default_backend '{word}' in mode {target.settings.mode}", word.span,
+                help=f"give both the same mode ('{word}' stands at {_line(target.header)})",
+            )  # fmt: skip
+
+
+def _tell_missing_backend(
+    model: Model, word: Word, backends: dict[str, ProxyDraft], report: Report
+) -> None:
+    if any(proxy.name.text == word.text for proxy in model.proxies):
+        report.error(
+            "H074", f"'{word}' is a frontend: it has no servers", word.span,
+            help="name a backend or listen section",
+        )  # fmt: skip
+        return
+    near = nearest(word.text, backends)
+    report.error(
+        "H073", f"there is no backend '{word}'", word.span,
+        help=f"did you mean '{near}'?" if near else "add it, or correct the name",
+    )  # fmt: skip
+
+
+def _listening(model: Model, report: Report) -> None:
+    for proxy in model.proxies:
+        if proxy.has_frontend and not proxy.binds:
+            report.warning(
+                "H076", f"{proxy.place.name and proxy.place.name.lower()} '{proxy.name}' has no "
+                "'bind' line: nothing can reach it", proxy.header,
+                help="add one, as in `bind :8443`",
+            )  # fmt: skip
+    if model.proxies and not any(proxy.binds for proxy in model.proxies):
+        report.warning("H079", "no section listens anywhere: there is nothing to do")
+
+
+def _timeouts(model: Model, report: Report) -> None:
+    """HAProxy's "missing timeouts" warning: one that is absent lets dead peers stay for ever."""
+    for proxy in model.proxies:
+        needed = []
+        if proxy.has_frontend:
+            needed.append("client")
+        if proxy.has_backend and proxy.servers:
+            needed += ["connect", "server"]
+        absent = [name for name in needed if not proxy.settings.timeouts.get(name)]
+        if absent and not proxy.settings.disabled:
+            report.warning(
+                "H077", f"'{proxy.name}' has no timeout for: {', '.join(absent)}", proxy.header,
+                help="; ".join(f"`timeout {name} 30s`" for name in absent),
+                notes=("without it, a peer that vanished holds its connection for ever",),
+            )  # fmt: skip
+
+
+def _http_to_servers(model: Model, report: Report) -> None:
+    for proxy in model.proxies:
+        if proxy.settings.mode is Mode.HTTP and proxy.servers:
+            word = proxy.settings.mode_word
+            report.error(
+                "H078", f"'{proxy.name}': HTTP proxying to servers is known to HAProxy, "
+                "not yet to Telamon", proxy.servers[0].name.span,
+                help=f"use `mode tcp` here ({f'mode http: {_line(word.span)}' if word else ''})",
+            )  # fmt: skip
+
+
+def _transparent(model: Model, report: Report) -> None:
+    for proxy in model.proxies:
+        word = proxy.settings.transparent
+        if word is None or not proxy.has_backend:
+            continue
+        if proxy.servers:
+            meaning = "it has no effect, since the section has servers"
+        elif proxy.settings.mode is Mode.HTTP and proxy.settings.stats is not None:
+            meaning = "it has no effect, since the section only serves the stats page"
+        else:
+            report.error(
+                "H034", "'option transparent' without a server (connect to the address that the "
+                "client meant) is known to HAProxy, not yet to Telamon", word.span,
+            )  # fmt: skip
+            continue
+        if word.text == "transparent":
+            report.warning(
+                "H080", f"'transparent' was understood as 'option transparent': {meaning}",
+                word.span, help="remove the line",
+                notes=(
+                    "without a server, HAProxy would pass connections to the address that the "
+                    "client meant to reach",
+                    "today's HAProxy knows the word as `option transparent`",
+                ),
+            )  # fmt: skip
+
+
+def _wrong_mode(model: Model, report: Report) -> None:
+    for proxy in model.proxies:
+        settings = proxy.settings
+        if settings.mode is not Mode.TCP:
+            continue
+        if settings.stats is not None:
+            report.warning(
+                "H082", f"'stats' has no effect in '{proxy.name}': it needs mode http",
+                settings.stats.word.span, help="write `mode http` in a section of its own",
+            )  # fmt: skip
+        word = settings.log_format_word
+        if settings.log_format is LogFormat.HTTP and proxy.has_frontend and word is not None:
+            report.warning(
+                "H081", f"'option httplog' in '{proxy.name}' (mode tcp) falls back to tcplog",
+                word.span, help="write `option tcplog`",
+            )  # fmt: skip
+            settings.log_format = LogFormat.TCP
+
+
+def _useless_words(model: Model, report: Report) -> None:
+    for proxy in model.proxies:
+        if proxy.has_backend and not proxy.has_frontend:
+            continue
+        default = proxy.settings.default_backend
+        if default is not None and proxy.servers and proxy.place is Place.LISTEN:
+            report.warning(
+                "H081", f"'{proxy.name}' has servers that are never used: all goes to "
+                f"'{default}'", default.span,
+            )  # fmt: skip
+
+
+def _check_targets(model: Model, report: Report) -> None:
+    for proxy in model.proxies:
+        for server in proxy.servers:
+            _check_target(server, report)
+
+
+def _check_target(server: ServerDraft, report: Report) -> None:
+    options = server.options
+    if options.check_words and not options.check:
+        report.warning(
+            "H081", f"'{options.check_words[0]}' has no effect: the server is not checked",
+            options.check_words[0].span, help="add `check` to the line",
+        )  # fmt: skip
+    word = options.check_address
+    if word is None:
+        return
+    try:
+        if word.text.startswith(("/", "unix@", "abns@")):
+            parse_address(word.text)
+        else:
+            parse_host(word.text)
+            if options.check_port is None and not isinstance(server.address, InetAddress):
+                report.error("H051", "'addr' needs 'port' here", word.span)
+    except AddressError as error:
+        report.error(error.code, f"'{word}': {error}", word.span, help=error.help)
+
+
+def _twin_addresses(model: Model, report: Report) -> None:
+    """Two sockets of one address cannot both be bound."""
+    seen: dict[tuple[SocketAddress, str | None], Span] = {}
+    for proxy in model.proxies:
+        if proxy.settings.disabled:
+            continue
+        for bind in proxy.binds:
+            for address in bind.addresses:
+                first = seen.setdefault((address, bind.interface), bind.word.span)
+                if first is not bind.word.span:
+                    report.warning(
+                        "H083", f"{address} is bound twice", bind.word.span,
+                        help=f"the first stands at {_line(first)}",
+                        notes=("connections are spread over both sections as the kernel likes",),
+                    )  # fmt: skip
+                    break
+
+
+RULES: tuple[Callable[[Model, Report], None], ...] = (
+    _twin_proxies,
+    _twin_servers,
+    _twin_ids,
+    _twin_addresses,
+    _default_backends,
+    _http_to_servers,
+    _transparent,
+    _wrong_mode,
+    _listening,
+    _timeouts,
+    _useless_words,
+    _check_targets,
+)

@@ -1,0 +1,52 @@
+"""The index: every family's rows, and how a statement's first words find theirs."""
+
+from __future__ import annotations
+
+from telamon.haproxy.keywords import (
+    balance,
+    bind,
+    logging,
+    options,
+    process,
+    proxy,
+    server,
+    stats,
+    timeouts,
+)
+from telamon.haproxy.keywords.known import REMOVED, not_yet
+from telamon.haproxy.keywords.row import Keyword
+from telamon.haproxy.keywords.sections import Place
+
+FAMILIES = (balance, bind, logging, options, process, proxy, server, stats, timeouts)
+
+KEYWORDS: tuple[Keyword, ...] = tuple(row for family in FAMILIES for row in family.KEYWORDS)
+
+PREFIXES = frozenset({"option", "timeout", "stats"})
+"""First words that mean nothing without the second."""
+
+
+def _by_name() -> dict[str, tuple[Keyword, ...]]:
+    names: dict[str, tuple[Keyword, ...]] = {}
+    for row in KEYWORDS:
+        names[row.name] = (*names.get(row.name, ()), row)
+    return names
+
+
+_BY_NAME = _by_name()
+
+
+def find(name: str, place: Place) -> Keyword | None:
+    """The row of `name` (one or two words) that is legal in `place`; else any row of that name."""
+    rows = _BY_NAME.get(name, ())
+    for row in rows:
+        if row.places & place:
+            return row
+    if name.startswith("tune.") and len(name) > len("tune."):
+        return process.TUNING
+    return rows[0] if rows else None
+
+
+def names(place: Place) -> list[str]:
+    """All names that HAProxy knows in such a section, for the nearest one to a mistyped word."""
+    ours = [row.name for row in KEYWORDS if row.places & place]
+    return [*ours, *not_yet(place), *REMOVED]

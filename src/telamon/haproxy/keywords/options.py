@@ -1,0 +1,125 @@
+"""`option ...` of proxies (manual 4.2). `no option x` undoes it, `default option x` too."""
+
+from __future__ import annotations
+
+from telamon.haproxy.keywords.row import Arguments, Carry, Context, Keyword
+from telamon.haproxy.keywords.sections import Place
+from telamon.plan.proxy import LogFormat
+
+
+def _switch(name: str) -> Carry:
+    def carry(args: Arguments, context: Context) -> None:
+        args.end()
+        if args.negated:
+            context.settings.options.pop(name, None)
+        else:
+            context.settings.options[name] = args.keyword
+
+    return carry
+
+
+def _redispatch(args: Arguments, context: Context) -> None:
+    if args.negated:
+        args.end()
+        context.settings.redispatch = 0
+        return
+    interval = -1 if args.peek() is None else args.integer("an interval", -(2**31), 2**31 - 1)
+    args.end()
+    context.settings.redispatch = interval
+
+
+def _log_format(log_format: LogFormat) -> Carry:
+    def carry(args: Arguments, context: Context) -> None:
+        word = args.peek()
+        if word is not None and word.text == "clf":
+            raise args.not_yet(word, f"option {log_format.value} clf")
+        args.end()
+        context.settings.log_format = log_format
+        context.settings.log_format_word = args.keyword
+
+    return carry
+
+
+def _transparent(args: Arguments, context: Context) -> None:
+    args.end()
+    context.settings.transparent = None if args.negated else args.keyword
+
+
+def _words_allowed(args: Arguments, _: Context) -> None:
+    """An option whose arguments matter to HTTP traffic only."""
+    args.rest()
+
+
+def _nothing(args: Arguments, _: Context) -> None:
+    args.end()
+
+
+_FRONT, _BACK, _ALL = Place.ANY_FRONT, Place.ANY_BACK, Place.ANY_PROXY
+_SWITCHES = (
+    ("allbackups", _BACK, "Use all backup servers at a time."),
+    ("dontlog-normal", _FRONT, "Log only what went wrong."),
+    ("dontlognull", _FRONT, "Do not log connections without data."),
+    ("log-health-checks", _BACK, "Log every change of a check's result."),
+    ("logasap", _FRONT, "Log before the end of a connection."),
+)
+
+# Without an effect as long as HTTP goes to the stats page only: they change what is passed to a
+# server. A section that would pass HTTP to servers is refused as a whole (`checks.py`).
+_HTTP_ONLY = (
+    ("accept-invalid-http-request", _FRONT),
+    ("accept-invalid-http-response", _BACK),
+    ("accept-unsafe-violations-in-http-request", _FRONT),
+    ("accept-unsafe-violations-in-http-response", _BACK),
+    ("checkcache", _BACK),
+    ("disable-h2-upgrade", _FRONT),
+    ("forwardfor", _ALL),
+    ("h1-case-adjust-bogus-client", _FRONT),
+    ("h1-case-adjust-bogus-server", _BACK),
+    ("http-buffer-request", _ALL),
+    ("http-keep-alive", _ALL),
+    ("http-no-delay", _ALL),
+    ("http-pretend-keepalive", _BACK),
+    ("http-server-close", _ALL),
+    ("http-use-proxy-header", _FRONT),
+    ("idle-close-on-response", _FRONT),
+    ("originalto", _ALL),
+    ("prefer-last-server", _BACK),
+)
+_HTTP_ONLY_WITH_WORDS = frozenset({"forwardfor", "originalto"})
+
+# Hints about how HAProxy moves bytes; the result is the same without them.
+_HINTS = (
+    ("contstats", _FRONT),
+    ("splice-auto", _ALL),
+    ("splice-request", _ALL),
+    ("splice-response", _ALL),
+    ("tcp-smart-accept", _FRONT),
+    ("tcp-smart-connect", _BACK),
+)
+
+KEYWORDS = (
+    *(Keyword(f"option {n}", p, "", doc, _switch(n), negatable=True) for n, p, doc in _SWITCHES),
+    *(
+        Keyword(
+            f"option {name}", places, "",
+            "Accepted: changes only HTTP that is passed to servers.",
+            _words_allowed if name in _HTTP_ONLY_WITH_WORDS else _nothing, negatable=True,
+        )
+        for name, places in _HTTP_ONLY
+    ),
+    *(
+        Keyword(f"option {name}", places, "", "Accepted: a hint that changes no result.",
+                _nothing, negatable=True)
+        for name, places in _HINTS
+    ),
+    Keyword("option httpclose", _ALL, "", "Close after each request.", _switch("httpclose"),
+            negatable=True),
+    Keyword("option httplog", _FRONT, "", "HTTP log lines (manual 8.2.3).",
+            _log_format(LogFormat.HTTP)),
+    Keyword("option tcplog", _ALL, "", "TCP log lines (manual 8.2.2).",
+            _log_format(LogFormat.TCP)),
+    Keyword("option redispatch", _BACK, "[<interval>]", "A failed connect may go elsewhere.",
+            _redispatch, negatable=True),
+    Keyword("option transparent", _BACK, "", "Go to the address that the client meant.",
+            _transparent, negatable=True),
+)  # fmt: skip

@@ -1,0 +1,177 @@
+"""`global`: the process itself (manual 3.1, 3.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from telamon.base.units import format_time
+from telamon.haproxy.keywords import values
+from telamon.haproxy.keywords.row import Arguments, Context, Keyword
+from telamon.haproxy.keywords.sections import Place
+
+MAX_THREADS = 1024
+
+
+def _number(field: str, low: int, high: int) -> Callable[[Arguments, Context], None]:
+    def carry(args: Arguments, context: Context) -> None:
+        value = args.integer("a number", low, high)
+        args.end()
+        setattr(context.model.process, field, value)
+
+    return carry
+
+
+def _text(field: str, what: str) -> Callable[[Arguments, Context], None]:
+    def carry(args: Arguments, context: Context) -> None:
+        value = args.word(what).text
+        args.end()
+        setattr(context.model.process, field, value)
+
+    return carry
+
+
+def _flag(field: str) -> Callable[[Arguments, Context], None]:
+    def carry(args: Arguments, context: Context) -> None:
+        args.end()
+        setattr(context.model.process, field, not args.negated)
+
+    return carry
+
+
+def _user(args: Arguments, context: Context) -> None:
+    process = context.model.process
+    process.user, process.uid = values.user(args)
+    args.end()
+
+
+def _group(args: Arguments, context: Context) -> None:
+    process = context.model.process
+    process.group, process.gid = values.group(args)
+    args.end()
+
+
+def _chroot(args: Arguments, context: Context) -> None:
+    word = args.word("a directory")
+    args.end()
+    if not word.text.startswith("/"):
+        args.report.warning(
+            "H042", f"the chroot '{word}' is relative to the directory of the start", word.span,
+            help="write an absolute path",
+        )  # fmt: skip
+    context.model.process.chroot = word.text
+
+
+def _description(args: Arguments, context: Context) -> None:
+    args_text = " ".join(word.text for word in [args.word("a text"), *args.rest()])
+    context.model.process.description = args_text
+
+
+def _hard_stop_after(args: Arguments, context: Context) -> None:
+    value = args.time()
+    args.end()
+    context.model.process.hard_stop_after = value
+
+
+def _setenv(args: Arguments, context: Context) -> None:
+    name = args.word("a variable's name")
+    value = args.word("a value")
+    args.end()
+    overwrite = args.keyword.text == "setenv"
+    context.environment.set(name.text, value.text, overwrite=overwrite)
+
+
+def _unsetenv(args: Arguments, context: Context) -> None:
+    names = [args.word("a variable's name"), *args.rest()]
+    for name in names:
+        context.environment.unset(name.text)
+
+
+def _resetenv(args: Arguments, context: Context) -> None:
+    context.environment.reset([name.text for name in args.rest()])
+
+
+def _no_meaning(reason: str) -> Callable[[Arguments, Context], None]:
+    """A keyword about HAProxy's own inner works: read, told, and of no consequence."""
+
+    def carry(args: Arguments, context: Context) -> None:
+        args.rest()
+        context.report.note(
+            "H038", f"'{args.keyword}' has no meaning here: {reason}", args.keyword.span
+        )
+
+    return carry
+
+
+def _silent(args: Arguments, _: Context) -> None:
+    """What holds anyway."""
+    args.end()
+
+
+def _close_spread(args: Arguments, context: Context) -> None:
+    value = args.time()
+    context.report.note(
+        "H038", f"'{args.keyword}' ({format_time(value)}) has no meaning here: idle connections "
+        "are closed at once when the process stops", args.keyword.span,
+    )  # fmt: skip
+
+
+_IDS = values.MAX_ID
+_G = Place.GLOBAL
+KEYWORDS: tuple[Keyword, ...] = (
+    Keyword("chroot", _G, "<directory>", "The root directory after the start.", _chroot),
+    Keyword("daemon", _G, "", "Go to the background.", _flag("daemon"), negatable=True),
+    Keyword("description", _G, "<text>", "Shown by `show info`.", _description),
+    Keyword("gid", _G, "<number>", "Group number after the start.", _number("gid", 0, _IDS)),
+    Keyword("group", _G, "<name>", "Group after the start.", _group),
+    Keyword("hard-stop-after", _G, "<time>", "Longest soft stop.", _hard_stop_after),
+    Keyword("maxconn", _G, "<number>", "Most connections at a time.", _number("maxconn", 0, _IDS)),
+    Keyword("nbthread", _G, "<number>", "Threads that carry traffic.",
+            _number("nbthread", 1, MAX_THREADS)),
+    Keyword("node", _G, "<name>", "This node's name.", _text("node", "a name")),
+    Keyword("pidfile", _G, "<path>", "Where the process id is written.",
+            _text("pidfile", "a path")),
+    Keyword("presetenv", _G, "<name> <value>", "Set a variable that is not set.", _setenv),
+    Keyword("quiet", _G, "", "No messages at start.", _silent, negatable=True),
+    Keyword("resetenv", _G, "[<name> ...]", "Forget all other variables.", _resetenv),
+    Keyword("setenv", _G, "<name> <value>", "Set a variable.", _setenv),
+    Keyword("spread-checks", _G, "<percent>", "Jitter of check intervals.",
+            _number("spread_checks", 0, 50)),
+    Keyword("uid", _G, "<number>", "User number after the start.", _number("uid", 0, _IDS)),
+    Keyword("ulimit-n", _G, "<number>", "Most file descriptors.", _number("ulimit_n", 1, _IDS)),
+    Keyword("unsetenv", _G, "<name> ...", "Forget variables.", _unsetenv),
+    Keyword("user", _G, "<name>", "User after the start.", _user),
+    Keyword("zero-warning", _G, "", "Warnings are errors.", _flag("zero_warning")),
+    Keyword("close-spread-time", _G, "<time>", "How HAProxy spreads closing.", _close_spread),
+)  # fmt: skip
+
+_OWN_ENGINE = "the data plane is Telamon's own and sizes itself"
+_OWN_POLLER = "choose the engine with `telamon run --io`"
+_OWN_PROCESSES = "a supervisor always watches over the proxy"
+_NO_TLS = "no TLS is spoken here yet, so that it could not change anything"
+_WITHOUT_MEANING = {
+    **dict.fromkeys(("busy-polling", "noepoll", "nokqueue", "noevports", "nopoll"), _OWN_POLLER),
+    **dict.fromkeys(("nosplice", "noreuseport", "no-memory-trimming"), _OWN_ENGINE),
+    **dict.fromkeys(("cpu-map", "cpu-policy", "cpu-set", "numa-cpu-mapping"), _OWN_ENGINE),
+    **dict.fromkeys(("thread-groups", "thread-group", "profiling.tasks"), _OWN_ENGINE),
+    **dict.fromkeys(("profiling.memory", "max-threads-per-group"), _OWN_ENGINE),
+    **dict.fromkeys(("master-worker", "mworker-max-reloads"), _OWN_PROCESSES),
+    **dict.fromkeys(
+        ("ssl-default-bind-ciphers", "ssl-default-bind-ciphersuites", "ssl-default-bind-curves",
+         "ssl-default-bind-options", "ssl-default-bind-sigalgs", "ssl-default-server-ciphers",
+         "ssl-default-server-ciphersuites", "ssl-default-server-curves",
+         "ssl-default-server-options", "ssl-default-server-sigalgs", "ssl-dh-param-file",
+         "ssl-load-extra-files", "ssl-load-extra-del-ext", "ssl-server-verify", "maxsslconn",
+         "maxsslrate", "ca-base", "crt-base", "key-base", "issuers-chain-path",
+         "ssl-skip-self-issued-ca", "ssl-mode-async", "ssl-propquery"), _NO_TLS,
+    ),
+}  # fmt: skip
+
+KEYWORDS += tuple(
+    Keyword(name, _G, "...", f"Noted: {reason}.", _no_meaning(reason), negatable=True)
+    for name, reason in _WITHOUT_MEANING.items()
+)
+
+TUNING = Keyword(
+    "tune.*", _G, "...", f"Noted: {_OWN_ENGINE}.", _no_meaning(_OWN_ENGINE), negatable=True
+)
+"""Stands for every `tune.` word: all of them size or time HAProxy's inner works."""

@@ -1,0 +1,52 @@
+"""The words that open a section (manual 2.1, 3, 4), and what each becomes."""
+
+from __future__ import annotations
+
+from enum import Flag, auto
+
+
+class Place(Flag):
+    """Where a keyword is legal."""
+
+    GLOBAL = auto()
+    DEFAULTS = auto()
+    FRONTEND = auto()
+    LISTEN = auto()
+    BACKEND = auto()
+
+    FRONT = FRONTEND | LISTEN
+    BACK = LISTEN | BACKEND
+    PROXY = FRONTEND | LISTEN | BACKEND
+    ANY_PROXY = DEFAULTS | PROXY
+    ANY_FRONT = DEFAULTS | FRONT
+    ANY_BACK = DEFAULTS | BACK
+
+
+PLACES = {
+    "global": Place.GLOBAL,
+    "defaults": Place.DEFAULTS,
+    "frontend": Place.FRONTEND,
+    "listen": Place.LISTEN,
+    "backend": Place.BACKEND,
+}
+
+NOT_YET = {
+    "acme": "automatic certificates",
+    "cache": "the HTTP cache",
+    "crt-store": "certificate stores",
+    "fcgi-app": "FastCGI applications",
+    "healthcheck": "shared health checks",
+    "http-errors": "named sets of error pages",
+    "log-forward": "forwarding of syslog messages",
+    "log-profile": "log profiles",
+    "mailers": "e-mail alerts",
+    "peers": "replication of stick tables",
+    "program": "side programs of the master process",
+    "resolvers": "run-time DNS resolution",
+    "ring": "ring buffers for logs and traces",
+    "traces": "traces",
+    "userlist": "lists of users for HTTP authentication",
+}
+"""Sections known to HAProxy, not yet to Telamon, and what they are about."""
+
+SECTIONS = frozenset(PLACES) | frozenset(NOT_YET)

@@ -1,0 +1,162 @@
+"""`server`, `default-server` and their options (manual 5.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from telamon.base.address import InetAddress
+from telamon.base.diagnostic import nearest
+from telamon.haproxy.keywords import values
+from telamon.haproxy.keywords.known import SERVER_NOT_YET
+from telamon.haproxy.keywords.row import Arguments, Context, Keyword
+from telamon.haproxy.keywords.sections import Place
+from telamon.haproxy.lexer import Word
+from telamon.haproxy.model import ServerDraft, ServerOptions
+
+MAX_WEIGHT = 256
+_MAX = values.MAX_ID
+
+
+@dataclass(frozen=True, slots=True)
+class ServerOption:
+    """A row: the word after the address, and what it does to the options."""
+
+    name: str
+    grammar: str
+    doc: str
+    carry: Callable[[Arguments, ServerOptions], None]
+
+
+def _number(field: str, low: int, high: int) -> Callable[[Arguments, ServerOptions], None]:
+    def carry(args: Arguments, options: ServerOptions) -> None:
+        setattr(options, field, args.integer("a number", low, high))
+
+    return carry
+
+
+def _flag(field: str, value: bool) -> Callable[[Arguments, ServerOptions], None]:
+    def carry(_: Arguments, options: ServerOptions) -> None:
+        setattr(options, field, value)
+
+    return carry
+
+
+def _interval(field: str) -> Callable[[Arguments, ServerOptions], None]:
+    def carry(args: Arguments, options: ServerOptions) -> None:
+        word = args.peek()
+        value = args.time()
+        if value == 0:
+            raise args.refuse(
+                "H042",
+                f"'{field}' cannot be 0: checks would never rest",
+                word.span if word else None,
+            )
+        setattr(options, field, value)
+
+    return carry
+
+
+def _check_address(args: Arguments, options: ServerOptions) -> None:
+    options.check_address = args.word("an address")
+
+
+SERVER_OPTIONS: tuple[ServerOption, ...] = (
+    ServerOption("addr", "<addr>", "Where checks connect, if not to the server.", _check_address),
+    ServerOption(
+        "backup", "", "Used only when no other server is available.", _flag("backup", True)
+    ),
+    ServerOption("check", "", "Watch the server's health.", _flag("check", True)),
+    ServerOption("disabled", "", "Starts in maintenance.", _flag("disabled", True)),
+    ServerOption("downinter", "<delay>", "Time between checks while down.", _interval("downinter")),
+    ServerOption("enabled", "", "Undoes `disabled`.", _flag("disabled", False)),
+    ServerOption("fall", "<count>", "Failed checks until down.", _number("fall", 1, 2**31 - 1)),
+    ServerOption("fastinter", "<delay>", "Time between checks in doubt.", _interval("fastinter")),
+    ServerOption("id", "<id>", "The server's number.", _number("id", 1, _MAX)),
+    ServerOption("inter", "<delay>", "Time between checks.", _interval("inter")),
+    ServerOption(
+        "maxconn", "<max>", "Most connections at a time; 0: any.", _number("maxconn", 0, _MAX)
+    ),
+    ServerOption("maxqueue", "<max>", "Longest queue; 0: any.", _number("maxqueue", 0, _MAX)),
+    ServerOption(
+        "minconn", "<min>", "Lower bound of a dynamic maxconn.", _number("minconn", 0, _MAX)
+    ),
+    ServerOption("no-backup", "", "Undoes `backup`.", _flag("backup", False)),
+    ServerOption("no-check", "", "Undoes `check`.", _flag("check", False)),
+    ServerOption("port", "<port>", "Port of the checks.", _number("check_port", 1, 65535)),
+    ServerOption("rise", "<count>", "Good checks until up.", _number("rise", 1, 2**31 - 1)),
+    ServerOption(
+        "weight", "<weight>", "Share of the load, 0 to 256.", _number("weight", 0, MAX_WEIGHT)
+    ),
+)
+_BY_NAME = {option.name: option for option in SERVER_OPTIONS}
+
+# Without meaning as long as no TLS and no HTTP goes to servers: undoing what is not done.
+_UNDOING = frozenset(
+    "no-agent-check no-check-send-proxy no-check-ssl no-send-proxy no-send-proxy-v2 no-ssl "
+    "no-send-proxy-v2-ssl no-send-proxy-v2-ssl-cn no-tfo stick".split()
+)
+_CHECK_ONLY = frozenset({"inter", "fastinter", "downinter", "rise", "fall", "port", "addr"})
+_NOT_IN_DEFAULT_SERVER = frozenset({"id"})
+
+
+def _options(args: Arguments, options: ServerOptions, line: str) -> Word | None:
+    """Reads all options; gives back the word that sets the id, if any."""
+    id_word = None
+    while (option := args.optional()) is not None:
+        row = _BY_NAME.get(option.text)
+        if row is None:
+            if option.text in _UNDOING:
+                continue
+            raise _unknown(args, option, line)
+        if line == "default-server" and row.name in _NOT_IN_DEFAULT_SERVER:
+            raise args.refuse("H036", f"'{option}' is not possible here", option.span)
+        if row.name == "id":
+            id_word = args.peek()
+        row.carry(args, options)
+        if row.name in _CHECK_ONLY:
+            options.check_words = (*options.check_words, option)
+    return id_word
+
+
+def _unknown(args: Arguments, option: Word, line: str) -> Exception:
+    if option.text in SERVER_NOT_YET:
+        return args.not_yet(option)
+    near = nearest(option.text, [*_BY_NAME, *SERVER_NOT_YET])
+    return args.refuse(
+        "H033", f"unknown keyword '{option}' in '{line}' line", option.span,
+        help=f"did you mean '{near}'?" if near else "",
+    )  # fmt: skip
+
+
+def _server(args: Arguments, context: Context) -> None:
+    name = args.word("a name")
+    word = args.word("an address")
+    address = values.address(args, word, default_port=0)
+    if isinstance(address, InetAddress) and address.port == 0:
+        raise args.refuse(
+            "H051", f"'{word}' has no port: HAProxy would connect to the port that the client "
+            "used, which Telamon does not do yet", word.span, help=f"write {word}:<port>",
+        )  # fmt: skip
+    options = context.settings.default_server.copy()
+    options.check_words = ()
+    id_word = _options(args, options, "server")
+    if options.minconn > options.maxconn > 0:
+        options.maxconn, options.minconn = options.minconn, options.maxconn
+    context.named_proxy.servers.append(ServerDraft(name, address, options, id_word))
+
+
+def _default_server(args: Arguments, context: Context) -> None:
+    _options(args, context.settings.default_server, "default-server")
+
+
+KEYWORDS = (
+    Keyword(
+        "server", Place.BACK, "<name> <address>[:<port>] [param*]",
+        "A server to which connections are passed.", _server,
+    ),
+    Keyword(
+        "default-server", Place.ANY_BACK, "[param*]",
+        "Options for the servers that follow.", _default_server,
+    ),
+)  # fmt: skip

@@ -1,0 +1,67 @@
+"""Values that several families of keywords share: users, groups, modes, addresses."""
+
+from __future__ import annotations
+
+import grp
+import pwd
+
+from telamon.base.address import SocketAddress
+from telamon.haproxy.addresses import AddressError, parse_address, parse_addresses
+from telamon.haproxy.keywords.row import Arguments, Refused
+from telamon.haproxy.lexer import Word
+
+MAX_ID = 2**31 - 1
+
+
+def user(args: Arguments) -> tuple[str, int]:
+    """A user's name and its uid on this machine."""
+    word = args.word("a user's name")
+    try:
+        return word.text, pwd.getpwnam(word.text).pw_uid
+    except (KeyError, ValueError):
+        raise args.refuse(
+            "H060", f"there is no user '{word}' on this machine", word.span,
+            help=f"create it: useradd --system --no-create-home {word}",
+        ) from None  # fmt: skip
+
+
+def group(args: Arguments) -> tuple[str, int]:
+    """A group's name and its gid on this machine."""
+    word = args.word("a group's name")
+    try:
+        return word.text, grp.getgrnam(word.text).gr_gid
+    except (KeyError, ValueError):
+        raise args.refuse(
+            "H061", f"there is no group '{word}' on this machine", word.span,
+            help=f"create it: groupadd --system {word}",
+        ) from None  # fmt: skip
+
+
+def octal(args: Arguments) -> int:
+    """A file mode such as 600."""
+    word = args.word("an octal mode")
+    try:
+        value = int(word.text, 8)
+    except ValueError:
+        value = -1
+    if not 0 <= value <= 0o7777:
+        raise args.refuse("H042", f"'{word}' is not an octal mode", word.span, help="as in 600")
+    return value
+
+
+def addresses(args: Arguments, word: Word) -> list[SocketAddress]:
+    try:
+        return parse_addresses(word.text)
+    except AddressError as error:
+        raise _refused(args, word, error) from None
+
+
+def address(args: Arguments, word: Word, *, default_port: int | None = None) -> SocketAddress:
+    try:
+        return parse_address(word.text, default_port=default_port)
+    except AddressError as error:
+        raise _refused(args, word, error) from None
+
+
+def _refused(args: Arguments, word: Word, error: AddressError) -> Refused:
+    return args.refuse(error.code, f"'{word}': {error}", word.span, help=error.help)

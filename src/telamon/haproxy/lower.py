@@ -1,0 +1,227 @@
+"""From the model to the plan: names become numbers, drafts become frozen values.
+
+Runs only on a model without errors, after `checks.py`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import socket
+
+from telamon.base.address import InetAddress, SocketAddress
+from telamon.base.span import Span
+from telamon.haproxy.addresses import parse_address, parse_host
+from telamon.haproxy.model import (
+    BindDraft,
+    Model,
+    ProcessDraft,
+    ProxyDraft,
+    ServerDraft,
+    StatsDraft,
+)
+from telamon.plan.process import LogTarget, ProcessPlan
+from telamon.plan.proxy import (
+    Backend,
+    Check,
+    Frontend,
+    Listener,
+    Mode,
+    Proxy,
+    ProxyPlan,
+    Server,
+    StatsPage,
+    Timeouts,
+)
+
+
+def lower(model: Model, digest: str) -> ProxyPlan:
+    """The plan of a model in which `checks.check` found no error."""
+    ids = _numbers([proxy.id for proxy in model.proxies])
+    backends = {
+        proxy.name.text: id
+        for proxy, id in zip(model.proxies, ids, strict=True)
+        if proxy.has_backend
+    }
+    proxies = tuple(
+        _proxy(proxy, id, backends, model.process)
+        for proxy, id in zip(model.proxies, ids, strict=True)
+    )
+    return ProxyPlan(_process(model.process), proxies, digest)
+
+
+def _numbers(wanted: list[int | None]) -> list[int]:
+    """Ids as HAProxy gives them: the wanted ones, the others the lowest free number in order."""
+    taken = {id for id in wanted if id is not None}
+    numbers, candidate = [], 1
+    for id in wanted:
+        if id is None:
+            while candidate in taken:
+                candidate += 1
+            taken.add(candidate)
+            id = candidate
+        numbers.append(id)
+    return numbers
+
+
+def _place(span: Span) -> str:
+    return f"{span.source.name}:{span.line}"
+
+
+def _process(draft: ProcessDraft) -> ProcessPlan:
+    values = {
+        field.name: getattr(draft, field.name)
+        for field in dataclasses.fields(ProcessPlan)
+    }  # fmt: skip
+    values["logs"] = tuple(draft.logs)
+    values["stats_sockets"] = tuple(draft.stats_sockets)
+    return ProcessPlan(**values)
+
+
+def _proxy(draft: ProxyDraft, id: int, backends: dict[str, int], process: ProcessDraft) -> Proxy:
+    settings = draft.settings
+    options = settings.options
+    return Proxy(
+        id=id,
+        name=draft.name.text,
+        mode=settings.mode,
+        frontend=_frontend(draft, backends) if draft.has_frontend else None,
+        backend=_backend(draft) if draft.has_backend else None,
+        timeouts=_timeouts(draft),
+        logs=_logs(draft, process),
+        log_format=settings.log_format,
+        log_tag=settings.log_tag,
+        dontlognull="dontlognull" in options,
+        dontlog_normal="dontlog-normal" in options,
+        logasap="logasap" in options,
+        log_health_checks="log-health-checks" in options,
+        stats=_stats(settings.stats, draft, process) if settings.stats else None,
+        disabled=settings.disabled,
+        description=settings.description,
+        source_line=_place(draft.header),
+    )
+
+
+def _timeouts(draft: ProxyDraft) -> Timeouts:
+    """A timeout of 0 is no timeout (manual 4.2, `timeout client`)."""
+    return Timeouts(**{name: value or None for name, value in draft.settings.timeouts.items()})
+
+
+def _logs(draft: ProxyDraft, process: ProcessDraft) -> tuple[LogTarget, ...]:
+    own = tuple(draft.settings.logs)
+    return (*own, *process.logs) if draft.settings.log_global else own
+
+
+def _frontend(draft: ProxyDraft, backends: dict[str, int]) -> Frontend:
+    settings = draft.settings
+    default = settings.default_backend
+    addressed = [(bind, address) for bind in draft.binds for address in bind.addresses]
+    # The id of a bind line counts for its first address only.
+    first = {id(bind.addresses[0]): bind.id for bind in draft.binds}
+    wanted = [
+        first.get(id(address)) if address is bind.addresses[0] else None
+        for bind, address in addressed
+    ]
+    return Frontend(
+        listeners=tuple(
+            _listener(bind, address, number)
+            for (bind, address), number in zip(addressed, _numbers(wanted), strict=True)
+        ),
+        maxconn=settings.maxconn or None,
+        backlog=settings.backlog,
+        default_backend=backends.get(default.text) if default else None,
+    )
+
+
+def _listener(bind: BindDraft, address: SocketAddress, id: int) -> Listener:
+    return Listener(
+        id=id,
+        name=bind.name or f"sock-{id}",
+        address=address,
+        interface=bind.interface,
+        maxconn=bind.maxconn,
+        backlog=bind.backlog,
+        nice=bind.nice,
+        mode=bind.mode,
+        uid=bind.uid,
+        gid=bind.gid,
+        v6only=bind.v6only,
+        v4v6=bind.v4v6,
+        source_line=_place(bind.word.span),
+    )
+
+
+def _backend(draft: ProxyDraft) -> Backend:
+    settings = draft.settings
+    ids = _numbers([server.options.id for server in draft.servers])
+    return Backend(
+        algorithm=settings.algorithm,
+        random_draws=settings.random_draws,
+        servers=tuple(_server(server, id) for server, id in zip(draft.servers, ids, strict=True)),
+        retries=settings.retries,
+        redispatch=settings.redispatch,
+        fullconn=settings.fullconn,
+        all_backups="allbackups" in settings.options,
+    )
+
+
+def _server(draft: ServerDraft, id: int) -> Server:
+    options = draft.options
+    return Server(
+        id=id,
+        name=draft.name.text,
+        address=draft.address,
+        weight=options.weight,
+        maxconn=options.maxconn,
+        minconn=options.minconn,
+        maxqueue=options.maxqueue,
+        backup=options.backup,
+        disabled=options.disabled,
+        check=_check(draft) if options.check else None,
+        source_line=_place(draft.name.span),
+    )
+
+
+def _check(draft: ServerDraft) -> Check:
+    options = draft.options
+    return Check(
+        interval=options.inter,
+        fast_interval=options.fastinter,
+        down_interval=options.downinter,
+        rise=options.rise,
+        fall=options.fall,
+        address=_check_address(draft),
+    )
+
+
+def _check_address(draft: ServerDraft) -> SocketAddress | None:
+    """Where checks connect: `addr` and `port`, each of which may stand alone (manual 5.2)."""
+    word, port, own = draft.options.check_address, draft.options.check_port, draft.address
+    if word is None:
+        if port is None or not isinstance(own, InetAddress):
+            return None
+        return InetAddress(own.host, port)
+    if word.text.startswith(("/", "unix@", "abns@")):
+        return parse_address(word.text)
+    if port is None and isinstance(own, InetAddress):
+        port = own.port
+    return InetAddress(parse_host(word.text), port or 0)
+
+
+def _stats(stats: StatsDraft, draft: ProxyDraft, process: ProcessDraft) -> StatsPage | None:
+    if draft.settings.mode is not Mode.HTTP:
+        return None
+    node = process.node or socket.gethostname() if stats.node_of_host else stats.show_node
+    description = process.description if stats.description_of_global else stats.show_description
+    return StatsPage(
+        uri=stats.uri,
+        refresh=stats.refresh,
+        realm=stats.realm,
+        users=tuple(stats.users),
+        hide_version=stats.hide_version,
+        show_legends=stats.show_legends,
+        show_modules=stats.show_modules,
+        show_node=node,
+        show_description=description,
+        scopes=tuple(draft.name.text if scope == "." else scope for scope in stats.scopes),
+        admin=stats.admin,
+    )

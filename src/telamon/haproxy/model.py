@@ -1,0 +1,212 @@
+"""The model: sections as the file means them, before names are resolved.
+
+Mutable on purpose: the keywords' rows fill it in, statement by statement. A proxy begins with a
+copy of its defaults' settings, which is exactly what HAProxy's language means by defaults. Words
+are kept wherever a later step may have to point at them.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass, field, fields
+from typing import TypeVar
+
+from telamon.base.address import SocketAddress
+from telamon.base.span import Span
+from telamon.haproxy.keywords.sections import Place
+from telamon.haproxy.lexer import Word
+from telamon.plan.process import LogTarget, StatsSocket
+from telamon.plan.proxy import AdminRule, Algorithm, LogFormat, Mode, StatsUser
+
+
+@dataclass(slots=True)
+class ServerOptions:
+    """What follows a server's address, or `default-server`. Times are milliseconds."""
+
+    weight: int = 1
+    maxconn: int = 0
+    minconn: int = 0
+    maxqueue: int = 0
+    backup: bool = False
+    disabled: bool = False
+    check: bool = False
+    inter: int = 2000
+    fastinter: int | None = None
+    downinter: int | None = None
+    rise: int = 2
+    fall: int = 3
+    check_port: int | None = None
+    check_address: Word | None = None
+    id: int | None = None
+    check_words: tuple[Word, ...] = ()
+
+    def copy(self) -> ServerOptions:
+        return copy.copy(self)
+
+
+@dataclass(slots=True)
+class ServerDraft:
+    """One `server` line."""
+
+    name: Word
+    address: SocketAddress
+    options: ServerOptions
+    id_word: Word | None = None
+
+
+@dataclass(slots=True)
+class BindDraft:
+    """One `bind` line: its addresses and the options they share."""
+
+    word: Word
+    addresses: list[SocketAddress]
+    name: str = ""
+    id: int | None = None
+    id_word: Word | None = None
+    interface: str | None = None
+    maxconn: int | None = None
+    backlog: int | None = None
+    nice: int = 0
+    mode: int | None = None
+    uid: int | None = None
+    gid: int | None = None
+    v6only: bool = False
+    v4v6: bool = False
+    level: str = "operator"
+    expose_fd: bool = False
+
+
+@dataclass(slots=True)
+class StatsDraft:
+    """The `stats` words of one section; `word` is the first of them."""
+
+    word: Word
+    uri: str = "/haproxy?stats"
+    refresh: int = 0
+    realm: str = "HAProxy Statistics"
+    users: list[StatsUser] = field(default_factory=list)
+    hide_version: bool = False
+    show_legends: bool = False
+    show_modules: bool = False
+    show_node: str | None = None
+    node_of_host: bool = False
+    show_description: str | None = None
+    description_of_global: bool = False
+    scopes: list[str] = field(default_factory=list)
+    admin: AdminRule = AdminRule.NEVER
+
+    def copy(self) -> StatsDraft:
+        return _with_own_lists(self)
+
+
+@dataclass(slots=True)
+class ProxySettings:
+    """Everything that a `defaults` section may say and its proxies take over."""
+
+    mode: Mode = Mode.TCP
+    mode_word: Word | None = None
+    timeouts: dict[str, int] = field(default_factory=dict)
+    options: dict[str, Word] = field(default_factory=dict)
+    algorithm: Algorithm = Algorithm.ROUNDROBIN
+    random_draws: int = 2
+    logs: list[LogTarget] = field(default_factory=list)
+    log_global: bool = False
+    log_format: LogFormat = LogFormat.DEFAULT
+    log_format_word: Word | None = None
+    log_tag: str | None = None
+    retries: int = 3
+    redispatch: int = 0
+    maxconn: int | None = None
+    backlog: int | None = None
+    fullconn: int | None = None
+    default_backend: Word | None = None
+    default_server: ServerOptions = field(default_factory=ServerOptions)
+    stats: StatsDraft | None = None
+    disabled: bool = False
+    transparent: Word | None = None
+    description: str | None = None
+
+    def copy(self) -> ProxySettings:
+        twin = _with_own_lists(self)
+        twin.default_server = self.default_server.copy()
+        twin.stats = self.stats.copy() if self.stats else None
+        return twin
+
+
+@dataclass(slots=True)
+class DefaultsDraft:
+    """One `defaults` section; `name` None: anonymous."""
+
+    name: Word | None
+    settings: ProxySettings
+
+
+@dataclass(slots=True)
+class ProxyDraft:
+    """One `frontend`, `backend` or `listen`."""
+
+    place: Place
+    name: Word
+    header: Span
+    settings: ProxySettings
+    binds: list[BindDraft] = field(default_factory=list)
+    servers: list[ServerDraft] = field(default_factory=list)
+    id: int | None = None
+    id_word: Word | None = None
+
+    @property
+    def has_frontend(self) -> bool:
+        return bool(self.place & Place.FRONT)
+
+    @property
+    def has_backend(self) -> bool:
+        return bool(self.place & Place.BACK)
+
+
+@dataclass(slots=True)
+class ProcessDraft:
+    """All `global` sections together."""
+
+    maxconn: int | None = None
+    nbthread: int | None = None
+    chroot: str | None = None
+    user: str | None = None
+    group: str | None = None
+    uid: int | None = None
+    gid: int | None = None
+    pidfile: str | None = None
+    daemon: bool = False
+    node: str | None = None
+    description: str | None = None
+    log_tag: str = "haproxy"
+    log_send_hostname: str | None = None
+    logs: list[LogTarget] = field(default_factory=list)
+    stats_sockets: list[StatsSocket] = field(default_factory=list)
+    stats_timeout: int = 10_000
+    stats_maxconn: int = 10
+    hard_stop_after: int | None = None
+    ulimit_n: int | None = None
+    spread_checks: int = 0
+    zero_warning: bool = False
+
+
+@dataclass(slots=True)
+class Model:
+    """All files together."""
+
+    process: ProcessDraft = field(default_factory=ProcessDraft)
+    defaults: dict[str, DefaultsDraft] = field(default_factory=dict)
+    proxies: list[ProxyDraft] = field(default_factory=list)
+
+
+_Draft = TypeVar("_Draft", StatsDraft, ProxySettings)
+
+
+def _with_own_lists(value: _Draft) -> _Draft:
+    """A copy whose lists and dictionaries may change without the original."""
+    twin = copy.copy(value)
+    for item in fields(value):
+        member = getattr(value, item.name)
+        if isinstance(member, (list, dict)):
+            setattr(twin, item.name, member.copy())
+    return twin

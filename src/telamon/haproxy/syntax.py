@@ -1,0 +1,98 @@
+"""The lossless tree: every line of a file, cut into pieces, grouped by section.
+
+Nothing is thrown away: `str(document)` is the file byte for byte (surrogates stand for bytes that
+are not UTF-8, see `files.py`). Which lines count (`.if`) and what the words mean is for the next
+steps; only the lines that open a section are recognised here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from telamon.base.span import Source, Span
+from telamon.haproxy.keywords.sections import SECTIONS
+from telamon.haproxy.lexer import Kind, Piece, split
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One line: its pieces and its line end (``\\n``, or nothing on a last line without one)."""
+
+    number: int
+    pieces: tuple[Piece, ...]
+    end: str
+
+    def __str__(self) -> str:
+        return "".join(piece.text for piece in self.pieces) + self.end
+
+    @property
+    def keyword(self) -> str:
+        """The first word as written, empty if the line has none."""
+        for piece in self.pieces:
+            if piece.kind is not Kind.GAP:
+                return "" if piece.kind is Kind.COMMENT else piece.text
+        return ""
+
+    def span(self, source: Source) -> Span:
+        """The line's words, without indentation and comment."""
+        words = [p for p in self.pieces if p.kind not in (Kind.GAP, Kind.COMMENT)]
+        if not words:
+            return Span(source, self.number, 1, 2)
+        last = words[-1]
+        return Span(source, self.number, words[0].column, last.column + len(last.text))
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """A line that opens a section and all lines up to the next one.
+
+    `header` is None for what stands before the first section of a file.
+    """
+
+    header: Line | None
+    body: tuple[Line, ...]
+
+    def __str__(self) -> str:
+        return str(self.header or "") + "".join(map(str, self.body))
+
+    def __iter__(self) -> Iterator[Line]:
+        if self.header is not None:
+            yield self.header
+        yield from self.body
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """One file."""
+
+    source: Source
+    sections: tuple[Section, ...]
+
+    def __str__(self) -> str:
+        return "".join(map(str, self.sections))
+
+    def __iter__(self) -> Iterator[Line]:
+        for section in self.sections:
+            yield from section
+
+
+def parse(source: Source) -> Document:
+    """The tree of `source`. Cannot fail: what is malformed stays in the tree as it was written."""
+    sections: list[Section] = []
+    header: Line | None = None
+    body: list[Line] = []
+    last = len(source.lines)
+    for number, text in enumerate(source.lines, 1):
+        if number == last and not text:
+            break
+        line = Line(number, split(text), "" if number == last else "\n")
+        if line.keyword in SECTIONS:
+            if header is not None or body:
+                sections.append(Section(header, tuple(body)))
+            header, body = line, []
+        else:
+            body.append(line)
+    if header is not None or body:
+        sections.append(Section(header, tuple(body)))
+    return Document(source, tuple(sections))
