@@ -153,14 +153,18 @@ class Node:
         files = [f"-{flag}{folder / name}" for flag, name in names.items()]
         return self.start(["keepalived", "-n", "-l", "-D", "-P", *files], folder / "log")
 
-    def telamon(self, plan: RouterPlan) -> Program:
-        """Our router role with `plan`, alone."""
+    def telamon(self, plan: RouterPlan, supervisor: socket.socket | None = None) -> Program:
+        """Our router role with `plan`, alone or at the other end of `supervisor`."""
         folder = self.lan.folder / f"telamon{next(_numbers)}"
         folder.mkdir()
         (folder / "plan").write_bytes(pickle.dumps(plan))
-        return self.start([sys.executable, str(_ROUTER), str(folder / "plan")], folder / "log")
+        command = [sys.executable, str(_ROUTER), str(folder / "plan")]
+        if supervisor is None:
+            return self.start(command, folder / "log")
+        fd = supervisor.fileno()
+        return self.start([*command, str(fd)], folder / "log", (fd,))
 
-    def start(self, command: list[str], log: Path) -> Program:
+    def start(self, command: list[str], log: Path, keep: tuple[int, ...] = ()) -> Program:
         source = str(Path(__file__).parents[2] / "src")
         with log.open("wb") as out:
             process = subprocess.Popen(
@@ -169,6 +173,7 @@ class Node:
                 stdout=out,
                 stderr=out,
                 start_new_session=True,
+                pass_fds=keep,
                 env={**os.environ, "PYTHONPATH": source},
             )
         program = Program(process, log)

@@ -184,6 +184,7 @@ class _Role:
 
     def close(self) -> None:
         """Let go of everything; the helper is given a moment to end its scripts."""
+        self._forget_proxy()
         self._sockets.close()
         if self._helper is not None:
             self._helper.close()
@@ -195,7 +196,6 @@ class _Role:
             closable.close()
         signal.set_wakeup_fd(-1)
         self._signal_writer.close()
-        self._forget_proxy()
         self._steady.flush()
 
     # The loop
@@ -453,10 +453,13 @@ class _Role:
             self._proxy = _Proxy(pid, pidfd)
             self._handlers[pidfd] = lambda: self._proxy_gone(f"proxy died (pid {pid})")
             self._epoll.register(pidfd, select.EPOLLIN)
-        self._carry_out(self._core.handle_proxy(True, f"proxy is ready (pid {pid})", libc.now()))
+        reason = f"proxy is ready (pid {pid})"
+        self._info(reason)
+        self._carry_out(self._core.handle_proxy(True, reason, libc.now()))
 
     def _proxy_gone(self, reason: str) -> None:
         self._forget_proxy()
+        self._warn(reason)
         self._carry_out(self._core.handle_proxy(False, reason, libc.now()))
 
     def _forget_proxy(self) -> None:
