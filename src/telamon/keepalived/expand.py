@@ -19,13 +19,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from telamon.base.diagnostic import Report
+from telamon.base.diagnostic import Report, nearest
 from telamon.base.span import Source, Span
 from telamon.keepalived import codes, files
 from telamon.keepalived.lexer import Kind, decode, is_unterminated, scan
 from telamon.keepalived.mapped import MappedText
 from telamon.keepalived.sequence import SequenceError, parse_sequence
-from telamon.keepalived.syntax import Document, Word
+from telamon.keepalived.syntax import Document, Line, Word
 
 MAX_LINES = 2_000_000
 MAX_LINE_LENGTH = 1 << 20
@@ -111,6 +111,7 @@ class Expander:
             if line.pieces and line.pieces[-1].kind is Kind.COMMENT:
                 end = line.pieces[-1].start
             text = MappedText.of_line(source, line.number, 0, end).strip()
+            self._comment_in_word(line)
             if collecting is not None:
                 _, definition = collecting
                 more = text.text.endswith("\\")
@@ -141,6 +142,21 @@ class Expander:
             )  # fmt: skip
         self._checks = checks
         self._open.pop()
+
+    def _comment_in_word(self, line: Line) -> None:
+        """`auth_pass pa!ss` sets the password `pa`: nobody sees that."""
+        if len(line.pieces) < 2 or line.pieces[-1].kind is not Kind.COMMENT:
+            return
+        word, comment = line.pieces[-2:]
+        text = line.text[comment.start : comment.end]
+        if word.kind is Kind.WORD and len(text) > 1 and text[1] not in " \t#!*-=":
+            kept = line.text[word.start : word.end]
+            column = comment.start + 1
+            self.report.warning(
+                codes.TRAP_COMMENT, f"'{text[0]}' begins a comment: only '{kept}' is read",
+                Span(line.source, line.number, column, column + len(text)),
+                help=f'put the word into quotes: "{kept}{text.split()[0]}"',
+            )  # fmt: skip
 
     def _start_of_definition(self, text: MappedText) -> tuple[str, _Definition] | None:
         """A definition over several lines begins here, under its conditions."""
@@ -202,7 +218,7 @@ class Expander:
             source = files.read_source(path)
         except files.UnreadableFile as error:
             tell = self.report.error if "readable" in checks else self.report.warning
-            tell(codes.UNREADABLE, f"cannot read '{path}': {error}", place)
+            tell(codes.INCLUDE, f"cannot read '{path}': {error}", place)
             return
         yield from self._document(Document.parse(source))
 
@@ -263,7 +279,28 @@ class Expander:
                 help="a ~SEQ with a very large range, or definitions that multiply each other?",
             )  # fmt: skip
             raise _TooMuch
-        yield _words(text, self.report)
+        row = _words(text, self.report)
+        self._undefined(row)
+        yield row
+
+    def _undefined(self, row: list[Token]) -> None:
+        """A use that nothing replaced. Keepalived takes it as it stands, and so do we."""
+        for token in row:
+            word = token.word
+            if word is None or "$" not in word.raw or word.raw[0] in "\"'":
+                continue
+            match = _USE.search(word.raw)
+            if match is None:
+                continue
+            name = match[1] or match[3]
+            near = nearest(name, self.definitions)
+            help = f"did you mean '${near}'?" if near else f"write '${name}=VALUE' before its use"
+            if name == "_ENV":
+                help = f"the environment has no '{(match[2] or '').strip()}'"
+            self.report.warning(
+                codes.UNDEFINED, f"'{match[0]}' is not defined: it is taken as it stands",
+                word.span, help=help,
+            )  # fmt: skip
 
     def _conditions(self, text: MappedText) -> MappedText | None:
         """The line without its `@id` marks, or None if one of them does not hold."""

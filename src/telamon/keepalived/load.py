@@ -94,7 +94,7 @@ def _read(
     Reading(report, configuration, table()).block(Block.TOP, statements, configuration)
     if not statements and not report.failed:
         report.warning(
-            codes.EMPTY, f"'{document.source.name}' configures nothing", None,
+            codes.NOTHING, f"'{document.source.name}' configures nothing", None,
             help="a router needs a vrrp_instance block",
         )  # fmt: skip
     return configuration, expander.documents

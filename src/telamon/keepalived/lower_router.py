@@ -6,6 +6,7 @@ a node that starts as MASTER) the same is done here, and said.
 
 from __future__ import annotations
 
+import dataclasses
 import socket
 from collections.abc import Callable
 
@@ -15,7 +16,7 @@ from telamon.base.span import Span
 from telamon.keepalived import codes
 from telamon.keepalived.lower_garp import merge_garp
 from telamon.keepalived.lower_tracking import Scripts, lower_scripts, lower_tracked, lower_watches
-from telamon.keepalived.model import Configuration, GlobalDefs, Instance, Notified, SyncGroup
+from telamon.keepalived.model import Configuration, GlobalDefs, Hmac, Instance, Notified, SyncGroup
 from telamon.keepalived.users import ScriptFile
 from telamon.plan.router import (
     Authentication,
@@ -30,6 +31,7 @@ from telamon.plan.router import (
     RouterPlan,
     StaticPlan,
     SyncGroupPlan,
+    TrackInterface,
     VirtualAddress,
     VmacPlan,
 )
@@ -129,6 +131,7 @@ class _Instance:
             )  # fmt: skip
         tracked = lower_tracked(node, self.configuration, self.scripts, self.report)
         merged = self.globals
+        interfaces = self._other_interfaces(tracked.interfaces, interface)
         return InstancePlan(
             name=node.name,
             interface=interface,
@@ -145,7 +148,7 @@ class _Instance:
             multicast_group=self._group(family),
             addresses=addresses,
             excluded_addresses=excluded,
-            track_interfaces=tracked.interfaces,
+            track_interfaces=interfaces,
             track_scripts=tracked.scripts,
             garp=merge_garp(merged, node),
             down_timer_adverts=node.down_timer_adverts or merged.down_timer_adverts or 3,
@@ -232,7 +235,7 @@ class _Instance:
             )  # fmt: skip
             excluded = (*fitting[most:], *excluded)
             del fitting[most:]
-        if not fitting and not excluded:
+        if not fitting and not excluded and not node.no_addresses:
             self.report.warning(
                 codes.EMPTY, f"vrrp_instance '{node.name}' has no virtual address", node.span,
                 help="it is elected, but owns nothing: write 'virtual_ipaddress { ADDRESS }'",
@@ -303,6 +306,8 @@ class _Instance:
         return value
 
     def _authentication(self, version: int) -> Authentication:
+        if self.node.hmac is not None:
+            return self._hmac(self.node.hmac)
         node = self.node.authentication
         if node is None or (node.kind is None and node.password is None):
             return Authentication()
@@ -321,6 +326,21 @@ class _Instance:
             )  # fmt: skip
             return Authentication()
         return Authentication(AuthKind.PASS, node.password.encode())
+
+    def _hmac(self, node: Hmac) -> Authentication:
+        if self.node.authentication is not None:
+            self.report.error(
+                codes.ADJUSTED, "auth_hmac and authentication exclude each other",
+                self.node.at("hmac"), help="remove the authentication block",
+            )  # fmt: skip
+        active = node.active_key if node.active_key is not None else node.keys[0].id
+        return Authentication(
+            AuthKind.HMAC,
+            keys=tuple(dataclasses.replace(key, active=key.id == active) for key in node.keys),
+            mode=node.mode,
+            monotonic=node.monotonic,
+            window=None if node.time_window is None else float(node.time_window),
+        )
 
     # where packets go ------------------------------------------------------------------------
 
@@ -354,6 +374,21 @@ class _Instance:
             )
             chosen = None
         return chosen or (self.globals.mcast_group4 if family == 4 else self.globals.mcast_group6)
+
+    def _other_interfaces(
+        self, entries: tuple[TrackInterface, ...], own: str
+    ) -> tuple[TrackInterface, ...]:
+        """Keepalived ignores the instance's own interface here, as its loss is a FAULT anyway."""
+        if not self.node.track_primary or all(item.interface != own for item in entries):
+            return entries
+        weighted = any(item.weight for item in entries if item.interface == own)
+        self.report.note(
+            codes.OWN_INTERFACE,
+            f"'{own}' is the instance's own interface: its loss is a FAULT anyway",
+            self.node.at("track_interfaces"),
+            notes=["its weight counts only with 'dont_track_primary'"] if weighted else [],
+        )
+        return tuple(item for item in entries if item.interface != own or not item.weight)
 
     def _vmac(self) -> VmacPlan | None:
         node = self.node

@@ -13,7 +13,7 @@ from telamon.base.address import IPAddress
 from telamon.base.span import Span
 from telamon.keepalived.syntax import Statement
 from telamon.plan.director import Forwarding, Protocol, Scheduler
-from telamon.plan.router import InitialState, RoutePlan, RulePlan, VirtualAddress
+from telamon.plan.router import HmacKey, HmacMode, InitialState, RoutePlan, RulePlan, VirtualAddress
 
 T = TypeVar("T")
 
@@ -177,11 +177,14 @@ class TrackProcess(Node):
 
 
 @dataclass(slots=True)
-class HmacKey(Node):
-    """A key of `auth_hmac`."""
+class Hmac(Node):
+    """`auth_hmac { ... }` of an instance."""
 
-    secret: str = ""
-    active: bool = False
+    keys: list[HmacKey] = field(default_factory=list)
+    active_key: int | None = None
+    monotonic: bool = False
+    time_window: int | None = None
+    mode: HmacMode = HmacMode.ENFORCE
 
 
 @dataclass(slots=True)
@@ -223,6 +226,8 @@ class Instance(Notified):
     preempt: bool = True
     preempt_delay: float | None = None
     authentication: Authentication | None = None
+    hmac: Hmac | None = None
+    no_addresses: bool = False
     mcast_src_ip: IPAddress | None = None
     unicast_src_ip: IPAddress | None = None
     mcast_dst_ip: IPAddress | None = None

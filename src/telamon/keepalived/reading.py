@@ -21,6 +21,8 @@ class Reading:
     report: Report
     configuration: Configuration
     rows: dict[tuple[Block, str], Keyword]
+    names: dict[tuple[str, str], Statement] = field(default_factory=dict)
+    """Which named blocks were seen, by the model's field and the name."""
     _said: set[str] = field(default_factory=set)
     _quiet: int = 0
     seen: list[tuple[Keyword, Statement]] = field(default_factory=list)
@@ -56,6 +58,8 @@ class Reading:
                 statement.brace or statement.span,
             )
             return
+        if row.opens is None and not self._entries_are_flat(statement):
+            return
         quiet = row.mark in (Mark.NOT_YET, Mark.REFUSED_YET, Mark.REFUSED)
         self._quiet += quiet
         if row.read is not None:
@@ -63,6 +67,27 @@ class Reading:
         elif row.opens is not None:
             self.block(row.opens, statement.entries, node)
         self._quiet -= quiet
+
+    def _entries_are_flat(self, statement: Statement) -> bool:
+        """A list of addresses or names holds no blocks: one means that a '}' is missing."""
+        for entry in statement.entries:
+            if entry.block is None:
+                continue
+            if (Block.TOP, entry.name) in self.rows:
+                self._misplaced(entry, statement.name)
+            else:
+                self.report.error(
+                    codes.NO_BLOCK, f"'{_shown(entry.name)}' takes no block",
+                    entry.brace or entry.span,
+                )  # fmt: skip
+            return False
+        return True
+
+    def _misplaced(self, statement: Statement, place: str) -> None:
+        self.report.error(
+            codes.MISSING_BRACE, f"'{statement.name}' cannot stand in {place}", statement.span,
+            help="a '}' is missing above: the block before was not closed",
+        )  # fmt: skip
 
     def _tell_mark(self, row: Keyword, statement: Statement) -> None:
         name, meaning = statement.name, row.meaning
@@ -98,10 +123,7 @@ class Reading:
     def _unknown(self, block: Block, statement: Statement) -> None:
         name = statement.name
         if block is not Block.TOP and (Block.TOP, name) in self.rows and statement.block:
-            self.report.error(
-                codes.MISSING_BRACE, f"'{name}' cannot stand in {block.value}", statement.span,
-                help="a '}' is missing above: the block before was not closed",
-            )  # fmt: skip
+            self._misplaced(statement, block.value)
             return
         known = [key for place, key in self.rows if place is block]
         near = nearest(name, known)

@@ -12,6 +12,8 @@ from telamon.keepalived.model import Configuration, Instance
 from telamon.plan.router import AuthKind, InitialState, InstancePlan, RouterPlan
 
 COMMON_VRID = 51
+SLOW_SCRIPT = 10.0
+"""Seconds."""
 COMMON_PASSWORDS = frozenset({b"1111", b"1234", b"12345", b"password", b"12345678"})
 _PROXIES = ("haproxy", "nginx", "envoy")
 _PROBES = ("pidof", "pgrep", "killall")
@@ -27,23 +29,26 @@ def find_traps(configuration: Configuration, router: RouterPlan, report: Report)
         _owner(node, plan, report)
         _common_vrid(node, plan, report)
     _proxy_scripts(configuration, router, report)
+    _slow_scripts(configuration, router, report)
+    _shared_addresses(configuration, report)
 
 
 def _nopreempt_and_weight(node: Instance, plan: InstancePlan, report: Report) -> None:
     """P1: a lower priority never moves the VIP if nobody may preempt (part 2.6)."""
     if plan.preempt:
         return
-    weighted = [item for item in plan.track_scripts if item.weight]
-    if not weighted:
+    weighted = [item.script for item in plan.track_scripts if item.weight]
+    links = [item.interface for item in plan.track_interfaces if item.weight]
+    if not weighted and not links:
         return
-    names = ", ".join(f"'{item.script}'" for item in weighted)
-    first = weighted[0]
+    names = ", ".join(f"'{name}'" for name in (*weighted, *links))
+    place = f"vrrp_script {weighted[0]}" if weighted else "track_interface"
     report.warning(
         codes.TRAP_NOPREEMPT,
         f"nopreempt and the weight of {names} together can never move the VIP",
         node.at("preempt"),
         label="no other node may take over from a master that is alive",
-        help=f"write 'weight 0' in vrrp_script {first.script} (or leave 'weight' out): a failure "
+        help=f"write 'weight 0' in {place} (or leave 'weight' out): a failure "
         "is then a FAULT, which gives the VIP away; or remove 'nopreempt' on all nodes",
         notes=(
             f"when {names} fails, the priority falls from {plan.priority} to "
@@ -56,7 +61,9 @@ def _nopreempt_and_weight(node: Instance, plan: InstancePlan, report: Report) ->
 
 def _fallen(plan: InstancePlan) -> int:
     """The priority when all weighted scripts fail; 1 to 254 (part 2.8)."""
-    value = plan.priority + sum(item.weight for item in plan.track_scripts if item.weight < 0)
+    weights = [item.weight for item in plan.track_scripts]
+    weights += [item.weight for item in plan.track_interfaces]
+    value = plan.priority + sum(weight for weight in weights if weight < 0)
     return max(1, min(254, value))
 
 
@@ -74,11 +81,11 @@ def _weight_below_gap(
         bad = plan.priority + min(0, item.weight)
         report.note(
             codes.TRAP_WEIGHT,
-            f"'{item.script}' moves the VIP only to nodes with a priority from {bad + 1} to {good}",
+            f"'{item.script}' moves the VIP only to nodes at priority {bad + 1} to {good}",
             node.at("track_scripts"),
             notes=[
-                "priorities of the other nodes do not stand in this file: with equal priorities "
-                "on all nodes it works, with a gap larger than the weight it does not",
+                "the other nodes' priorities, with their own weights, do not stand in this file: "
+                "equal ones on all nodes work, a gap larger than the weight does not",
             ],
         )
 
@@ -137,6 +144,39 @@ def _proxy_scripts(configuration: Configuration, router: RouterPlan, report: Rep
                     "the script runs as written and finds Telamon's proxy under the name haproxy",
                 ],
             )
+
+
+def _slow_scripts(configuration: Configuration, router: RouterPlan, report: Report) -> None:
+    """The best known guide asks each 3 s and believes the tenth answer."""
+    nodes = {node.name: node for node in configuration.scripts}
+    for script in router.scripts:
+        seconds = script.interval * script.fall
+        if seconds < SLOW_SCRIPT:
+            continue
+        node = nodes[script.name]
+        report.note(
+            codes.TRAP_SLOW_SCRIPT,
+            f"'{script.name}' acts on a failure only after {seconds:g} s",
+            node.at("fall" if node.fall else "interval"),
+            help="'interval 1' with 'fall 2' acts after 2 s",
+            notes=[f"interval {script.interval:g} s, {script.fall} failures in a row"],
+        )
+
+
+def _shared_addresses(configuration: Configuration, report: Report) -> None:
+    """One address in two instances: the one that leaves takes it from the one that stays."""
+    owners: dict[object, Instance] = {}
+    for node in configuration.instances:
+        for item in (*node.addresses, *node.excluded):
+            address = item.value.address.ip
+            owner = owners.setdefault(address, node)
+            if owner is not node:
+                report.warning(
+                    codes.ADJUSTED,
+                    f"{address} is a virtual address of '{owner.name}' and of '{node.name}'",
+                    item.span,
+                    help="keep it in one of them: when one becomes backup, it removes the address",
+                )
 
 
 def _reaction(interval: float, fall: int) -> str:

@@ -168,10 +168,6 @@ def _basic_rows() -> list[Keyword]:
                 least=1),
         Keyword("auth_pass", _A, "SECRET", carried, "the password, 8 characters count",
                 _auth_pass, least=1),
-        Keyword("auth_hmac", (Block.INSTANCE, Block.AUTHENTICATION), "{ ... }", Mark.REFUSED_YET,
-                "sign adverts with HMAC-SHA256", None, since="2.4",
-                meaning="peers that sign would refuse this node's adverts, and both would be "
-                "master; use unicast peers and a firewall until then"),
     ]  # fmt: skip
 
 
@@ -185,6 +181,8 @@ def _address_rows() -> list[Keyword]:
         Keyword("virtual_ipaddress_excluded", _I, "{ ADDRESS[/PREFIX] ... }", carried,
                 "VIPs that adverts do not list", virtual_addresses("excluded"),
                 old=("virtual_ipaddress_exclude",)),
+        Keyword("no_virtual_ipaddress", _I, "", carried, "no VIP is meant", flag("no_addresses"),
+                since="2.3"),
         Keyword("promote_secondaries", _I, "", Mark.NOT_YET,
                 "set the interface's promote_secondaries", flag("promote_secondaries"),
                 meaning="set net.ipv4.conf.INTERFACE.promote_secondaries=1 yourself"),
@@ -259,7 +257,7 @@ def _network_rows() -> list[Keyword]:
         Keyword("skip_check_adv_addr", _I, "[BOOL]", Mark.NOTED,
                 "do not check the addresses of adverts from the same master",
                 meaning="Telamon checks each advert's addresses"),
-        Keyword("timer_expired_backup", _I, "", Mark.NOT_YET,
+        Keyword("timer_expired_backup", _I, "[PRIORITY]", Mark.NOT_YET,
                 "a late master becomes backup", flag("timer_expired_backup"), since="2.2.8",
                 meaning="a router that wakes late listens before it speaks"),
         Keyword("lower_prio_no_advert", _I, "[BOOL]", Mark.NOT_YET,

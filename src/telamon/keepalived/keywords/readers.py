@@ -83,7 +83,7 @@ def seconds(field: str, low: float, high: float, *, instead: float | None = None
             what = (
                 "is not a time in seconds"
                 if value is None
-                else f"is outside {low:g} to {high:g} seconds"
+                else f"is outside {_number(low)} to {_number(high)} seconds"
             )
             reading.bad(word.span, f"{statement.name} '{word.text}' {what}", done)
             if instead is None:
@@ -92,6 +92,11 @@ def seconds(field: str, low: float, high: float, *, instead: float | None = None
         set_field(node, field, value, statement)
 
     return read
+
+
+def _number(value: float) -> str:
+    """Without an exponent and without zeros at the end."""
+    return f"{value:.6f}".rstrip("0").rstrip(".")
 
 
 def flag(field: str, value: Any = True) -> Reader:

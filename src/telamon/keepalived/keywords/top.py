@@ -32,13 +32,12 @@ def named_block(make: type[Any], block: Block, field: str) -> Reader:
 
     def read(reading: Reading, statement: Statement, node: Configuration) -> None:
         name = statement.words[1].text
-        known = getattr(node, field)
-        first = next((item for item in known if item.name == name), None)
+        first = reading.names.get((field, name))
         if first is not None:
             reading.bad(
                 statement.words[1].span, f"{statement.name} '{name}' stands here a second time",
                 "this one is left out, as Keepalived does; the first one is at "
-                f"{first.statement.place}",
+                f"{first.place}",
             )  # fmt: skip
             return
         if statement.block is None:
@@ -48,7 +47,8 @@ def named_block(make: type[Any], block: Block, field: str) -> Reader:
         for extra in statement.words[2:]:
             reading.bad(extra.span, f"'{extra.text}' after the name", "it is ignored")
         item = make(statement, name)
-        known.append(item)
+        getattr(node, field).append(item)
+        reading.names[field, name] = statement
         reading.block(block, statement.entries, item)
 
     return read
