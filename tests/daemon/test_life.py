@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import time
+from pathlib import Path
 
 import pytest
 
@@ -114,10 +115,10 @@ def test_chroot_and_user_are_carried_out(run: Telamon) -> None:
     run.write(extra_global=f"    chroot {jail}\n    user nobody")
     run.start()
     assert ask(run.port.number) == b"hello"
-    status = (line for line in open(f"/proc/{run.proxy}/status"))  # noqa: SIM115, PTH123
+    status = Path(f"/proc/{run.proxy}/status").read_text().splitlines()
     fields = dict(line.split(":", 1) for line in status)
     assert fields["Uid"].split()[1] == "65534"
-    assert os.readlink(f"/proc/{run.proxy}/root") == str(jail)  # noqa: PTH115
+    assert str(Path(f"/proc/{run.proxy}/root").readlink()) == str(jail)
 
 
 def test_killed_proxy_comes_back(run: Telamon) -> None:
