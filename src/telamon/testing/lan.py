@@ -13,7 +13,7 @@ Randomness comes from the seed alone, so a failure can be played again.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -55,7 +55,7 @@ class Node:
     """One machine. `held` are its addresses by device, `states` the states of its instances."""
 
     def __init__(
-        self, lan: Lan, name: str, plan: RouterPlan, interfaces: dict[str, tuple[IPAddress, ...]]
+        self, lan: Lan, name: str, plan: RouterPlan, interfaces: Mapping[str, tuple[IPAddress, ...]]
     ) -> None:
         self.lan = lan
         self.name = name
@@ -199,7 +199,7 @@ class Lan:
         self._side: dict[str, int] = {}
 
     def add(
-        self, name: str, plan: RouterPlan, interfaces: dict[str, tuple[IPAddress, ...]]
+        self, name: str, plan: RouterPlan, interfaces: Mapping[str, tuple[IPAddress, ...]]
     ) -> Node:
         node = self.nodes[name] = Node(self, name, plan, interfaces)
         return node
