@@ -11,8 +11,10 @@ import array
 import pickle
 import socket
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from telamon.plan.router import RouterPlan
+if TYPE_CHECKING:  # a proxy without a router need not load its plan's many classes
+    from telamon.plan.router import RouterPlan
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from telamon.base.diagnostic import Report
 from telamon.kernel.sockets import DEFAULT_BACKLOG, SocketWish
 from telamon.plan.process import StatsSocket
 from telamon.plan.proxy import Listener, Proxy, ProxyPlan
-from telamon.plan.router import RouterPlan
+
+if TYPE_CHECKING:  # only a run with a router pays for its plan's many classes
+    from telamon.plan.router import RouterPlan
 
 
 @dataclass(frozen=True, slots=True)
