@@ -135,7 +135,7 @@ def _render_one(diagnostic: Diagnostic, colour: bool) -> str:
     if span is not None:
         arrow = paint("-->", "1;34")
         out.append(f"{' ' * margin}{arrow} {span}")
-        text = span.source.line(span.line)
+        text = span.source.line(span.line).removesuffix("\r")
         # Tabs are shown as one blank each, so that the caret stands under its word.
         shown = "".join(" " if c == "\t" else c if c.isprintable() else "?" for c in text)
         start, shown = _clip(shown, span.column)

@@ -66,7 +66,7 @@ def _tell_twins(proxy: ProxyDraft, name: str, twins: list[ServerDraft], report: 
     numbers = [proxy.servers.index(server) + 1 for server in twins[:3]]
     second = twins[1]
     source = second.name.span.source
-    mended = _renamed(source.line(second.name.span.line).strip(), name, f"{name}-2")
+    mended = _renamed(source.line(second.name.span.line).strip(), name, _other_name(proxy, name))
     report.warning(
         "H070", f"{len(twins)} servers of '{proxy.name}' are named '{name}' (lines {lines})",
         second.name.span, label=f"same name as on line {twins[0].name.span.line}",
@@ -78,6 +78,14 @@ def _tell_twins(proxy: ProxyDraft, name: str, twins: list[ServerDraft], report: 
             "HAProxy 2.6 and 3.x refuse such a file",
         ),
     )  # fmt: skip
+
+
+def _other_name(proxy: ProxyDraft, name: str) -> str:
+    """A name in the style of `name` that no server of `proxy` has."""
+    taken = {server.name.text for server in proxy.servers}
+    stem = name.rstrip("0123456789")
+    stem = stem if stem != name else f"{name}-"
+    return next(other for n in range(2, len(taken) + 3) if (other := f"{stem}{n}") not in taken)
 
 
 def _renamed(line: str, name: str, other: str) -> str:

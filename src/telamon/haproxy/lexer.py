@@ -85,10 +85,28 @@ def split(text: str) -> tuple[Piece, ...]:
     return tuple(pieces)
 
 
+_SPECIAL = re.compile(r"""["'\\#\r]""")
+_PLAIN = re.compile(r"[^ \t]+")
+
+
 def expand(
-    pieces: tuple[Piece, ...], source: Source, line: int, environment: Environment, report: Report
+    text: str, source: Source, line: int, environment: Environment, report: Report
 ) -> list[Word] | None:
     """The words of one line; None if it is malformed, which `report` then tells."""
+    if _SPECIAL.search(text) is None:
+        return _checked(
+            [
+                Word(match[0], Span(source, line, match.start() + 1, match.end() + 1))
+                for match in _PLAIN.finditer(text)
+            ],
+            report,
+        )
+    return _expand_pieces(split(text), source, line, environment, report)
+
+
+def _expand_pieces(
+    pieces: tuple[Piece, ...], source: Source, line: int, environment: Environment, report: Report
+) -> list[Word] | None:
     words: list[Word] = []
     for piece in pieces:
         kind, text, column = piece

@@ -62,7 +62,7 @@ class _Statements:
         if self._skipping and not self._matters(keyword):
             self._note_skipped(keyword, line)
             return None
-        words = expand(line.pieces, self._source, line.number, self._environment, self._report)
+        words = expand(line.text, self._source, line.number, self._environment, self._report)
         if not words:
             return words
         if words[0].text in _BLOCKS:

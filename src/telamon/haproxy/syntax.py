@@ -7,6 +7,7 @@ steps; only the lines that open a section are recognised here.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -14,25 +15,33 @@ from telamon.base.span import Source, Span
 from telamon.haproxy.keywords.sections import SECTIONS
 from telamon.haproxy.lexer import Kind, Piece, split
 
+_FIRST = re.compile(r"[ \t]*([^ \t\r#]+)")
+
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One line: its pieces and its line end (``\\n``, or nothing on a last line without one)."""
+    """One line and its line end (``\\n``, or nothing on a last line without one).
+
+    It is cut into pieces when somebody asks: large files are mostly lines without quotes, whose
+    words are found without them (`lexer.expand`).
+    """
 
     number: int
-    pieces: tuple[Piece, ...]
+    text: str
     end: str
 
     def __str__(self) -> str:
         return "".join(piece.text for piece in self.pieces) + self.end
 
     @property
+    def pieces(self) -> tuple[Piece, ...]:
+        return split(self.text)
+
+    @property
     def keyword(self) -> str:
         """The first word as written, empty if the line has none."""
-        for piece in self.pieces:
-            if piece.kind is not Kind.GAP:
-                return "" if piece.kind is Kind.COMMENT else piece.text
-        return ""
+        match = _FIRST.match(self.text)
+        return match[1] if match else ""
 
     def span(self, source: Source) -> Span:
         """The line's words, without indentation and comment."""
@@ -86,7 +95,7 @@ def parse(source: Source) -> Document:
     for number, text in enumerate(source.lines, 1):
         if number == last and not text:
             break
-        line = Line(number, split(text), "" if number == last else "\n")
+        line = Line(number, text, "" if number == last else "\n")
         if line.keyword in SECTIONS:
             if header is not None or body:
                 sections.append(Section(header, tuple(body)))
