@@ -189,6 +189,15 @@ class Engine:
         """Pause or resume accepting. KeyError if there is no such frontend."""
         self._inner.set_frontend_enabled(proxy_id, enabled)
 
+    def set_process_maxconn(self, maxconn: int) -> None:
+        """The limit of client connections of the whole process, at least 1."""
+        self._inner.set_process_maxconn(maxconn)
+
+    @property
+    def process_maxconn(self) -> int:
+        """That limit: the plan's, or one chosen from the limit of open descriptors."""
+        return self._inner.process_maxconn
+
     def shutdown_sessions(self, proxy_id: int, server_id: int) -> int:
         """Close all streams of a server; how many there were. KeyError if no such server."""
         return self._inner.shutdown_sessions(proxy_id, server_id)
@@ -204,6 +213,10 @@ class Engine:
     def active(self) -> int:
         """How many client connections are open."""
         return self._inner.active()
+
+    def dead_threads(self) -> int:
+        """How many data threads have died; more than 0 means: restart the process."""
+        return self._inner.dead_threads()
 
     def stop(self) -> None:
         """Close everything and join the threads. May be called more than once."""

@@ -514,6 +514,16 @@ impl Stream {
         self.phase == Phase::Queued
     }
 
+    /// Ended before a server took it.
+    pub fn has_failed(&self) -> bool {
+        self.phase == Phase::Over
+    }
+
+    /// The next connect goes to a server that is still to be picked.
+    pub fn picks_anew(&self) -> bool {
+        matches!(self.phase, Phase::Choosing | Phase::Pausing { anew: true })
+    }
+
     pub fn retries(&self) -> u16 {
         self.retries
     }

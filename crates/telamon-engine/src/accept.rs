@@ -1,0 +1,273 @@
+//! Accepting, with brakes: the limits of process, frontend and listener, and descriptors that
+//! run out.
+
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::atomic::Ordering::{AcqRel, Relaxed};
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use telamon_plan::Mode;
+use telamon_session::{Side, Stream};
+use telamon_sys::socket;
+
+use crate::conn::{NONE, RECV};
+use crate::counters::{ProcessTotal, Total};
+use crate::http::Http;
+use crate::io::Io;
+use crate::worker::{count, Worker};
+
+/// One listener as a thread sees it.
+pub(crate) struct Gate {
+    /// None after it was closed for good.
+    fd: Option<Arc<OwnedFd>>,
+    open: bool,
+    /// `unlisten` was asked for and has not been confirmed.
+    closing: bool,
+}
+
+impl Gate {
+    pub(crate) fn new(fd: Option<Arc<OwnedFd>>) -> Self {
+        Gate { fd, open: false, closing: false }
+    }
+}
+
+/// How long accepting rests when descriptors have run out.
+const REST: u64 = 200;
+
+impl<I: Io> Worker<I> {
+    /// Room for one more connection of this listener? Takes the places if so.
+    fn enter(&self, listener: u32) -> bool {
+        let listener = &self.shared.listeners[listener as usize];
+        let Some(frontend) = &self.shared.proxies[listener.proxy].frontend else { return false };
+        let all = self.shared.maxconn.load(Relaxed);
+        if !self.shared.connections.try_enter(all) {
+            return false;
+        }
+        if frontend.gauges.try_enter(frontend.maxconn.load(Relaxed)) {
+            if listener.gauges.try_enter(listener.maxconn) {
+                return true;
+            }
+            frontend.gauges.leave();
+        }
+        self.shared.connections.leave();
+        false
+    }
+
+    fn may_open(&self, listener: usize) -> bool {
+        let listener = &self.shared.listeners[listener];
+        let proxy = &self.shared.proxies[listener.proxy];
+        let Some(frontend) = &proxy.frontend else { return false };
+        !self.soft_stopping && self.retry_accept.is_none() && frontend.enabled.load(Relaxed)
+    }
+
+    fn has_room(&self, listener: usize) -> bool {
+        let listener = &self.shared.listeners[listener];
+        let Some(frontend) = &self.shared.proxies[listener.proxy].frontend else { return false };
+        let below = |gauges: &crate::counters::Gauges, limit| gauges.current.load(Relaxed) < limit;
+        below(&self.shared.connections, self.shared.maxconn.load(Relaxed))
+            && below(&frontend.gauges, frontend.maxconn.load(Relaxed))
+            && below(&listener.gauges, listener.maxconn)
+    }
+
+    /// Brings each listener into the state that limits and switches ask for.
+    pub(crate) fn open_gates(&mut self) {
+        self.serve_parked();
+        for index in 0..self.gates.len() {
+            let wanted = self.may_open(index) && self.ready(index);
+            let gate = &mut self.gates[index];
+            let Some(fd) = gate.fd.as_ref().map(|fd| fd.as_raw_fd()) else { continue };
+            if wanted && !gate.open && !gate.closing {
+                match self.io.listen(index as u32, fd) {
+                    Ok(()) => gate.open = true,
+                    Err(error) => {
+                        let now = self.now;
+                        self.shared.events.notice(now, "alert", || {
+                            format!("a listening socket cannot be watched: {error}")
+                        });
+                    }
+                }
+            } else if !wanted && gate.open {
+                self.shut_gate(index);
+            }
+        }
+    }
+
+    /// Room now, or else a place among those who are told when there is.
+    fn ready(&self, index: usize) -> bool {
+        if self.has_room(index) {
+            return true;
+        }
+        self.shared.waiting_threads.fetch_or(1 << (self.index & 63), AcqRel);
+        // What was released before the bit stood would tell nobody.
+        self.has_room(index)
+    }
+
+    fn shut_gate(&mut self, index: usize) {
+        let gate = &mut self.gates[index];
+        if let (true, Some(fd)) = (gate.open, &gate.fd) {
+            gate.open = false;
+            gate.closing = true;
+            self.io.unlisten(index as u32, fd.as_raw_fd());
+        }
+    }
+
+    /// Stops accepting for good; the descriptor goes when nothing can come from it any more.
+    pub(crate) fn close_gates(&mut self) {
+        while let Some((_, fd)) = self.parked.pop_front() {
+            let _ = socket::close(fd);
+        }
+        for index in 0..self.gates.len() {
+            self.shut_gate(index);
+            if !self.gates[index].closing {
+                self.gates[index].fd = None;
+            }
+        }
+    }
+
+    pub(crate) fn unlistened(&mut self, listener: u32) {
+        let gate = &mut self.gates[listener as usize];
+        gate.closing = false;
+        gate.open = false;
+        if self.soft_stopping {
+            gate.fd = None;
+        } else {
+            self.open_gates();
+        }
+    }
+
+    pub(crate) fn accepted(&mut self, listener: u32, result: io::Result<RawFd>, last: bool) {
+        let gate = &mut self.gates[listener as usize];
+        if last {
+            gate.open = false;
+            gate.closing = false;
+        }
+        match result {
+            Ok(fd) if self.soft_stopping => {
+                let _ = socket::close(fd);
+            }
+            Ok(fd) if self.parked.is_empty() && self.enter(listener) => self.open(listener, fd),
+            Ok(fd) => {
+                self.parked.push_back((listener, fd));
+                self.shut_gate(listener as usize);
+                self.ready(listener as usize);
+                self.serve_parked();
+            }
+            Err(error) => self.accept_failed(&error),
+        }
+        if last && self.retry_accept.is_none() {
+            self.open_gates();
+        }
+    }
+
+    /// Connections that were accepted before the brake held.
+    fn serve_parked(&mut self) {
+        while let Some((listener, fd)) = self.parked.front().copied() {
+            if !self.enter(listener) {
+                self.ready(listener as usize);
+                return;
+            }
+            self.parked.pop_front();
+            self.open(listener, fd);
+        }
+    }
+
+    fn accept_failed(&mut self, error: &io::Error) {
+        match error.raw_os_error() {
+            // The client was gone before it was taken (accept(2)).
+            Some(libc::ECONNABORTED | libc::EINTR | libc::EPROTO) => {}
+            Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM) => {
+                self.out_of_descriptors(error);
+            }
+            _ => {
+                let text = format!("accept failed: {error}");
+                self.shared.events.notice(self.now, "alert", || text);
+                self.rest();
+            }
+        }
+    }
+
+    pub(crate) fn out_of_descriptors(&mut self, error: &io::Error) {
+        let open = self.shared.connections.current.load(Relaxed);
+        let text = format!(
+            "out of resources with {open} connections open ({error}); accepting pauses. Raise \
+             the limit of open files (ulimit -n) or lower maxconn."
+        );
+        self.shared.events.notice(self.now, "alert", || text);
+        self.rest();
+    }
+
+    fn rest(&mut self) {
+        self.retry_accept = Some(self.now + REST);
+        for index in 0..self.gates.len() {
+            self.shut_gate(index);
+        }
+    }
+
+    /// A new connection with its places taken.
+    fn open(&mut self, listener_index: u32, fd: RawFd) {
+        let index = self.slots.take();
+        let shared = self.shared.clone();
+        let listener = &shared.listeners[listener_index as usize];
+        let proxy = &shared.proxies[listener.proxy];
+        let slot = self.slots.get(index);
+        slot.listener = listener_index;
+        slot.proxy = listener.proxy as u32;
+        slot.fds[Side::Client as usize] = fd;
+        slot.bytes = [0; 2];
+        slot.backend = NONE;
+        slot.server = NONE;
+        slot.previous = NONE;
+        slot.queue = NONE;
+        slot.placed = false;
+        slot.in_backend = false;
+        slot.stream = Stream::new(self.now);
+        slot.accepted = SystemTime::now();
+        let http = proxy.plan.mode == Mode::Http;
+        if http || proxy.logger.wanted() || self.needs_client(proxy) {
+            let slot = self.slots.get(index);
+            slot.client = socket::peer(fd).ok().and_then(|address| address.as_inet());
+        }
+        self.count_open(listener_index);
+        let slot = self.slots.get(index);
+        let key = slot.key(index, Side::Client);
+        if http {
+            slot.http = Some(Box::new(Http::new(self.now, &proxy.plan.timeouts)));
+        }
+        if let Err(error) = self.io.adopt(key, fd) {
+            self.out_of_descriptors(&error);
+            self.slots.get(index).stream.kill(telamon_session::Cause::Resource);
+            return self.end_now(index);
+        }
+        if http {
+            let slot = self.slots.get(index);
+            slot.running[0] |= RECV;
+            self.io.recv(key, fd, 0, false);
+            return self.set_timer(index);
+        }
+        self.log_accept(index);
+        self.enter_backend(index);
+        self.settle(index);
+    }
+
+    fn needs_client(&self, proxy: &crate::shared::Proxy) -> bool {
+        let backend = proxy.frontend.as_ref().and_then(|frontend| frontend.backend);
+        let backend = backend.and_then(|at| self.shared.proxies[at].backend.as_ref());
+        backend.is_some_and(|backend| backend.balancer.needs_client())
+    }
+
+    fn count_open(&mut self, listener: u32) {
+        let listener = &self.shared.listeners[listener as usize];
+        self.counters().streams.fetch_add(1, Relaxed);
+        self.counters().add(ProcessTotal::CumConns, 1);
+        self.shared.connection_rate.hit(self.now);
+        self.shared.session_rate.hit(self.now);
+        count!(self, listener.object, Total::Stot, 1);
+        if let Some(frontend) = &self.shared.proxies[listener.proxy].frontend {
+            count!(self, frontend.object, Total::Stot, 1);
+            count!(self, frontend.object, Total::ConnTot, 1);
+            frontend.gauges.sessions.hit(self.now);
+            frontend.gauges.connections.hit(self.now);
+        }
+    }
+}

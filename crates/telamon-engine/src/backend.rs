@@ -1,0 +1,291 @@
+//! A stream's way to its server: pick, queue, connect, retry, leave.
+
+use std::io;
+use std::os::fd::IntoRawFd;
+use std::sync::atomic::Ordering::Relaxed;
+
+use telamon_session::{Failure, Servers, Side};
+use telamon_sys::socket;
+
+use crate::conn::{CONNECT, NONE};
+use crate::counters::Total;
+use crate::io::Io;
+use crate::pick::Pick;
+use crate::shared::{Backend, Waiter};
+use crate::worker::{count, Worker};
+
+impl<I: Io> Worker<I> {
+    /// The stream begins to belong to its frontend's backend, if there is one.
+    pub(crate) fn enter_backend(&mut self, index: u32) {
+        let shared = self.shared.clone();
+        let slot = self.slots.get(index);
+        let frontend = shared.proxies[slot.proxy as usize].frontend.as_ref();
+        let Some(at) = frontend.and_then(|frontend| frontend.backend) else { return };
+        let Some(backend) = &shared.proxies[at].backend else { return };
+        slot.backend = at as u32;
+        slot.in_backend = true;
+        backend.gauges.enter();
+        backend.gauges.sessions.hit(self.now);
+        count!(self, backend.object, Total::Stot, 1);
+    }
+
+    fn waiter(&mut self, index: u32) -> Waiter {
+        let thread = self.index;
+        let slot = self.slots.get(index);
+        let generation = slot.generation[Side::Client as usize];
+        Waiter { thread, slot: index, generation, backend: slot.backend }
+    }
+
+    /// Chooses a server for the stream, or queues it.
+    pub(crate) fn pick(&mut self, index: u32, avoid: bool) {
+        let shared = self.shared.clone();
+        let slot = self.slots.get(index);
+        if slot.backend == NONE {
+            return slot.stream.unavailable(false);
+        }
+        let Some(backend) = &shared.proxies[slot.backend as usize].backend else {
+            return slot.stream.unavailable(false);
+        };
+        if avoid {
+            // The place at the server that failed goes to whoever waits for it.
+            slot.previous = slot.server;
+            self.leave_server(index);
+        }
+        let waiter = self.waiter(index);
+        let slot = self.slots.get(index);
+        let client = slot.client.map(|address| address.ip());
+        let previous = (avoid && slot.previous != NONE).then_some(slot.previous as usize);
+        let first = choose(backend, client, previous);
+        let bound = match first {
+            Pick::Server(server) => return self.assign(index, server),
+            Pick::None => return self.no_server(index, backend),
+            Pick::Full(bound) => bound,
+        };
+        if let Some(server) = bound.map(|at| &backend.servers[at]) {
+            let limit = server.maxqueue;
+            if limit > 0 && server.gauges.queued.load(Relaxed) >= limit {
+                slot.stream.unavailable(true);
+                return self.count_failed(index);
+            }
+        }
+        let mut queue = backend.queue();
+        backend.gauges.enqueue();
+        // A place that was freed before the count stood would be offered to nobody.
+        if let Pick::Server(server) = choose(backend, client, previous) {
+            backend.gauges.dequeue();
+            drop(queue);
+            return self.assign(index, server);
+        }
+        slot.queue_ahead[1] = queue.any.len() as u32;
+        if let Some(at) = bound {
+            backend.servers[at].gauges.enqueue();
+            backend.balancer.inner().enqueue(at);
+            slot.queue_ahead[0] = queue.bound.get(&at).map_or(0, |own| own.len() as u32);
+        }
+        slot.queue = bound.map_or(NONE, |at| at as u32);
+        queue.push(bound, waiter);
+        drop(queue);
+        let policy = &shared.proxies[slot.proxy as usize].policy;
+        slot.stream.queued(self.now, policy);
+    }
+
+    fn no_server(&mut self, index: u32, backend: &Backend) {
+        self.slots.get(index).stream.unavailable(false);
+        count!(self, backend.object, Total::Econ, 1);
+    }
+
+    /// A place at `server` is the stream's.
+    fn assign(&mut self, index: u32, server: usize) {
+        let shared = self.shared.clone();
+        let slot = self.slots.get(index);
+        let Some(backend) = &shared.proxies[slot.backend as usize].backend else { return };
+        let gauges = &backend.servers[server].gauges;
+        slot.server = server as u32;
+        slot.queue = NONE;
+        slot.placed = true;
+        slot.stream.picked(self.now);
+        let object = backend.servers[server].object;
+        let (previous, retries) = (slot.previous, slot.stream.retries());
+        if previous != NONE && retries > 0 {
+            let what = if previous == server as u32 { Total::Wretr } else { Total::Wredis };
+            if what == Total::Wredis {
+                slot.stream.set_redispatched();
+            }
+            let failed = backend.servers.get(previous as usize).map(|server| server.object);
+            count!(self, failed.unwrap_or(object), what, 1);
+            count!(self, backend.object, what, 1);
+        }
+        self.slots.get(index).previous = NONE;
+        gauges.sessions.hit(self.now);
+        gauges.last.store(self.now as i64, Relaxed);
+        backend.gauges.last.store(self.now as i64, Relaxed);
+        for object in [object, backend.object] {
+            count!(self, object, Total::Lbtot, 1);
+        }
+        count!(self, object, Total::Stot, 1);
+    }
+
+    /// The queue gave the stream a place.
+    pub(crate) fn place(&mut self, waiter: Waiter, server: usize) {
+        let slot = self.slots.get(waiter.slot);
+        let same = slot.used && slot.generation[Side::Client as usize] == waiter.generation;
+        if same && slot.stream.is_queued() {
+            self.assign(waiter.slot, server);
+            return self.settle(waiter.slot);
+        }
+        // Gone in the meantime (its slot may even serve another client): on to the next.
+        let backend = waiter.backend as usize;
+        if let Some(found) = &self.shared.proxies[backend].backend {
+            found.leave(server);
+            self.shared.serve_queue(backend, server);
+        }
+    }
+
+    /// Gives up the place in the queue.
+    pub(crate) fn leave_queue(&mut self, index: u32) {
+        let shared = self.shared.clone();
+        let waiter = self.waiter(index);
+        let slot = self.slots.get(index);
+        let Some(backend) = &shared.proxies[slot.backend as usize].backend else { return };
+        let bound = (slot.queue != NONE).then_some(slot.queue as usize);
+        if backend.queue().remove(bound, waiter) {
+            backend.gauges.dequeue();
+            if let Some(server) = bound {
+                backend.servers[server].gauges.dequeue();
+                backend.balancer.inner().dequeue(server);
+            }
+        }
+        slot.queue = NONE;
+        self.count_failed(index);
+    }
+
+    /// Gives the place at the server back, to the next in the queue.
+    pub(crate) fn leave_server(&mut self, index: u32) {
+        let slot = self.slots.get(index);
+        if !slot.placed {
+            return;
+        }
+        slot.placed = false;
+        let (proxy, server) = (slot.backend as usize, slot.server as usize);
+        if let Some(backend) = &self.shared.proxies[proxy].backend {
+            backend.leave(server);
+            self.shared.serve_queue(proxy, server);
+        }
+    }
+
+    /// Begins a connect to the assigned server.
+    pub(crate) fn connect(&mut self, index: u32) {
+        let shared = self.shared.clone();
+        let slot = self.slots.get(index);
+        let Some(backend) = &shared.proxies[slot.backend as usize].backend else { return };
+        let server = &backend.servers[slot.server as usize];
+        let address = server.address();
+        count!(self, server.object, Total::Connect, 1);
+        let fd = match socket::stream_for(&address) {
+            Ok(fd) => fd.into_raw_fd(),
+            Err(error) => {
+                self.out_of_descriptors(&error);
+                return self.connect_failed(index, &error);
+            }
+        };
+        let slot = self.slots.get(index);
+        slot.fds[Side::Server as usize] = fd;
+        let key = slot.key(index, Side::Server);
+        let policy = &shared.proxies[slot.proxy as usize].policy;
+        slot.stream.connecting(self.now, policy);
+        slot.running[Side::Server as usize] |= CONNECT;
+        if let Err(error) = self.io.adopt(key, fd) {
+            self.slots.get(index).running[Side::Server as usize] = 0;
+            return self.connect_failed(index, &error);
+        }
+        self.io.connect(key, fd, &address);
+    }
+
+    pub(crate) fn servers_of(&mut self, index: u32) -> Servers {
+        let slot = self.slots.get(index);
+        let none = Servers { same_usable: false, usable: 0, in_turn: false };
+        if slot.backend == NONE {
+            return none;
+        }
+        let Some(backend) = &self.shared.proxies[slot.backend as usize].backend else { return none };
+        Servers {
+            same_usable: backend.servers.get(slot.server as usize).is_some_and(|s| s.is_usable()),
+            usable: backend.balancer.inner().active(),
+            in_turn: backend.balancer.in_turn(),
+        }
+    }
+
+    pub(crate) fn connect_failed(&mut self, index: u32, error: &io::Error) {
+        let failure = match error.raw_os_error() {
+            Some(
+                libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM | libc::EADDRNOTAVAIL,
+            ) => Failure::Resource,
+            _ => Failure::Refused,
+        };
+        let servers = self.servers_of(index);
+        let slot = self.slots.get(index);
+        let policy = &self.shared.proxies[slot.proxy as usize].policy;
+        slot.stream.connect_failed(failure, self.now, policy, servers);
+        self.count_retry(index);
+    }
+
+    /// After a failed connect: it is a retry with the same server, the start of a redispatch
+    /// (counted when the new server is known), or the end.
+    pub(crate) fn count_retry(&mut self, index: u32) {
+        let slot = self.slots.get(index);
+        if slot.stream.has_failed() {
+            return self.count_failed(index);
+        }
+        if slot.stream.picks_anew() {
+            return;
+        }
+        let Some(backend) = &self.shared.proxies[slot.backend as usize].backend else { return };
+        count!(self, backend.object, Total::Wretr, 1);
+        count!(self, backend.servers[slot.server as usize].object, Total::Wretr, 1);
+    }
+
+    fn count_failed(&mut self, index: u32) {
+        let slot = self.slots.get(index);
+        if slot.backend == NONE {
+            return;
+        }
+        let Some(backend) = &self.shared.proxies[slot.backend as usize].backend else { return };
+        count!(self, backend.object, Total::Econ, 1);
+        if let Some(server) = backend.servers.get(slot.server as usize) {
+            count!(self, server.object, Total::Econ, 1);
+        }
+    }
+
+    /// Books what a finished stream leaves behind: gauges, times, the log line.
+    pub(crate) fn book_end(&mut self, index: u32) {
+        let shared = self.shared.clone();
+        let now = self.now;
+        self.log_end(index);
+        let slot = self.slots.get(index);
+        if !slot.in_backend {
+            return;
+        }
+        slot.in_backend = false;
+        let Some(backend) = &shared.proxies[slot.backend as usize].backend else { return };
+        backend.gauges.leave();
+        let stream = &slot.stream;
+        let total = now.saturating_sub(stream.started());
+        let server = backend.servers.get(slot.server as usize);
+        for gauges in [Some(&backend.gauges), server.map(|server| &server.gauges)].into_iter().flatten() {
+            gauges.queue_time.add(stream.queue_time().unwrap_or(0));
+            gauges.connect_time.add(stream.connect_time().unwrap_or(0));
+            gauges.total_time.add(total);
+        }
+    }
+}
+
+/// Picks and takes the place, again if another thread was quicker.
+fn choose(backend: &Backend, client: Option<std::net::IpAddr>, avoid: Option<usize>) -> Pick {
+    for _ in 0..4 {
+        match backend.balancer.pick(client, avoid) {
+            Pick::Server(server) if !backend.try_enter(server) => {}
+            pick => return pick,
+        }
+    }
+    Pick::Full(None)
+}

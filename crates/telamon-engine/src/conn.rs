@@ -1,0 +1,190 @@
+//! The slots: one for each client connection of a thread.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::os::fd::RawFd;
+use std::time::SystemTime;
+
+use telamon_session::{Side, Stream};
+use telamon_sys::Chunk;
+
+use crate::http::Http;
+use crate::io::{Key, GENERATION_BITS};
+
+pub(crate) const NO_FD: RawFd = -1;
+/// No backend, no server.
+pub(crate) const NONE: u32 = u32::MAX;
+
+/// Operations that run on a side (bits of `Slot::running`).
+pub(crate) const RECV: u8 = 1;
+pub(crate) const SEND: u8 = 2;
+pub(crate) const CONNECT: u8 = 4;
+
+/// Data on its way to a side. Most of the time there is one buffer or none.
+#[derive(Default)]
+pub(crate) struct Outbox {
+    first: Option<Chunk>,
+    rest: VecDeque<Chunk>,
+}
+
+impl Outbox {
+    pub(crate) fn push(&mut self, chunk: Chunk) {
+        if self.first.is_none() {
+            self.first = Some(chunk);
+        } else {
+            self.rest.push_back(chunk);
+        }
+    }
+
+    pub(crate) fn pop(&mut self) -> Option<Chunk> {
+        let chunk = self.first.take();
+        self.first = self.rest.pop_front();
+        if self.first.is_none() && self.rest.capacity() > 0 {
+            self.rest = VecDeque::new();
+        }
+        chunk
+    }
+
+    pub(crate) fn front_mut(&mut self) -> Option<&mut Chunk> {
+        self.first.as_mut()
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &Chunk> {
+        self.first.iter().chain(self.rest.iter())
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        usize::from(self.first.is_some()) + self.rest.len()
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.first.is_none()
+    }
+}
+
+/// One client connection and, in TCP mode, its stream to a server.
+pub(crate) struct Slot {
+    pub(crate) stream: Stream,
+    pub(crate) used: bool,
+    pub(crate) stopping: bool,
+    /// Operations that run, by side.
+    pub(crate) running: [u8; 2],
+    /// Buffer class of the next receive, by side.
+    pub(crate) class: [u8; 2],
+    /// Operations of descriptors that this slot has given up; it stays until they completed.
+    pub(crate) strays: u16,
+    pub(crate) generation: [u32; 2],
+    pub(crate) fds: [RawFd; 2],
+    pub(crate) out: [Outbox; 2],
+    pub(crate) listener: u32,
+    /// Indexes of proxies: the frontend's and the backend's.
+    pub(crate) proxy: u32,
+    pub(crate) backend: u32,
+    pub(crate) server: u32,
+    /// A retry begins here: the server that failed.
+    pub(crate) previous: u32,
+    /// Waits in the queue of this server (NONE: of the backend).
+    pub(crate) queue: u32,
+    /// A place at `server` was taken.
+    pub(crate) placed: bool,
+    pub(crate) in_backend: bool,
+    pub(crate) bytes: [u64; 2],
+    pub(crate) queue_ahead: [u32; 2],
+    pub(crate) accepted: SystemTime,
+    pub(crate) client: Option<SocketAddr>,
+    pub(crate) http: Option<Box<Http>>,
+}
+
+impl Slot {
+    fn new() -> Self {
+        Slot {
+            stream: Stream::new(0),
+            used: false,
+            stopping: false,
+            running: [0; 2],
+            class: [0; 2],
+            strays: 0,
+            generation: [0; 2],
+            fds: [NO_FD; 2],
+            out: [Outbox::default(), Outbox::default()],
+            listener: 0,
+            proxy: 0,
+            backend: NONE,
+            server: NONE,
+            previous: NONE,
+            queue: NONE,
+            placed: false,
+            in_backend: false,
+            bytes: [0; 2],
+            queue_ahead: [0; 2],
+            accepted: SystemTime::UNIX_EPOCH,
+            client: None,
+            http: None,
+        }
+    }
+
+    pub(crate) fn key(&self, slot: u32, side: Side) -> Key {
+        Key { slot, side, generation: self.generation[side as usize] }
+    }
+
+    /// A new owner of the side: completions from before are strays.
+    pub(crate) fn renew(&mut self, side: Side) {
+        let at = side as usize;
+        self.strays += self.running[at].count_ones() as u16;
+        self.running[at] = 0;
+        self.generation[at] = (self.generation[at] + 1) & ((1 << GENERATION_BITS) - 1);
+        self.fds[at] = NO_FD;
+        self.class[at] = 0;
+    }
+}
+
+#[derive(Default)]
+pub(crate) struct Slots {
+    // Boxed: growing must not move (and for a moment double) what is there.
+    #[allow(clippy::vec_box)]
+    slots: Vec<Box<Slot>>,
+    free: Vec<u32>,
+}
+
+impl Slots {
+    pub(crate) fn take(&mut self) -> u32 {
+        let index = self.free.pop().unwrap_or_else(|| {
+            self.slots.push(Box::new(Slot::new()));
+            (self.slots.len() - 1) as u32
+        });
+        self.slots[index as usize].used = true;
+        index
+    }
+
+    pub(crate) fn give(&mut self, index: u32) {
+        let slot = &mut self.slots[index as usize];
+        slot.renew(Side::Client);
+        slot.renew(Side::Server);
+        slot.used = false;
+        slot.http = None;
+        slot.client = None;
+        self.free.push(index);
+    }
+
+    #[inline]
+    pub(crate) fn get(&mut self, index: u32) -> &mut Slot {
+        &mut self.slots[index as usize]
+    }
+
+    /// The slot that a key speaks of, unless it has another owner by now.
+    #[inline]
+    pub(crate) fn live(&mut self, key: Key) -> Option<&mut Slot> {
+        let slot = self.slots.get_mut(key.slot as usize)?;
+        (slot.used && slot.generation[key.side as usize] == key.generation).then_some(&mut **slot)
+    }
+
+    pub(crate) fn used(&self) -> Vec<u32> {
+        let all = self.slots.iter().enumerate();
+        all.filter(|(_, slot)| slot.used).map(|(index, _)| index as u32).collect()
+    }
+
+    /// Slots that were ever made.
+    pub(crate) fn capacity(&self) -> usize {
+        self.slots.len()
+    }
+}

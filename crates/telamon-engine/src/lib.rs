@@ -1,0 +1,24 @@
+//! The data plane: one thread per core, nothing shared on the hot path.
+//!
+//! [`Engine`] is the control side. Each data thread runs a `worker::Worker` over one of two I/O
+//! engines (`io/`), which share all other code. Threads meet in `shared.rs`: limits, queues,
+//! server states, mailboxes.
+
+mod accept;
+mod backend;
+mod conn;
+mod counters;
+mod engine;
+mod http;
+mod io;
+mod log;
+mod logs;
+mod pick;
+mod request;
+mod shared;
+mod snapshot;
+mod worker;
+
+pub use engine::{probe_io, Choice, Engine, EngineError};
+pub use shared::{Event, ServerState};
+pub use snapshot::{ProxySnapshot, Snapshot, Values};

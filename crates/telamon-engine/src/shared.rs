@@ -1,0 +1,531 @@
+//! The plan, compiled: what all threads and the control side share.
+
+use std::collections::{HashMap, VecDeque};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicU8, Ordering::*};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
+use std::time::{Instant, SystemTime};
+
+use telamon_plan::{ProxyPlan, SocketAddress};
+use telamon_session::{Millis, Policy};
+use telamon_sys::socket::Signal;
+use telamon_sys::{process, SockAddr};
+
+use crate::counters::{Gauges, Rate, ThreadCounters};
+
+/// What the balancer may do with a server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub enum ServerState {
+    Up = 0,
+    Drain = 1,
+    Down = 2,
+    Maint = 3,
+}
+
+impl ServerState {
+    fn from_u8(value: u8) -> Self {
+        match value {
+            0 => ServerState::Up,
+            1 => ServerState::Drain,
+            2 => ServerState::Down,
+            _ => ServerState::Maint,
+        }
+    }
+}
+
+/// Descriptors kept free for logs, checks, the stats socket and accepts that are refused.
+const SPARE_DESCRIPTORS: u64 = 64;
+const DEFAULT_MAXCONN: u64 = 100_000;
+
+/// One frontend's shared half.
+pub(crate) struct Frontend {
+    pub(crate) object: usize,
+    pub(crate) gauges: Gauges,
+    pub(crate) maxconn: AtomicU32,
+    pub(crate) enabled: AtomicBool,
+    /// Index of the proxy whose backend takes the streams.
+    pub(crate) backend: Option<usize>,
+}
+
+/// One listening socket.
+pub(crate) struct Listener {
+    pub(crate) id: u32,
+    pub(crate) name: String,
+    pub(crate) proxy: usize,
+    pub(crate) object: usize,
+    pub(crate) maxconn: u32,
+    pub(crate) gauges: Gauges,
+}
+
+/// Who waits for a place at a server.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Waiter {
+    pub(crate) thread: usize,
+    pub(crate) slot: u32,
+    pub(crate) generation: u32,
+    /// Index of the backend's proxy.
+    pub(crate) backend: u32,
+}
+
+#[derive(Default)]
+pub(crate) struct Queue {
+    /// Will take any server.
+    pub(crate) any: VecDeque<(u64, Waiter)>,
+    /// Bound to one server (by index in the backend).
+    pub(crate) bound: HashMap<usize, VecDeque<(u64, Waiter)>>,
+    ticket: u64,
+}
+
+impl Queue {
+    pub(crate) fn push(&mut self, server: Option<usize>, waiter: Waiter) {
+        self.ticket += 1;
+        let entry = (self.ticket, waiter);
+        match server {
+            Some(server) => self.bound.entry(server).or_default().push_back(entry),
+            None => self.any.push_back(entry),
+        }
+    }
+
+    /// The one who has waited longest among those whom this server may serve.
+    pub(crate) fn pop(&mut self, server: usize) -> Option<(bool, Waiter)> {
+        let own = self.bound.get(&server).and_then(|queue| queue.front()).map(|entry| entry.0);
+        let any = self.any.front().map(|entry| entry.0);
+        match (own, any) {
+            (None, None) => None,
+            (Some(own), any) if any.is_none_or(|any| own < any) => {
+                let entry = self.bound.get_mut(&server)?.pop_front()?;
+                Some((true, entry.1))
+            }
+            _ => self.any.pop_front().map(|entry| (false, entry.1)),
+        }
+    }
+
+    /// Takes a waiter out; false if it is not there any more.
+    pub(crate) fn remove(&mut self, server: Option<usize>, waiter: Waiter) -> bool {
+        let queue = match server {
+            Some(server) => self.bound.entry(server).or_default(),
+            None => &mut self.any,
+        };
+        let place = queue.iter().position(|entry| entry.1 == waiter);
+        place.and_then(|place| queue.remove(place)).is_some()
+    }
+}
+
+pub(crate) struct Backend {
+    pub(crate) object: usize,
+    pub(crate) gauges: Gauges,
+    pub(crate) fullconn: u32,
+    pub(crate) servers: Vec<Server>,
+    pub(crate) balancer: crate::pick::Balancer,
+    queue: Mutex<Queue>,
+}
+
+impl Backend {
+    pub(crate) fn queue(&self) -> MutexGuard<'_, Queue> {
+        lock(&self.queue)
+    }
+
+    /// Takes a place at a server if it has one.
+    pub(crate) fn try_enter(&self, server: usize) -> bool {
+        let gauges = &self.servers[server].gauges;
+        let entered = match self.balancer.inner().limit(server) {
+            None => {
+                gauges.enter();
+                true
+            }
+            Some(limit) => gauges.try_enter(limit),
+        };
+        if entered {
+            self.balancer.inner().take(server);
+        }
+        entered
+    }
+
+    /// Gives it back; `Shared::serve_queue` then finds it a new owner.
+    pub(crate) fn leave(&self, server: usize) {
+        self.balancer.inner().release(server);
+        self.servers[server].gauges.current.fetch_sub(1, SeqCst);
+    }
+}
+
+pub(crate) struct Server {
+    pub(crate) id: u32,
+    pub(crate) name: String,
+    pub(crate) object: usize,
+    pub(crate) backup: bool,
+    pub(crate) gauges: Gauges,
+    pub(crate) weight: AtomicU32,
+    pub(crate) maxconn: AtomicU32,
+    pub(crate) maxqueue: u32,
+    state: AtomicU8,
+    address: RwLock<Target>,
+}
+
+/// Where a server is: `port_offset`-free address ready for connect.
+#[derive(Clone, Copy)]
+pub(crate) struct Target {
+    pub(crate) address: SockAddr,
+}
+
+impl Server {
+    pub(crate) fn state(&self) -> ServerState {
+        ServerState::from_u8(self.state.load(Acquire))
+    }
+
+    pub(crate) fn set_state(&self, state: ServerState) {
+        self.state.store(state as u8, Release);
+    }
+
+    pub(crate) fn is_usable(&self) -> bool {
+        self.state() == ServerState::Up && self.weight.load(Relaxed) > 0
+    }
+
+    pub(crate) fn address(&self) -> SockAddr {
+        self.address.read().unwrap_or_else(PoisonError::into_inner).address
+    }
+
+    pub(crate) fn set_address(&self, address: SockAddr) {
+        *self.address.write().unwrap_or_else(PoisonError::into_inner) = Target { address };
+    }
+
+}
+
+pub(crate) struct Proxy {
+    pub(crate) plan: telamon_plan::Proxy,
+    pub(crate) frontend: Option<Frontend>,
+    pub(crate) backend: Option<Backend>,
+    /// For streams that this frontend hands to its default backend.
+    pub(crate) policy: Policy,
+    pub(crate) logger: crate::log::Logger,
+}
+
+/// What one thread is told by another or by the control side.
+#[derive(Debug)]
+pub(crate) enum Message {
+    /// A place at this server was taken for the waiter.
+    Place { waiter: Waiter, server: usize },
+    /// Its server is gone: pick anew.
+    Repick(Waiter),
+    /// A frontend was paused, resumed, or has room again.
+    Listeners,
+    KillServer { proxy: usize, server: usize },
+    Respond { token: u64, response: Vec<u8>, keep_alive: bool },
+    SoftStop,
+    Stop,
+}
+
+pub(crate) struct Mailbox {
+    messages: Mutex<Vec<Message>>,
+    pub(crate) signal: Signal,
+}
+
+impl Mailbox {
+    pub(crate) fn new() -> io::Result<Self> {
+        Ok(Mailbox { messages: Mutex::new(Vec::new()), signal: Signal::new()? })
+    }
+
+    pub(crate) fn send(&self, message: Message) {
+        lock(&self.messages).push(message);
+        self.signal.signal();
+    }
+
+    pub(crate) fn take(&self) -> Vec<Message> {
+        self.signal.drain();
+        std::mem::take(&mut *lock(&self.messages))
+    }
+}
+
+/// What Python must answer or know.
+#[derive(Debug)]
+pub enum Event {
+    Page { token: u64, proxy_id: u32, client: String, head: Vec<u8>, body: Vec<u8> },
+    Message { level: &'static str, text: String },
+}
+
+pub(crate) struct Events {
+    waiting: Mutex<Vec<Event>>,
+    pub(crate) signal: Signal,
+    last_notice: AtomicI64,
+}
+
+impl Events {
+    pub(crate) fn push(&self, event: Event) {
+        lock(&self.waiting).push(event);
+        self.signal.signal();
+    }
+
+    pub(crate) fn take(&self) -> Vec<Event> {
+        self.signal.drain();
+        std::mem::take(&mut *lock(&self.waiting))
+    }
+
+    /// A message that may come in floods: at most one a second gets through.
+    pub(crate) fn notice(&self, now: Millis, level: &'static str, text: impl FnOnce() -> String) {
+        let last = self.last_notice.load(Relaxed);
+        let due = last < 0 || now as i64 - last >= 1000;
+        if due && self.last_notice.compare_exchange(last, now as i64, Relaxed, Relaxed).is_ok() {
+            self.push(Event::Message { level, text: text() });
+        }
+    }
+}
+
+/// All of it.
+pub(crate) struct Shared {
+    pub(crate) plan: ProxyPlan,
+    pub(crate) proxies: Vec<Proxy>,
+    pub(crate) listeners: Vec<Listener>,
+    /// By listener; each thread holds its own until it has stopped accepting.
+    pub(crate) sockets: Mutex<Vec<Option<Arc<OwnedFd>>>>,
+    pub(crate) threads: Vec<Mailbox>,
+    pub(crate) counters: Vec<ThreadCounters>,
+    pub(crate) events: Events,
+    pub(crate) connections: Gauges,
+    pub(crate) connection_rate: Rate,
+    pub(crate) session_rate: Rate,
+    pub(crate) maxconn: AtomicU32,
+    /// Threads (as bits) that wait for room to accept.
+    pub(crate) waiting_threads: AtomicU64,
+    /// How many objects have totals.
+    pub(crate) objects: usize,
+    pub(crate) started: Instant,
+    pub(crate) started_wall: SystemTime,
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A thread that panicked is contained; what the lock guards is changed in single steps.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn default_maxconn() -> u32 {
+    let descriptors = process::descriptor_limit().unwrap_or(1024);
+    // Two descriptors a stream.
+    let room = descriptors.saturating_sub(SPARE_DESCRIPTORS) / 2;
+    room.clamp(1, DEFAULT_MAXCONN) as u32
+}
+
+pub(crate) fn socket_address(address: &SocketAddress) -> io::Result<SockAddr> {
+    match address {
+        SocketAddress::Inet { host, port } => Ok(SockAddr::inet((*host, *port).into())),
+        SocketAddress::Unix { path, is_abstract } => SockAddr::unix(path.as_bytes(), *is_abstract),
+        SocketAddress::Fd { .. } => {
+            Err(io::Error::new(io::ErrorKind::InvalidInput, "a server cannot be a descriptor"))
+        }
+    }
+}
+
+/// Numbers the objects that have totals.
+#[derive(Default)]
+struct Objects(usize);
+
+impl Objects {
+    fn next(&mut self) -> usize {
+        self.0 += 1;
+        self.0 - 1
+    }
+}
+
+impl Shared {
+    /// Compiles `plan`; `descriptors` are (proxy id, listener id, descriptor to own).
+    pub(crate) fn new(
+        plan: ProxyPlan,
+        descriptors: Vec<(u32, u32, OwnedFd)>,
+        threads: usize,
+    ) -> io::Result<Shared> {
+        let mut objects = Objects::default();
+        let index: HashMap<u32, usize> =
+            plan.proxies.iter().enumerate().map(|(at, proxy)| (proxy.id, at)).collect();
+        let proxies = plan
+            .proxies
+            .iter()
+            .map(|proxy| compile(&plan, proxy, &index, &mut objects))
+            .collect::<io::Result<Vec<_>>>()?;
+        let (mut listeners, mut sockets) = (Vec::new(), Vec::new());
+        for (proxy_id, listener_id, fd) in descriptors {
+            listeners.push(listener(&plan, &index, proxy_id, listener_id, &mut objects)?);
+            sockets.push(Some(Arc::new(fd)));
+        }
+        Ok(Shared {
+            maxconn: AtomicU32::new(plan.process.maxconn.unwrap_or_else(default_maxconn)),
+            proxies,
+            listeners,
+            sockets: Mutex::new(sockets),
+            threads: (0..threads).map(|_| Mailbox::new()).collect::<io::Result<_>>()?,
+            counters: (0..threads).map(|_| ThreadCounters::new(objects.0)).collect(),
+            events: Events {
+                waiting: Mutex::new(Vec::new()),
+                signal: Signal::new()?,
+                last_notice: AtomicI64::new(-1),
+            },
+            connections: Gauges::new(),
+            connection_rate: Rate::default(),
+            session_rate: Rate::default(),
+            waiting_threads: AtomicU64::new(0),
+            objects: objects.0,
+            started: Instant::now(),
+            started_wall: SystemTime::now(),
+            plan,
+        })
+    }
+
+    /// The engine's clock.
+    pub(crate) fn now(&self) -> Millis {
+        self.started.elapsed().as_millis() as Millis
+    }
+
+    pub(crate) fn broadcast(&self, message: impl Fn() -> Message) {
+        for thread in &self.threads {
+            thread.send(message());
+        }
+    }
+
+    /// Room was made: tells the threads that stopped accepting for want of it.
+    pub(crate) fn room_made(&self) {
+        if self.waiting_threads.load(Relaxed) == 0 {
+            return;
+        }
+        let waiting = self.waiting_threads.swap(0, AcqRel);
+        for (index, thread) in self.threads.iter().enumerate() {
+            if waiting >> (index & 63) & 1 == 1 {
+                thread.send(Message::Listeners);
+            }
+        }
+    }
+
+    /// Its server cannot serve them any more: those who wait for it alone choose again.
+    pub(crate) fn scatter_queue(&self, proxy: usize, server: usize) {
+        let Some(backend) = &self.proxies[proxy].backend else { return };
+        let waiters = backend.queue().bound.remove(&server).unwrap_or_default();
+        for (_, waiter) in waiters {
+            backend.gauges.dequeue();
+            backend.servers[server].gauges.dequeue();
+            backend.balancer.inner().dequeue(server);
+            self.threads[waiter.thread].send(Message::Repick(waiter));
+        }
+    }
+
+    /// Gives free places of a server to those who wait longest.
+    pub(crate) fn serve_queue(&self, proxy: usize, server_index: usize) {
+        let Some(backend) = &self.proxies[proxy].backend else { return };
+        let server = &backend.servers[server_index];
+        while backend.gauges.queued.load(SeqCst) > 0 && server.is_usable() {
+            let mut queue = backend.queue();
+            if !backend.try_enter(server_index) {
+                return;
+            }
+            let Some((bound, waiter)) = queue.pop(server_index) else {
+                backend.leave(server_index);
+                return;
+            };
+            backend.gauges.dequeue();
+            if bound {
+                server.gauges.dequeue();
+                backend.balancer.inner().dequeue(server_index);
+            }
+            drop(queue);
+            self.threads[waiter.thread].send(Message::Place { waiter, server: server_index });
+        }
+    }
+}
+
+fn compile(
+    plan: &ProxyPlan,
+    proxy: &telamon_plan::Proxy,
+    index: &HashMap<u32, usize>,
+    objects: &mut Objects,
+) -> io::Result<Proxy> {
+    let frontend = proxy.frontend.as_ref().map(|frontend| Frontend {
+        object: objects.next(),
+        gauges: Gauges::new(),
+        maxconn: AtomicU32::new(frontend.maxconn.unwrap_or(u32::MAX)),
+        enabled: AtomicBool::new(!proxy.disabled),
+        backend: match frontend.default_backend {
+            Some(id) => index.get(&id).copied(),
+            None => proxy.backend.is_some().then(|| index[&proxy.id]),
+        },
+    });
+    let maxconn = plan.process.maxconn.unwrap_or_else(default_maxconn);
+    let backend = match &proxy.backend {
+        None => None,
+        Some(backend) => {
+            let servers = backend
+                .servers
+                .iter()
+                .map(|server| compile_server(server, objects))
+                .collect::<io::Result<Vec<_>>>()?;
+            // Without a word on it: a tenth of what the process takes (manual, fullconn).
+            let fullconn = backend.fullconn.unwrap_or(maxconn.div_ceil(10)).max(1);
+            Some(Backend {
+                object: objects.next(),
+                gauges: Gauges::new(),
+                fullconn,
+                balancer: crate::pick::Balancer::new(backend, fullconn),
+                servers,
+                queue: Mutex::new(Queue::default()),
+            })
+        }
+    };
+    // The client's timeouts are the frontend's, the server's the backend's own.
+    let behind = proxy
+        .frontend
+        .as_ref()
+        .and_then(|frontend| frontend.default_backend)
+        .and_then(|id| plan.proxy(id))
+        .unwrap_or(proxy);
+    let policy = Policy {
+        client: proxy.timeouts.client,
+        client_fin: proxy.timeouts.client_fin,
+        server: behind.timeouts.server,
+        server_fin: behind.timeouts.server_fin,
+        connect: behind.timeouts.connect,
+        queue: behind.timeouts.queue,
+        tunnel: behind.timeouts.tunnel,
+        retries: behind.backend.as_ref().map_or(0, |backend| backend.retries),
+        redispatch: behind.backend.as_ref().map_or(0, |backend| backend.redispatch),
+    };
+    let logger = crate::log::Logger::new(plan, proxy);
+    Ok(Proxy { plan: proxy.clone(), frontend, backend, policy, logger })
+}
+
+fn compile_server(server: &telamon_plan::Server, objects: &mut Objects) -> io::Result<Server> {
+    let address = socket_address(&server.address)?;
+    let state = if server.disabled { ServerState::Maint } else { ServerState::Up };
+    Ok(Server {
+        id: server.id,
+        name: server.name.clone(),
+        object: objects.next(),
+        backup: server.backup,
+        gauges: Gauges::new(),
+        weight: AtomicU32::new(u32::from(server.weight.get())),
+        maxconn: AtomicU32::new(server.maxconn),
+        maxqueue: server.maxqueue,
+        state: AtomicU8::new(state as u8),
+        address: RwLock::new(Target { address }),
+    })
+}
+
+fn listener(
+    plan: &ProxyPlan,
+    index: &HashMap<u32, usize>,
+    proxy_id: u32,
+    listener_id: u32,
+    objects: &mut Objects,
+) -> io::Result<Listener> {
+    let missing = || {
+        let text = format!("the plan has no listener {listener_id} of proxy {proxy_id}");
+        io::Error::new(io::ErrorKind::InvalidInput, text)
+    };
+    let frontend = plan.proxy(proxy_id).and_then(|proxy| proxy.frontend.as_ref());
+    let found = frontend
+        .and_then(|frontend| frontend.listeners.iter().find(|listener| listener.id == listener_id))
+        .ok_or_else(missing)?;
+    Ok(Listener {
+        id: listener_id,
+        name: found.name.clone(),
+        proxy: index[&proxy_id],
+        object: objects.next(),
+        maxconn: found.maxconn.unwrap_or(u32::MAX),
+        gauges: Gauges::new(),
+    })
+}
