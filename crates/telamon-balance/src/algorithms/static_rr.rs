@@ -36,7 +36,7 @@ impl Walk {
         let len = self.places.len();
         let mut steps = 0;
         let mut at_avoided = 0;
-        let start = self.next;
+        let start = if self.next < len { self.next } else { 0 };
         let candidates = (0..len).map(|step| self.places[(start + step) % len] as usize);
         let counted = candidates.inspect(|server| {
             steps += 1;
@@ -50,7 +50,9 @@ impl Walk {
         } else {
             steps
         };
-        self.next = (start + taken) % len;
+        // Not wrapped round yet: the table may have grown by the next turn.
+        let next = start + taken;
+        self.next = if next > len { next - len } else { next };
         Some(chosen)
     }
 }
@@ -65,12 +67,6 @@ impl Picker for StaticRr {
         let group = pool.slots[server].group();
         let places = self.map.places(pool, group);
         let mut walks = self.walks.lock().unwrap_or_else(|e| e.into_inner());
-        let walk = &mut walks[group as usize];
-        walk.next = if walk.next < places.len() {
-            walk.next
-        } else {
-            0
-        };
-        walk.places = places;
+        walks[group as usize].places = places;
     }
 }

@@ -247,7 +247,6 @@ impl Turns {
         let ahead = (self.next_length + self.length).saturating_sub(self.now);
         let server = &mut self.servers[index];
         server.position = self.now + ahead / u64::from(server.weight);
-        server.rest = 0;
         self.enter(index);
     }
 
