@@ -204,6 +204,10 @@ def test_a_second_stop_hurries() -> None:
     world = World(Role.PROXY, hard_stop_after=3600.0).begin()
     proxy = world.pid(Role.PROXY)
     world.do(world.core.stop(world.now))
+    # timeout(1) signals the process and its group.
+    world.do(world.core.stop(world.now + 0.01))
+    assert Send(proxy, Stop()) not in world.effects
+    world.now += 1.0
     world.do(world.core.stop(world.now))
     assert Send(proxy, Stop()) in world.effects
     world.pass_time(1.0)

@@ -127,6 +127,7 @@ class AnyOrder(RuleBasedStateMachine):
         for _ in range(2):
             if not self.over:
                 world.do(world.core.stop(world.now))
+            world.now += 1.0
         for _ in range(20):
             world.pass_time(10.0)
             self.settle()

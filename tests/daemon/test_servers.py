@@ -41,14 +41,19 @@ class FakeEngine:
 
 
 class World:
-    def __init__(self, *, backups: int = 0, active: int = 2, listen: bool = True) -> None:
+    def __init__(
+        self, *, backups: int = 0, active: int = 2, listen: bool = True, log_checks: bool = False
+    ) -> None:
         address = InetAddress(ipaddress.ip_address("127.0.0.1"), 80)
         servers = tuple(
             Server(n + 1, f"s{n + 1}", address, check=Check(), backup=n >= active)
             for n in range(active + backups)
         )
         front = Frontend() if listen else None
-        proxy = Proxy(1, "web", Mode.TCP, frontend=front, backend=Backend(servers=servers))
+        back = Backend(servers=servers)
+        proxy = Proxy(
+            1, "web", Mode.TCP, frontend=front, backend=back, log_health_checks=log_checks
+        )
         self.now = 100.0
         self.lines: list[tuple[Level, str]] = []
         self.engine = FakeEngine()
@@ -174,3 +179,18 @@ def test_failures_count_only_while_up() -> None:
     assert health.checks_failed == 1
     assert health.went_down == 1
     assert health.check_description == "Connection refused"
+
+
+def test_log_health_checks_tells_each_change_once() -> None:
+    world = World(log_checks=True)
+    world.check(1, PASSED, times=3)
+    world.check(1, REFUSED, times=3)
+    head = "Health check for server web/s1"
+    refused = 'reason: Layer4 connection problem, info: "Connection refused", check duration: 0ms'
+    assert [text for _, text in world.lines] == [
+        f"{head} succeeded, reason: Layer4 check passed, check duration: 0ms, status: 3/3 UP.",
+        f"{head} failed, {refused}, status: 2/3 UP.",
+        f"{head} failed, {refused}, status: 1/3 UP.",
+        f"{head} failed, {refused}, status: 0/2 DOWN.",
+        f"Server web/s1 is DOWN. 1 active and 0 backup servers left. {NO_LOAD}",
+    ]

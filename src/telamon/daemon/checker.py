@@ -42,7 +42,6 @@ class Target:
     paused: bool = False
     running: bool = False
     _timer: asyncio.TimerHandle | None = None
-    _due: float = 0.0
 
 
 @dataclass(slots=True)
@@ -74,7 +73,6 @@ class Checker:
 
     def _arm(self, target: Target, due: float) -> None:
         loop = asyncio.get_running_loop()
-        target._due = due
         target._timer = loop.call_at(due, self._fire, target)
 
     def _fire(self, target: Target) -> None:
@@ -88,10 +86,9 @@ class Checker:
             self._begin(target)
 
     def _rearm(self, target: Target) -> None:
-        """The next check: one interval after this one was due, so that the pace holds."""
-        loop = asyncio.get_running_loop()
+        """The next check: one interval after this one's end, as HAProxy counts it."""
         pause = schedule.next_delay(interval(target.check, target.health()), self.spread, self.draw)
-        self._arm(target, max(loop.time(), target._due + pause / 1000))
+        self._arm(target, asyncio.get_running_loop().time() + pause / 1000)
 
     def _begin(self, target: Target) -> None:
         loop = asyncio.get_running_loop()

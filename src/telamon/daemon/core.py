@@ -49,6 +49,8 @@ STOP_LIMIT: Seconds = 2.0
 """How much longer than its grace a proxy may take before it is killed."""
 DEFAULT_GRACE: Seconds = 5.0
 """What streams get on SIGTERM when the file has no `hard-stop-after`."""
+SAME_WISH: Seconds = 0.25
+"""timeout(1) and others signal a process and then its group: that is one wish, not two."""
 FIRST_DELAY: Seconds = 0.1
 LONGEST_DELAY: Seconds = 10.0
 STABLE: Seconds = 10.0
@@ -97,9 +99,9 @@ class _Closing:
     """`grace` None lets streams run as long as they like."""
 
     grace: Seconds | None
+    since: Seconds
     code: int = 0
     reason: str = ""
-    hurried: bool = False
 
 
 @dataclass(slots=True)
@@ -252,7 +254,7 @@ class Core:
 
     def _abort(self, child: Child, status: int, now: Seconds) -> list[Effect]:
         reason = child.reason or f"it {describe_exit(status)}"
-        self._closing = _Closing(0.0, 1, f"the {child.role} did not start: {reason}")
+        self._closing = _Closing(0.0, now, 1, f"the {child.role} did not start: {reason}")
         return self._begin_close(now)
 
     def _stopped(self, child: Child) -> list[Effect]:
@@ -426,9 +428,11 @@ class Core:
     def stop(self, now: Seconds) -> list[Effect]:
         """SIGTERM or SIGINT: a clean stop; the second one does not wait any longer."""
         if self._closing is None:
-            self._closing = _Closing(self._term_grace())
+            self._closing = _Closing(self._term_grace(), now)
             return self._begin_close(now)
-        self._closing.hurried, self._closing.grace = True, 0.0
+        if now - self._closing.since < SAME_WISH:
+            return []
+        self._closing.grace = 0.0
         out: list[Effect] = [Log(Urgency.WARNING, "stopping now")]
         for child in self._children():
             child.deadline = now + 1.0
@@ -439,7 +443,7 @@ class Core:
         """SIGUSR1: take no new connections, leave when the streams have ended."""
         if self._closing is not None:
             return []
-        self._closing = _Closing(self.hard_stop_after)
+        self._closing = _Closing(self.hard_stop_after, now)
         return self._begin_close(now)
 
     def _begin_close(self, now: Seconds) -> list[Effect]:

@@ -126,17 +126,21 @@ class Servers:
 
     def checked(self, record: ServerRecord, outcome: Outcome) -> None:
         """A health check came back."""
-        was_up = record.health.up
+        before, last = record.health, record.outcome
         record.outcome = outcome
         if outcome.result.passed:
-            record.health = record.health.passed()
+            record.health = before.passed()
         else:
-            record.checks_failed += int(was_up)
-            record.health = record.health.failed()
-        if record.health.up is not was_up:
-            self._apply(record, _reason(outcome))
-        elif record.proxy.log_health_checks:
-            self._log_check(record, outcome)
+            record.checks_failed += int(before.up)
+            record.health = before.failed()
+        reason = _reason(outcome)
+        news = record.health != before or last is None or last.result is not outcome.result
+        if record.proxy.log_health_checks and news:
+            self._log_check(record, reason)
+            # HAProxy has said why by then, and does not repeat it.
+            reason = ""
+        if record.health.up is not before.up:
+            self._apply(record, reason)
 
     def set_admin(self, record: ServerRecord, admin: AdminState) -> None:
         old, record.admin = record.admin, admin
@@ -260,22 +264,20 @@ class Servers:
             self._sessions = (now, loads)
         return loads.get((record.proxy.id, record.server.id), (0, 0))
 
-    def _log_check(self, record: ServerRecord, outcome: Outcome) -> None:
-        """`option log-health-checks`: each result that changes the counter or fails."""
-        verdict = "succeeded" if outcome.result.passed else "failed"
+    def _log_check(self, record: ServerRecord, reason: str) -> None:
+        """`option log-health-checks`: each result that changes the status or the counter."""
         health = record.health
-        state = "UP" if health.up else "DOWN"
+        assert record.outcome is not None
+        verdict = "succeeded" if record.outcome.result.passed else "failed"
         place = (
-            f"{health.value - health.rise + 1}/{health.fall}"
+            f"{health.value - health.rise + 1}/{health.fall} UP"
             if health.up
-            else f"{health.value}/{health.rise}"
+            else f"{health.value}/{health.rise} DOWN"
         )
-        if outcome.result.passed and health.settled:
-            return
         kind = "backup server" if record.server.backup else "server"
         text = (
             f"Health check for {kind} {record.proxy.name}/{record.server.name} {verdict}"
-            f"{_reason(outcome)}, status: {place} {state}."
+            f"{reason}, status: {place}."
         )
         self._emit(record.proxy, Level.NOTICE, text)
 

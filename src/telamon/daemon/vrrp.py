@@ -145,6 +145,7 @@ class _Role:
         self._unsendable: dict[str, int] = {}
         self._told: dict[str, Interface] = {}
         self._running = True
+        self._due = False
         self._handlers: dict[int, Callable[[], None]] = {}
         self._epoll = select.epoll()
         self._timer = libc.Timer()
@@ -164,7 +165,7 @@ class _Role:
 
     def run(self) -> int:
         self._info(realtime.enter())
-        self._watch(self._timer, self._timer.clear)
+        self._watch(self._timer, self._timer_fired)
         self._watch(self._signals, self._read_signals)
         self._watch(self._monitor, self._read_monitor)
         if self._helper is not None:
@@ -209,15 +210,22 @@ class _Role:
                 handler()
         if not self._running:
             return
-        now = libc.now()
-        due = self._core.next_timeout()
-        if due is not None and due <= now:
-            self._carry_out(self._core.handle_timeout(now))
+        if self._due:
+            self._due = False
+            self._handle_timeouts(libc.now())
+        self._steady.flush()
+        self._send_unsent()
+
+    def _timer_fired(self) -> None:
+        # Only noted: what else has arrived goes first.
+        self._timer.fired()
+        self._due = True
+
+    def _handle_timeouts(self, now: float) -> None:
+        self._carry_out(self._core.handle_timeout(now))
         self._addresses.retry(now)
         if self._helper_at is not None and self._helper_at <= now:
             self._restart_helper()
-        self._steady.flush()
-        self._send_unsent()
 
     def _arm(self) -> None:
         behind = self._steady.behind or bool(self._unsent)
