@@ -48,6 +48,7 @@ def parse_addresses(text: str) -> list[SocketAddress]:
     """The addresses of a `bind` or `stats socket` word: a list with commas, with port ranges."""
     found: list[SocketAddress] = []
     for item in text.split(","):
+        _refuse_datagrams(item)
         if not item:
             raise AddressError("an address is missing beside the comma")
         if (plain := _without_host(item)) is not None:
@@ -60,19 +61,31 @@ def parse_addresses(text: str) -> list[SocketAddress]:
     return found
 
 
+def parse_server(text: str) -> SocketAddress:
+    """A server's address. A missing port is 0, which HAProxy takes for the client's own."""
+    _refuse_datagrams(text)
+    if text.startswith("fd@"):
+        raise AddressError("a server cannot be a descriptor")
+    if ":+" in text or ":-" in text:
+        raise AddressError(
+            "ports relative to the client's are known to HAProxy, not yet to Telamon", code="H034"
+        )
+    return parse_address(text, default_port=0)
+
+
+def _refuse_datagrams(text: str) -> None:
+    if text.startswith(("udp@", "udp4@", "udp6@", "uxdg@")):
+        raise AddressError("datagrams are not possible here: connections are needed")
+
+
 def parse_address(text: str, *, default_port: int | None = None) -> SocketAddress:
-    """One address without a range: a server's, a log's. `default_port` None: one is needed."""
+    """One address without a range. `default_port` None: one is needed."""
     if (plain := _without_host(text)) is not None:
         return plain
     host, ports = _inet(text, default_port)
     if ports.first != ports.last:
         raise AddressError("a port range is not possible here", code="H052")
     return InetAddress(host, ports.first)
-
-
-def parse_host(text: str) -> IPAddress:
-    """An address without a port: `addr` of a server's check."""
-    return _resolve(text.strip("[]"), None)
 
 
 def _without_host(text: str) -> SocketAddress | None:
@@ -132,8 +145,6 @@ def _split_port(text: str, default_port: int | None) -> tuple[str, PortRange]:
         host, colon, port = text.rpartition(":")
         if not colon:
             host, port = port, ""
-        elif default_port is not None and ":" in host and _is_ipv6(text):
-            host, port = text, ""
     if not port:
         if default_port is None:
             raise AddressError(
@@ -141,14 +152,6 @@ def _split_port(text: str, default_port: int | None) -> tuple[str, PortRange]:
             )
         return host, PortRange(default_port, default_port)
     return host, _ports(port)
-
-
-def _is_ipv6(text: str) -> bool:
-    try:
-        ipaddress.IPv6Address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _ports(text: str) -> PortRange:

@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from telamon.base.address import InetAddress, SocketAddress
-from telamon.base.diagnostic import Report, nearest
+from telamon.base.diagnostic import Report, Severity, nearest
 from telamon.base.span import Span
-from telamon.haproxy.addresses import AddressError, parse_address, parse_host
+from telamon.haproxy.addresses import AddressError, parse_server
 from telamon.haproxy.keywords.sections import Place
 from telamon.haproxy.lexer import Word
 from telamon.haproxy.model import Model, ProxyDraft, ServerDraft
@@ -118,7 +118,12 @@ def _default_backends(model: Model, report: Report) -> None:
         if word is None or not proxy.has_frontend:
             continue
         target = backends.get(word.text)
-        if target is None:
+        if target is proxy:
+            report.error(
+                "H074", f"'{proxy.name}' is its own default_backend", word.span,
+                help="name another section",
+            )  # fmt: skip
+        elif target is None:
             _tell_missing_backend(model, word, backends, report)
         elif target.settings.mode is not proxy.settings.mode:
             report.error(
@@ -146,14 +151,20 @@ def _tell_missing_backend(
 
 def _listening(model: Model, report: Report) -> None:
     for proxy in model.proxies:
-        if proxy.has_frontend and not proxy.binds:
+        if proxy.has_frontend and not proxy.bind_lines and not proxy.settings.disabled:
             report.warning(
                 "H076", f"{proxy.place.name and proxy.place.name.lower()} '{proxy.name}' has no "
                 "'bind' line: nothing can reach it", proxy.header,
                 help="add one, as in `bind :8443`",
             )  # fmt: skip
-    if model.proxies and not any(proxy.binds for proxy in model.proxies):
-        report.warning("H079", "no section listens anywhere: there is nothing to do")
+    if not any(proxy.bind_lines for proxy in model.proxies):
+        # HAProxy checks such a file with exit status 2 and does not start.
+        report.add(
+            Severity.WARNING if model.process.stats_sockets else Severity.ERROR,
+            "H079",
+            "no section listens anywhere: there is nothing to do",
+            help="add a `frontend` or `listen` section with a `bind` line",
+        )
 
 
 def _timeouts(model: Model, report: Report) -> None:
@@ -221,6 +232,12 @@ def _wrong_mode(model: Model, report: Report) -> None:
                 "H082", f"'stats' has no effect in '{proxy.name}': it needs mode http",
                 settings.stats.word.span, help="write `mode http` in a section of its own",
             )  # fmt: skip
+        for name in ("forwardfor", "originalto"):
+            if (option := settings.options.get(name)) is not None:
+                report.warning(
+                    "H081", f"'{option}' has no effect in '{proxy.name}': it needs mode http",
+                    option.span,
+                )  # fmt: skip
         word = settings.log_format_word
         if settings.log_format is LogFormat.HTTP and proxy.has_frontend and word is not None:
             report.warning(
@@ -242,6 +259,18 @@ def _useless_words(model: Model, report: Report) -> None:
             )  # fmt: skip
 
 
+def _logs_nowhere(model: Model, report: Report) -> None:
+    for proxy in model.proxies:
+        settings = proxy.settings
+        word = settings.log_format_word
+        silent = not settings.logs and not (settings.log_global and model.process.logs)
+        if silent and word is not None and proxy.has_frontend and not settings.disabled:
+            report.warning(
+                "H084", f"'{word}' has no effect in '{proxy.name}': it logs nowhere", word.span,
+                help="add `log global`, and a `log` line to the global section",
+            )  # fmt: skip
+
+
 def _check_targets(model: Model, report: Report) -> None:
     for proxy in model.proxies:
         for server in proxy.servers:
@@ -251,7 +280,7 @@ def _check_targets(model: Model, report: Report) -> None:
 def _check_target(server: ServerDraft, report: Report) -> None:
     options = server.options
     if options.check_words and not options.check:
-        report.warning(
+        report.note(
             "H081", f"'{options.check_words[0]}' has no effect: the server is not checked",
             options.check_words[0].span, help="add `check` to the line",
         )  # fmt: skip
@@ -259,12 +288,10 @@ def _check_target(server: ServerDraft, report: Report) -> None:
     if word is None:
         return
     try:
-        if word.text.startswith(("/", "unix@", "abns@")):
-            parse_address(word.text)
-        else:
-            parse_host(word.text)
-            if options.check_port is None and not isinstance(server.address, InetAddress):
-                report.error("H051", "'addr' needs 'port' here", word.span)
+        address = parse_server(word.text)
+        portless = isinstance(address, InetAddress) and address.port == 0
+        if portless and options.check_port is None and not isinstance(server.address, InetAddress):
+            report.error("H051", "'addr' needs 'port' here", word.span)
     except AddressError as error:
         report.error(error.code, f"'{word}': {error}", word.span, help=error.help)
 
@@ -299,5 +326,6 @@ RULES: tuple[Callable[[Model, Report], None], ...] = (
     _listening,
     _timeouts,
     _useless_words,
+    _logs_nowhere,
     _check_targets,
 )

@@ -79,7 +79,7 @@ def _decode(path: str, data: bytes, report: Report) -> Source | None:
     """The text; bytes that are not UTF-8 become surrogates, so that comments may hold any."""
     source = Source(path, data.decode("utf-8", "surrogateescape"))
     if not data.strip():
-        report.warning(
+        report.note(
             "H002", f"'{path}' is empty", help="it adds nothing; remove it from the command line"
         )
     at = source.text.find("\0")

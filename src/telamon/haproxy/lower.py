@@ -10,7 +10,7 @@ import socket
 
 from telamon.base.address import InetAddress, SocketAddress
 from telamon.base.span import Span
-from telamon.haproxy.addresses import parse_address, parse_host
+from telamon.haproxy.addresses import parse_server
 from telamon.haproxy.model import (
     BindDraft,
     Model,
@@ -127,7 +127,7 @@ def _frontend(draft: ProxyDraft, backends: dict[str, int]) -> Frontend:
             for (bind, address), number in zip(addressed, _numbers(wanted), strict=True)
         ),
         maxconn=settings.maxconn or None,
-        backlog=settings.backlog,
+        backlog=settings.backlog or None,
         default_backend=backends.get(default.text) if default else None,
     )
 
@@ -159,7 +159,7 @@ def _backend(draft: ProxyDraft) -> Backend:
         servers=tuple(_server(server, id) for server, id in zip(draft.servers, ids, strict=True)),
         retries=settings.retries,
         redispatch=settings.redispatch,
-        fullconn=settings.fullconn,
+        fullconn=settings.fullconn or None,
         all_backups="allbackups" in settings.options,
     )
 
@@ -200,11 +200,11 @@ def _check_address(draft: ServerDraft) -> SocketAddress | None:
         if port is None or not isinstance(own, InetAddress):
             return None
         return InetAddress(own.host, port)
-    if word.text.startswith(("/", "unix@", "abns@")):
-        return parse_address(word.text)
-    if port is None and isinstance(own, InetAddress):
-        port = own.port
-    return InetAddress(parse_host(word.text), port or 0)
+    address = parse_server(word.text)
+    if not isinstance(address, InetAddress):
+        return address
+    own_port = own.port if isinstance(own, InetAddress) else 0
+    return InetAddress(address.host, port or address.port or own_port)
 
 
 def _stats(stats: StatsDraft, draft: ProxyDraft, process: ProcessDraft) -> StatsPage | None:

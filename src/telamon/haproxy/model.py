@@ -143,12 +143,16 @@ class DefaultsDraft:
 
 @dataclass(slots=True)
 class ProxyDraft:
-    """One `frontend`, `backend` or `listen`."""
+    """One `frontend`, `backend` or `listen`.
+
+    `bind_lines` counts those that could not be understood too.
+    """
 
     place: Place
     name: Word
     header: Span
     settings: ProxySettings
+    bind_lines: int = 0
     binds: list[BindDraft] = field(default_factory=list)
     servers: list[ServerDraft] = field(default_factory=list)
     id: int | None = None

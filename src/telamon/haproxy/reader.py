@@ -8,14 +8,14 @@ from telamon.haproxy.environment import Environment
 from telamon.haproxy.keywords import index
 from telamon.haproxy.keywords.known import REMOVED, not_yet
 from telamon.haproxy.keywords.row import Arguments, Context, Refused
-from telamon.haproxy.keywords.sections import NOT_YET, PLACES, SECTIONS, Place
+from telamon.haproxy.keywords.sections import NAME_CHARACTERS, NOT_YET, PLACES, SECTIONS, Place
 from telamon.haproxy.lexer import Word
 from telamon.haproxy.model import DefaultsDraft, Model, ProxyDraft, ProxySettings
 from telamon.haproxy.statements import statements
 from telamon.haproxy.syntax import Document
 
-_NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:")
-"""What a proxy's name may hold (manual 4)."""
+_NEVER_IGNORED = frozenset({"server", "default-server"})
+"""Words whose loss would change what a proxy is for: an error in the wrong section."""
 
 _FOREIGN_WORDS = frozenset({"no", "default"})
 
@@ -138,7 +138,7 @@ class Reader:
         self._skipped = False
 
     def _check_name(self, name: Word) -> None:
-        bad = next((char for char in name.text if char not in _NAME_CHARACTERS), None)
+        bad = next((char for char in name.text if char not in NAME_CHARACTERS), None)
         if bad is not None or not name.text:
             self._report.error(
                 "H032", f"character {bad!r} is not possible in a name" if bad else "an empty name",
@@ -197,10 +197,19 @@ class Reader:
         )  # fmt: skip
 
     def _misplaced(self, keyword: Word, places: Place) -> None:
-        legal = [name for name, place in PLACES.items() if place & places]
+        """HAProxy ignores, with a warning, what is meant for the other side of a proxy."""
+        place = self._context.place
+        legal = [name for name, legal in PLACES.items() if legal & places]
+        help = f"it belongs into: {', '.join(legal)}"
+        if place & Place.PROXY and places & Place.PROXY and keyword.text not in _NEVER_IGNORED:
+            self._report.warning(
+                "H036", f"'{keyword}' is ignored in a '{self._context.section}' section",
+                keyword.span, help=help,
+            )  # fmt: skip
+            return
         self._report.error(
             "H036", f"'{keyword}' is not possible in a '{self._context.section}' section",
-            keyword.span, help=f"it belongs into: {', '.join(legal)}",
+            keyword.span, help=help,
         )  # fmt: skip
 
 

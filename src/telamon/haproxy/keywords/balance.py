@@ -14,8 +14,11 @@ MAX_DRAWS = 65535
 
 
 def _balance(args: Arguments, context: Context) -> None:
-    word = args.word("an algorithm")
     settings = context.settings
+    word = args.optional()
+    if word is None:  # HAProxy's own default
+        settings.algorithm = Algorithm.ROUNDROBIN
+        return
     if (random := _RANDOM.fullmatch(word.text)) is not None:
         draws = int(random[1] or 2)
         if not 1 <= draws <= MAX_DRAWS:

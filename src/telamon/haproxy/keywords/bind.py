@@ -42,11 +42,11 @@ def _interface(args: Arguments, bind: BindDraft) -> None:
 
 
 def _maxconn(args: Arguments, bind: BindDraft) -> None:
-    bind.maxconn = args.integer("a number", 1, values.MAX_ID)
+    bind.maxconn = args.integer("a number", 0, values.MAX_ID) or None
 
 
 def _backlog(args: Arguments, bind: BindDraft) -> None:
-    bind.backlog = args.integer("a number", 1, values.MAX_ID)
+    bind.backlog = args.integer("a number", 0, values.MAX_ID) or None
 
 
 def _nice(args: Arguments, bind: BindDraft) -> None:
@@ -148,10 +148,11 @@ def _warn_useless(args: Arguments, option: Word, bind: BindDraft) -> None:
         message = "'interface' has no effect on a unix socket"
     else:
         return
-    args.report.warning("H081", message, option.span)
+    args.report.note("H081", message, option.span)
 
 
 def _bind(args: Arguments, context: Context) -> None:
+    context.named_proxy.bind_lines += 1
     context.named_proxy.binds.append(read_bind(args))
 
 

@@ -41,8 +41,6 @@ def find(name: str, place: Place) -> Keyword | None:
     for row in rows:
         if row.places & place:
             return row
-    if name.startswith("tune.") and len(name) > len("tune."):
-        return process.TUNING
     return rows[0] if rows else None
 
 

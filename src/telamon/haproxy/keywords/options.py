@@ -45,9 +45,10 @@ def _transparent(args: Arguments, context: Context) -> None:
     context.settings.transparent = None if args.negated else args.keyword
 
 
-def _words_allowed(args: Arguments, _: Context) -> None:
-    """An option whose arguments matter to HTTP traffic only."""
+def _header(args: Arguments, context: Context) -> None:
+    """Adds a header to what goes to servers; its arguments say which and when."""
     args.rest()
+    context.settings.options[args.keyword.text.removeprefix("option ")] = args.keyword
 
 
 def _nothing(args: Arguments, _: Context) -> None:
@@ -72,7 +73,6 @@ _HTTP_ONLY = (
     ("accept-unsafe-violations-in-http-response", _BACK),
     ("checkcache", _BACK),
     ("disable-h2-upgrade", _FRONT),
-    ("forwardfor", _ALL),
     ("h1-case-adjust-bogus-client", _FRONT),
     ("h1-case-adjust-bogus-server", _BACK),
     ("http-buffer-request", _ALL),
@@ -82,10 +82,10 @@ _HTTP_ONLY = (
     ("http-server-close", _ALL),
     ("http-use-proxy-header", _FRONT),
     ("idle-close-on-response", _FRONT),
-    ("originalto", _ALL),
     ("prefer-last-server", _BACK),
 )
-_HTTP_ONLY_WITH_WORDS = frozenset({"forwardfor", "originalto"})
+_HTTP_HEADERS = ("forwardfor", "originalto")
+"""The same, but HAProxy warns about these in mode tcp."""
 
 # Hints about how HAProxy moves bytes; the result is the same without them.
 _HINTS = (
@@ -103,9 +103,16 @@ KEYWORDS = (
         Keyword(
             f"option {name}", places, "",
             "Accepted: changes only HTTP that is passed to servers.",
-            _words_allowed if name in _HTTP_ONLY_WITH_WORDS else _nothing, negatable=True,
+            _nothing, negatable=True,
         )
         for name, places in _HTTP_ONLY
+    ),
+    *(
+        Keyword(
+            f"option {name}", _ALL, "[except <network>] [header <name>]",
+            "Accepted: changes only HTTP that is passed to servers.", _header,
+        )
+        for name in _HTTP_HEADERS
     ),
     *(
         Keyword(f"option {name}", places, "", "Accepted: a hint that changes no result.",

@@ -119,7 +119,7 @@ _IDS = values.MAX_ID
 _G = Place.GLOBAL
 KEYWORDS: tuple[Keyword, ...] = (
     Keyword("chroot", _G, "<directory>", "The root directory after the start.", _chroot),
-    Keyword("daemon", _G, "", "Go to the background.", _flag("daemon"), negatable=True),
+    Keyword("daemon", _G, "", "Go to the background.", _flag("daemon")),
     Keyword("description", _G, "<text>", "Shown by `show info`.", _description),
     Keyword("gid", _G, "<number>", "Group number after the start.", _number("gid", 0, _IDS)),
     Keyword("group", _G, "<name>", "Group after the start.", _group),
@@ -131,7 +131,7 @@ KEYWORDS: tuple[Keyword, ...] = (
     Keyword("pidfile", _G, "<path>", "Where the process id is written.",
             _text("pidfile", "a path")),
     Keyword("presetenv", _G, "<name> <value>", "Set a variable that is not set.", _setenv),
-    Keyword("quiet", _G, "", "No messages at start.", _silent, negatable=True),
+    Keyword("quiet", _G, "", "No messages at start.", _silent),
     Keyword("resetenv", _G, "[<name> ...]", "Forget all other variables.", _resetenv),
     Keyword("setenv", _G, "<name> <value>", "Set a variable.", _setenv),
     Keyword("spread-checks", _G, "<percent>", "Jitter of check intervals.",
@@ -171,7 +171,46 @@ KEYWORDS += tuple(
     for name, reason in _WITHOUT_MEANING.items()
 )
 
-TUNING = Keyword(
-    "tune.*", _G, "...", f"Noted: {_OWN_ENGINE}.", _no_meaning(_OWN_ENGINE), negatable=True
+# All of them size or time HAProxy's inner works.
+_TUNING = """
+applet.zero-copy-forwarding buf.small buffers.limit buffers.reserve bufsize bufsize.large
+bufsize.small chksize comp.maxlevel defaults.purge disable-fast-forward
+disable-zero-copy-forwarding epoll.mask-events events.max-events-at-once fail-alloc
+fd.edge-triggered glitches.kill.cpu-usage h1.be.glitches-threshold h1.fe.glitches-threshold
+h1.zero-copy-fwd-recv h1.zero-copy-fwd-send h2.be.glitches-threshold
+h2.be.initial-window-size h2.be.max-concurrent-streams h2.be.rxbuf h2.fe.glitches-threshold
+h2.fe.initial-window-size h2.fe.max-concurrent-streams h2.fe.max-total-streams h2.fe.rxbuf
+h2.header-table-size h2.initial-window-size h2.log-errors h2.max-concurrent-streams
+h2.max-frame-size h2.zero-copy-fwd-send http.cookielen http.logurilen http.maxhdr
+idle-pool.shared idletimer listener.default-shards listener.multi-queue lua.bool-sample-conversion
+lua.burst-timeout lua.forced-yield lua.log.loggers lua.log.stderr lua.maxmem lua.openlibs
+lua.service-timeout lua.session-timeout lua.task-timeout max-checks-per-thread
+max-rules-at-once maxaccept maxpollevents maxrewrite memory.hot-size notsent-lowat.client
+notsent-lowat.server pattern.cache-size peers.max-updates-at-once pipesize pool-high-fd-ratio
+pool-low-fd-ratio pt.zero-copy-forwarding quic.be.cc.cubic-min-losses quic.cc-hystart
+quic.cc.cubic.min-losses quic.disable-tx-pacing quic.disable-udp-gso
+quic.frontend.conn-tx-buffers.limit quic.frontend.default-max-window-size
+quic.frontend.glitches-threshold quic.frontend.max-data-size quic.frontend.max-idle-timeout
+quic.frontend.max-streams-bidi quic.frontend.max-tx-mem quic.frontend.stream-data-ratio quic.listen
+quic.max-frame-loss quic.mem.tx-max quic.reorder-ratio quic.retry-threshold quic.socket-owner
+quic.zero-copy-fwd-send rcvbuf.backend rcvbuf.client rcvbuf.frontend rcvbuf.server recv_enough
+renice.runtime renice.startup ring.queues runqueue-depth sched.low-latency sndbuf.backend
+sndbuf.client sndbuf.frontend sndbuf.server ssl.cachesize ssl.capture-buffer-size
+ssl.capture-cipherlist-size ssl.certificate-compression ssl.default-dh-param
+ssl.force-private-cache ssl.hard-maxrecord ssl.keylog ssl.lifetime ssl.maxrecord
+ssl.ocsp-update.maxdelay ssl.ocsp-update.mindelay ssl.ssl-ctx-cache-size stick-counters
+streams-lb takeover-other-tg-connections vars.check-max-size vars.global-max-size
+vars.proc-max-size vars.reqres-max-size vars.sess-max-size vars.txn-max-size zlib.memlevel
+zlib.windowsize
+"""
+
+
+def _tuning(args: Arguments, context: Context) -> None:
+    args.word("a value")
+    _no_meaning(_OWN_ENGINE)(args, context)
+
+
+KEYWORDS += tuple(
+    Keyword(f"tune.{name}", _G, "<value>", f"Noted: {_OWN_ENGINE}.", _tuning)
+    for name in _TUNING.split()
 )
-"""Stands for every `tune.` word: all of them size or time HAProxy's inner works."""

@@ -68,14 +68,14 @@ def _transparent(args: Arguments, context: Context) -> None:
 
 KEYWORDS = (
     Keyword("backlog", Place.ANY_FRONT, "<conns>", "The listen queue's length.",
-            _number("backlog", 1)),
+            _number("backlog", 0)),
     Keyword("default_backend", Place.ANY_FRONT, "<backend>", "Where connections go.",
             _default_backend),
     Keyword("description", Place.PROXY, "<text>", "Shown on the stats page.", _description),
     Keyword("disabled", Place.ANY_PROXY, "", "Do not start this proxy.", _disabled),
     Keyword("enabled", Place.ANY_PROXY, "", "Undoes `disabled`.", _disabled),
     Keyword("fullconn", Place.ANY_BACK, "<conns>", "The load that `minconn` counts as full.",
-            _number("fullconn", 1)),
+            _number("fullconn", 0)),
     Keyword("id", Place.PROXY, "<value>", "The proxy's number.", _id),
     Keyword("maxconn", Place.ANY_FRONT, "<conns>", "Most connections at a time.",
             _number("maxconn", 0)),

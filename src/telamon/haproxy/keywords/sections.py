@@ -22,6 +22,9 @@ class Place(Flag):
     ANY_BACK = DEFAULTS | BACK
 
 
+NAME_CHARACTERS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:")
+"""What the name of a proxy or server may hold (manual 4)."""
+
 PLACES = {
     "global": Place.GLOBAL,
     "defaults": Place.DEFAULTS,

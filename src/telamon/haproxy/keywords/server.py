@@ -10,7 +10,7 @@ from telamon.base.diagnostic import nearest
 from telamon.haproxy.keywords import values
 from telamon.haproxy.keywords.known import SERVER_NOT_YET
 from telamon.haproxy.keywords.row import Arguments, Context, Keyword
-from telamon.haproxy.keywords.sections import Place
+from telamon.haproxy.keywords.sections import NAME_CHARACTERS, Place
 from telamon.haproxy.lexer import Word
 from telamon.haproxy.model import ServerDraft, ServerOptions
 
@@ -131,11 +131,19 @@ def _unknown(args: Arguments, option: Word, line: str) -> Exception:
 
 def _server(args: Arguments, context: Context) -> None:
     name = args.word("a name")
+    bad = next((char for char in name.text if char not in NAME_CHARACTERS), None)
+    if bad is not None or not name.text:
+        raise args.refuse(
+            "H032",
+            f"character {bad!r} is not possible in a server's name" if bad else "an empty name",
+            name.span,
+            help="names have letters, digits, '-', '_', '.' and ':'",
+        )
     word = args.word("an address")
-    address = values.address(args, word, default_port=0)
+    address = values.server_address(args, word)
     if isinstance(address, InetAddress) and address.port == 0:
         raise args.refuse(
-            "H051", f"'{word}' has no port: HAProxy would connect to the port that the client "
+            "H034", f"'{word}' has no port: HAProxy would connect to the port that the client "
             "used, which Telamon does not do yet", word.span, help=f"write {word}:<port>",
         )  # fmt: skip
     options = context.settings.default_server.copy()

@@ -6,7 +6,7 @@ import grp
 import pwd
 
 from telamon.base.address import SocketAddress
-from telamon.haproxy.addresses import AddressError, parse_address, parse_addresses
+from telamon.haproxy.addresses import AddressError, parse_address, parse_addresses, parse_server
 from telamon.haproxy.keywords.row import Arguments, Refused
 from telamon.haproxy.lexer import Word
 
@@ -52,6 +52,13 @@ def octal(args: Arguments) -> int:
 def addresses(args: Arguments, word: Word) -> list[SocketAddress]:
     try:
         return parse_addresses(word.text)
+    except AddressError as error:
+        raise _refused(args, word, error) from None
+
+
+def server_address(args: Arguments, word: Word) -> SocketAddress:
+    try:
+        return parse_server(word.text)
     except AddressError as error:
         raise _refused(args, word, error) from None
 
