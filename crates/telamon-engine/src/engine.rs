@@ -146,7 +146,7 @@ impl Engine {
             threads.push(builder.spawn(move || data_thread(&shared, index, uring, &report))?);
         }
         drop(report);
-        let outcome: io::Result<()> = reports.iter().collect();
+        let outcome: io::Result<()> = reports.iter().take(threads.len()).collect();
         if let Err(error) = outcome {
             drop(threads);
             self.stop();
