@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from collections.abc import Iterator
@@ -79,7 +80,72 @@ def demo(vrrp: str, original: bool) -> None:
             finally:
                 view.close()
             failed = any(outcome.problem for outcome in outcomes)
-            if failed:
+            if failed and not original:
                 click.echo(last_words(cluster), err=True)
     click.echo("\n" + table(outcomes), nl=False)
     sys.exit(1 if failed else 0)
+
+
+@command.command()
+@_VRRP
+@_ORIGINAL
+def up(vrrp: str, original: bool) -> None:
+    """Make the cluster and keep it in the background."""
+    with _orderly():
+        from telamon.lab import keeper, topology
+        from telamon.lab.seed import VrrpVersion
+
+        state = keeper.launch(VrrpVersion(int(vrrp)), original=original)
+    click.echo(f"up: {state.title} on {', '.join(m.name for m in topology.MACHINES)}, VRRP {vrrp}")
+    click.echo(f"stats page:  http://127.0.0.1:{state.stats_port}{topology.STATS_PATH}")
+    click.echo("a command:   telamon lab exec node1 -- ip address show dev em1")
+    url = f"https://{topology.VIP}:{topology.PROXY_PORT}/readyz"
+    click.echo(f"a request:   telamon lab exec client -- curl --cacert /run/lab/ca.pem {url}")
+    click.echo("the end:     telamon lab down")
+
+
+@command.command()
+def down() -> None:
+    """End the cluster that `up` made; nothing of it remains."""
+    with _orderly():
+        from telamon.lab import keeper
+
+        keeper.down()
+    click.echo("the lab is down")
+
+
+@command.command()
+def status() -> None:
+    """Who holds the VIP, and what runs on each node."""
+    with _orderly():
+        from telamon.lab import inspect, state
+
+        lines = inspect.lines(state.require())
+    for line in lines:
+        click.echo(line)
+
+
+@command.command(
+    "exec", context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False}
+)
+@click.argument("node")
+@click.argument("argv", nargs=-1, type=click.UNPROCESSED)
+def execute(node: str, argv: tuple[str, ...]) -> None:
+    """Run a command on NODE (node1, node2, node3 or client); a shell if none is given.
+
+    The exit status is the command's.
+    """
+    with _orderly():
+        from telamon.lab import state
+        from telamon.lab.net import LabError, enter_command
+
+        found = state.require()
+        if node not in found.inits:
+            raise LabError(f"there is no node {node}: choose of {', '.join(found.inits)}")
+        # Options end at NODE, so click hands the separator through.
+        given = argv[1:] if argv[:1] == ("--",) else argv
+        words = [*given] or [os.environ.get("SHELL", "/bin/sh")]
+        command_line = enter_command(found.inits[node], words, user=found.user, tty=True)
+        for signum in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(signum, signal.SIG_DFL)
+        os.execv(command_line[0], command_line)

@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from telamon.daemon.control import ControlError, request
@@ -117,15 +118,7 @@ class Telamon:
         return True
 
     def view(self) -> View:
-        try:
-            document = request(self._node.path(RUN_DIR), {"command": "status"}, _VIEW_LIMIT)
-        except (ControlError, OSError):
-            return View("", "")
-        router = document.get("router") or {}
-        states = [str(item["state"]) for item in router.get("instances", [])]
-        running = router.get("state") == "running"
-        proxy = str((document.get("proxy") or {}).get("state", ""))
-        return View(proxy, " ".join(states) if running else "")
+        return telamon_view(self._node.path("/")) or View("", "")
 
     def _control(self, command: str) -> None:
         try:
@@ -188,6 +181,19 @@ class Originals:
         names = set(self._node.processes().values())
         proxy = "running" if "haproxy" in names else ""
         return View(proxy, "running" if "keepalived" in names else "")
+
+
+def telamon_view(root: Path) -> View | None:
+    """What the supervisor of a node says; None if none answers. `root` is the node's `/`."""
+    try:
+        document = request(root / RUN_DIR.lstrip("/"), {"command": "status"}, _VIEW_LIMIT)
+    except (ControlError, OSError):
+        return None
+    router = document.get("router") or {}
+    states = [str(item["state"]) for item in router.get("instances", [])]
+    running = router.get("state") == "running"
+    proxy = str((document.get("proxy") or {}).get("state", ""))
+    return View(proxy, " ".join(states) if running else "")
 
 
 def servers_up(node: Node) -> frozenset[str]:
