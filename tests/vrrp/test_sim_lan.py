@@ -93,6 +93,11 @@ class RouterMachine(RuleBasedStateMachine):
         own = {f"eth{leg}": (ip_address(f"10.7{7 + leg}.0.{number}"),) for leg in (0, 1)}
         self.lan.add(f"n{number}", whole, own)
 
+    def perhaps_settle(self, data: st.DataObject) -> None:
+        """So that stories often see what a single mishap does to a LAN at rest."""
+        if data.draw(st.booleans()):
+            self.settle()
+
     def node(self, data: st.DataObject) -> Node:
         return data.draw(st.sampled_from(sorted(self.lan.nodes.values(), key=lambda n: n.name)))
 
@@ -103,6 +108,7 @@ class RouterMachine(RuleBasedStateMachine):
         node = self.node(data)
         node.crash()
         self.undisturbed.pop(node.name, None)
+        self.perhaps_settle(data)
 
     @rule(data=st.data())
     def stop(self, data: st.DataObject) -> None:
@@ -110,12 +116,14 @@ class RouterMachine(RuleBasedStateMachine):
         if node.alive and not node.paused:
             node.stop()
             self.undisturbed.pop(node.name, None)
+        self.perhaps_settle(data)
 
     @rule(data=st.data())
     def boot(self, data: st.DataObject) -> None:
         node = self.node(data)
         if not node.alive:
             node.boot()
+        self.perhaps_settle(data)
 
     @rule(data=st.data())
     def pause(self, data: st.DataObject) -> None:
@@ -123,12 +131,14 @@ class RouterMachine(RuleBasedStateMachine):
         if node.alive:
             node.pause()
             self.undisturbed.pop(node.name, None)
+        self.perhaps_settle(data)
 
     @rule(data=st.data())
     def resume(self, data: st.DataObject) -> None:
         node = self.node(data)
         if node.alive and node.paused:
             node.resume()
+        self.perhaps_settle(data)
 
     @rule(data=st.data(), alive=st.booleans())
     def proxy(self, data: st.DataObject, alive: bool) -> None:
