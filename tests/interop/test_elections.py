@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.interop.lan import Lan, lan
+from tests.interop.lan import Lan, eventually, lan
 from tests.interop.setups import Setup
 
 pytestmark = [
@@ -56,9 +56,10 @@ def test_telamon_leads_fails_and_comes_back(three: Lan) -> None:
 def test_telamon_takes_over_from_keepalived(three: Lan) -> None:
     ours, high, low = three.nodes
     theirs = high.keepalived(Setup(200).keepalived())
-    ours.telamon(Setup(150).plan())
+    router = ours.telamon(Setup(150).plan())
     low.keepalived(Setup(100).keepalived())
     three.master(high)
+    eventually(lambda: "Entering BACKUP STATE" in router.text(), "our backup")
 
     wire = three.wire()
     theirs.stop()

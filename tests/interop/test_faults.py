@@ -264,6 +264,7 @@ def test_a_reload_keeps_what_stays(two: Lan) -> None:
     program.process.send_signal(signal.SIGHUP)
     eventually(lambda: not ours.holds("10.77.0.101"), "the old address to go")
     assert two.holders() == [ours]
+    eventually(lambda: len(wire.adverts(ours)) > 5, "some adverts")
     assert not wire.adverts(other)
     _no_gap(wire, ours, 0.15)
 

@@ -5,7 +5,6 @@ Errors come back as `OSError` with the C library's errno.
 
 from __future__ import annotations
 
-import contextlib
 import ctypes
 import os
 import time
@@ -19,6 +18,7 @@ MCL_ONFAULT = 4
 _CLOCK_BOOTTIME = 7
 _TFD_FLAGS = os.O_NONBLOCK | os.O_CLOEXEC
 _TFD_TIMER_ABSTIME = 1
+_FIRED = -1.0
 _ROUNDING = 1000
 """Nanoseconds added to a deadline, so that it is past, in floating point too, when it fires."""
 
@@ -72,11 +72,12 @@ class Timer:
             "timerfd_settime",
         )
 
-    def clear(self) -> None:
-        """Take note that it fired: readable no more until armed again."""
-        self._armed = None
-        with contextlib.suppress(BlockingIOError):
-            os.read(self._fd, 8)
+    def fired(self) -> None:
+        """Take note that it was readable; it stays so until it is armed anew (`None` will do).
+
+        Setting a timer clears its count of expirations (timerfd_create(2)), which spares a read.
+        """
+        self._armed = _FIRED
 
     def close(self) -> None:
         os.close(self._fd)

@@ -20,7 +20,6 @@ import stat
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-
 from pathlib import Path
 
 from telamon.base.address import FdAddress, InetAddress, SocketAddress, UnixAddress

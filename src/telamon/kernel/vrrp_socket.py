@@ -52,6 +52,7 @@ class VrrpSocket:
         self._index = index
         self._identification = 0
         self._groups: set[IPAddress] = set()
+        self._targets: dict[IPAddress, tuple[str, int]] = {}
         kind = socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
         self._socket = socket.socket(family, kind, PROTOCOL)
         try:
@@ -84,8 +85,7 @@ class VrrpSocket:
 
     def send(self, payload: bytes, source: IPAddress, destination: IPAddress) -> None:
         """Send one advert. OSError if the kernel does not take it (link down, no route, ...)."""
-        # MSG_DONTROUTE: a group is on the link by definition, whatever the routing table says.
-        flags = socket.MSG_DONTROUTE if destination.is_multicast else 0
+        target, flags = self._target(destination)
         if isinstance(source, IPv4Address):
             # The kernel fills in the header's checksum (raw(7), IP_HDRINCL).
             self._identification = self._identification % 0xFFFF + 1
@@ -93,15 +93,24 @@ class VrrpSocket:
                 0x45, _TRAFFIC_CLASS, _IPV4.size + len(payload), self._identification, 0,
                 _TTL, PROTOCOL, 0, source.packed, destination.packed,
             )  # fmt: skip
-            self._socket.sendto(header + payload, flags, (str(destination), 0))
+            self._socket.sendto(header + payload, flags, (target, 0))
         else:
             info = _PKTINFO6.pack(source.packed, self._index)
             self._socket.sendmsg(
                 [payload],
                 [(socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, info)],
                 flags,
-                (str(destination), 0, 0, self._index),
+                (target, 0, 0, self._index),
             )
+
+    def _target(self, destination: IPAddress) -> tuple[str, int]:
+        """The destination as the socket module wants it, and the flags; worked out only once."""
+        known = self._targets.get(destination)
+        if known is None:
+            # A group is on the link by definition, whatever the routing table says.
+            flags = socket.MSG_DONTROUTE if destination.is_multicast else 0
+            known = self._targets[destination] = (str(destination), flags)
+        return known
 
     def receive(self) -> list[Datagram]:
         """What has arrived, at most `_MAX_PER_WAKE` packets; the rest stays readable."""
