@@ -28,8 +28,8 @@ from telamon.keepalived.sequence import SequenceError, parse_sequence
 from telamon.keepalived.syntax import Document, Line, Word
 
 MAX_LINES = 2_000_000
-MAX_LINE_LENGTH = 1 << 20
-MAX_REPLACEMENTS = 10_000
+MAX_LINE_LENGTH = 1 << 16
+MAX_REPLACEMENTS = 1000
 MAX_INCLUDE_DEPTH = 32
 
 _DEFINITION = re.compile(r"\$([A-Za-z_][A-Za-z0-9_]*)=")

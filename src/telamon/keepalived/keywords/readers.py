@@ -127,7 +127,10 @@ def boolean(field: str, *, true: Any = True, false: Any = False) -> Reader:
 
 
 def text(field: str) -> Reader:
-    def read(_reading: Reading, statement: Statement, node: Any) -> None:
+    def read(reading: Reading, statement: Statement, node: Any) -> None:
+        if not statement.arguments:
+            reading.bad(statement.span, f"'{statement.name}' names nothing", "it is ignored")
+            return
         set_field(node, field, statement.words[1].text, statement)
 
     return read
