@@ -185,13 +185,17 @@ def plan(
         name="front",
         mode=mode,
         frontend=Frontend(
-            listeners=(listener or Listener(id=1, name="", address=InetAddress(ipaddress.ip_address("127.0.0.1"), 0)),),
+            listeners=(
+                listener
+                or Listener(
+                    id=1, name="", address=InetAddress(ipaddress.ip_address("127.0.0.1"), 0)
+                ),
+            ),
             maxconn=maxconn,
             default_backend=1,
         ),
         backend=Backend(servers=servers, **(backend or {})),  # type: ignore[arg-type]
-        timeouts=timeouts
-        or Timeouts(client=20_000, server=20_000, connect=5_000),
+        timeouts=timeouts or Timeouts(client=20_000, server=20_000, connect=5_000),
     )
     return ProxyPlan(
         process=process or ProcessPlan(maxconn=2000),

@@ -28,7 +28,11 @@ pub(crate) struct Gate {
 
 impl Gate {
     pub(crate) fn new(fd: Option<Arc<OwnedFd>>) -> Self {
-        Gate { fd, open: false, closing: false }
+        Gate {
+            fd,
+            open: false,
+            closing: false,
+        }
     }
 }
 
@@ -39,7 +43,9 @@ impl<I: Io> Worker<I> {
     /// Room for one more connection of this listener? Takes the places if so.
     fn enter(&self, listener: u32) -> bool {
         let listener = &self.shared.listeners[listener as usize];
-        let Some(frontend) = &self.shared.proxies[listener.proxy].frontend else { return false };
+        let Some(frontend) = &self.shared.proxies[listener.proxy].frontend else {
+            return false;
+        };
         let all = self.shared.maxconn.load(Relaxed);
         if !self.shared.connections.try_enter(all) {
             return false;
@@ -57,13 +63,17 @@ impl<I: Io> Worker<I> {
     fn may_open(&self, listener: usize) -> bool {
         let listener = &self.shared.listeners[listener];
         let proxy = &self.shared.proxies[listener.proxy];
-        let Some(frontend) = &proxy.frontend else { return false };
+        let Some(frontend) = &proxy.frontend else {
+            return false;
+        };
         !self.soft_stopping && self.retry_accept.is_none() && frontend.enabled.load(Relaxed)
     }
 
     fn has_room(&self, listener: usize) -> bool {
         let listener = &self.shared.listeners[listener];
-        let Some(frontend) = &self.shared.proxies[listener.proxy].frontend else { return false };
+        let Some(frontend) = &self.shared.proxies[listener.proxy].frontend else {
+            return false;
+        };
         let below = |gauges: &crate::counters::Gauges, limit| gauges.current.load(Relaxed) < limit;
         below(&self.shared.connections, self.shared.maxconn.load(Relaxed))
             && below(&frontend.gauges, frontend.maxconn.load(Relaxed))
@@ -76,7 +86,9 @@ impl<I: Io> Worker<I> {
         for index in 0..self.gates.len() {
             let wanted = self.may_open(index) && self.ready(index);
             let gate = &mut self.gates[index];
-            let Some(fd) = gate.fd.as_ref().map(|fd| fd.as_raw_fd()) else { continue };
+            let Some(fd) = gate.fd.as_ref().map(|fd| fd.as_raw_fd()) else {
+                continue;
+            };
             if wanted && !gate.open && !gate.closing {
                 match self.io.listen(index as u32, fd) {
                     Ok(()) => gate.open = true,
@@ -98,7 +110,9 @@ impl<I: Io> Worker<I> {
         if self.has_room(index) {
             return true;
         }
-        self.shared.waiting_threads.fetch_or(1 << (self.index & 63), AcqRel);
+        self.shared
+            .waiting_threads
+            .fetch_or(1 << (self.index & 63), AcqRel);
         // What was released before the bit stood would tell nobody.
         self.has_room(index)
     }
@@ -221,6 +235,8 @@ impl<I: Io> Worker<I> {
         slot.queue = NONE;
         slot.placed = false;
         slot.in_backend = false;
+        slot.logged = false;
+        slot.queue_ahead = [0; 2];
         slot.stream = Stream::new(self.now);
         slot.accepted = SystemTime::now();
         let http = proxy.plan.mode == Mode::Http;
@@ -236,22 +252,28 @@ impl<I: Io> Worker<I> {
         }
         if let Err(error) = self.io.adopt(key, fd) {
             self.out_of_descriptors(&error);
-            self.slots.get(index).stream.kill(telamon_session::Cause::Resource);
+            self.slots
+                .get(index)
+                .stream
+                .kill(telamon_session::Cause::Resource);
             return self.end_now(index);
         }
+        self.log_accept(index);
         if http {
             let slot = self.slots.get(index);
             slot.running[0] |= RECV;
             self.io.recv(key, fd, 0, false);
             return self.set_timer(index);
         }
-        self.log_accept(index);
         self.enter_backend(index);
         self.settle(index);
     }
 
     fn needs_client(&self, proxy: &crate::shared::Proxy) -> bool {
-        let backend = proxy.frontend.as_ref().and_then(|frontend| frontend.backend);
+        let backend = proxy
+            .frontend
+            .as_ref()
+            .and_then(|frontend| frontend.backend);
         let backend = backend.and_then(|at| self.shared.proxies[at].backend.as_ref());
         backend.is_some_and(|backend| backend.balancer.needs_client())
     }

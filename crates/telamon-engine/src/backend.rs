@@ -20,8 +20,12 @@ impl<I: Io> Worker<I> {
         let shared = self.shared.clone();
         let slot = self.slots.get(index);
         let frontend = shared.proxies[slot.proxy as usize].frontend.as_ref();
-        let Some(at) = frontend.and_then(|frontend| frontend.backend) else { return };
-        let Some(backend) = &shared.proxies[at].backend else { return };
+        let Some(at) = frontend.and_then(|frontend| frontend.backend) else {
+            return;
+        };
+        let Some(backend) = &shared.proxies[at].backend else {
+            return;
+        };
         slot.backend = at as u32;
         slot.in_backend = true;
         backend.gauges.enter();
@@ -33,7 +37,12 @@ impl<I: Io> Worker<I> {
         let thread = self.index;
         let slot = self.slots.get(index);
         let generation = slot.generation[Side::Client as usize];
-        Waiter { thread, slot: index, generation, backend: slot.backend }
+        Waiter {
+            thread,
+            slot: index,
+            generation,
+            backend: slot.backend,
+        }
     }
 
     /// Chooses a server for the stream, or queues it.
@@ -98,7 +107,9 @@ impl<I: Io> Worker<I> {
     fn assign(&mut self, index: u32, server: usize) {
         let shared = self.shared.clone();
         let slot = self.slots.get(index);
-        let Some(backend) = &shared.proxies[slot.backend as usize].backend else { return };
+        let Some(backend) = &shared.proxies[slot.backend as usize].backend else {
+            return;
+        };
         let gauges = &backend.servers[server].gauges;
         slot.server = server as u32;
         slot.queue = NONE;
@@ -107,11 +118,18 @@ impl<I: Io> Worker<I> {
         let object = backend.servers[server].object;
         let (previous, retries) = (slot.previous, slot.stream.retries());
         if previous != NONE && retries > 0 {
-            let what = if previous == server as u32 { Total::Wretr } else { Total::Wredis };
+            let what = if previous == server as u32 {
+                Total::Wretr
+            } else {
+                Total::Wredis
+            };
             if what == Total::Wredis {
                 slot.stream.set_redispatched();
             }
-            let failed = backend.servers.get(previous as usize).map(|server| server.object);
+            let failed = backend
+                .servers
+                .get(previous as usize)
+                .map(|server| server.object);
             count!(self, failed.unwrap_or(object), what, 1);
             count!(self, backend.object, what, 1);
         }
@@ -146,7 +164,9 @@ impl<I: Io> Worker<I> {
         let shared = self.shared.clone();
         let waiter = self.waiter(index);
         let slot = self.slots.get(index);
-        let Some(backend) = &shared.proxies[slot.backend as usize].backend else { return };
+        let Some(backend) = &shared.proxies[slot.backend as usize].backend else {
+            return;
+        };
         let bound = (slot.queue != NONE).then_some(slot.queue as usize);
         if backend.queue().remove(bound, waiter) {
             backend.gauges.dequeue();
@@ -177,7 +197,9 @@ impl<I: Io> Worker<I> {
     pub(crate) fn connect(&mut self, index: u32) {
         let shared = self.shared.clone();
         let slot = self.slots.get(index);
-        let Some(backend) = &shared.proxies[slot.backend as usize].backend else { return };
+        let Some(backend) = &shared.proxies[slot.backend as usize].backend else {
+            return;
+        };
         let server = &backend.servers[slot.server as usize];
         let address = server.address();
         count!(self, server.object, Total::Connect, 1);
@@ -203,13 +225,22 @@ impl<I: Io> Worker<I> {
 
     pub(crate) fn servers_of(&mut self, index: u32) -> Servers {
         let slot = self.slots.get(index);
-        let none = Servers { same_usable: false, usable: 0, in_turn: false };
+        let none = Servers {
+            same_usable: false,
+            usable: 0,
+            in_turn: false,
+        };
         if slot.backend == NONE {
             return none;
         }
-        let Some(backend) = &self.shared.proxies[slot.backend as usize].backend else { return none };
+        let Some(backend) = &self.shared.proxies[slot.backend as usize].backend else {
+            return none;
+        };
         Servers {
-            same_usable: backend.servers.get(slot.server as usize).is_some_and(|s| s.is_usable()),
+            same_usable: backend
+                .servers
+                .get(slot.server as usize)
+                .is_some_and(|s| s.is_usable()),
             usable: backend.balancer.inner().active(),
             in_turn: backend.balancer.in_turn(),
         }
@@ -225,7 +256,8 @@ impl<I: Io> Worker<I> {
         let servers = self.servers_of(index);
         let slot = self.slots.get(index);
         let policy = &self.shared.proxies[slot.proxy as usize].policy;
-        slot.stream.connect_failed(failure, self.now, policy, servers);
+        slot.stream
+            .connect_failed(failure, self.now, policy, servers);
         self.count_retry(index);
     }
 
@@ -239,9 +271,16 @@ impl<I: Io> Worker<I> {
         if slot.stream.picks_anew() {
             return;
         }
-        let Some(backend) = &self.shared.proxies[slot.backend as usize].backend else { return };
+        let Some(backend) = &self.shared.proxies[slot.backend as usize].backend else {
+            return;
+        };
         count!(self, backend.object, Total::Wretr, 1);
-        count!(self, backend.servers[slot.server as usize].object, Total::Wretr, 1);
+        count!(
+            self,
+            backend.servers[slot.server as usize].object,
+            Total::Wretr,
+            1
+        );
     }
 
     fn count_failed(&mut self, index: u32) {
@@ -249,7 +288,9 @@ impl<I: Io> Worker<I> {
         if slot.backend == NONE {
             return;
         }
-        let Some(backend) = &self.shared.proxies[slot.backend as usize].backend else { return };
+        let Some(backend) = &self.shared.proxies[slot.backend as usize].backend else {
+            return;
+        };
         count!(self, backend.object, Total::Econ, 1);
         if let Some(server) = backend.servers.get(slot.server as usize) {
             count!(self, server.object, Total::Econ, 1);
@@ -266,12 +307,17 @@ impl<I: Io> Worker<I> {
             return;
         }
         slot.in_backend = false;
-        let Some(backend) = &shared.proxies[slot.backend as usize].backend else { return };
+        let Some(backend) = &shared.proxies[slot.backend as usize].backend else {
+            return;
+        };
         backend.gauges.leave();
         let stream = &slot.stream;
         let total = now.saturating_sub(stream.started());
         let server = backend.servers.get(slot.server as usize);
-        for gauges in [Some(&backend.gauges), server.map(|server| &server.gauges)].into_iter().flatten() {
+        for gauges in [Some(&backend.gauges), server.map(|server| &server.gauges)]
+            .into_iter()
+            .flatten()
+        {
             gauges.queue_time.add(stream.queue_time().unwrap_or(0));
             gauges.connect_time.add(stream.connect_time().unwrap_or(0));
             gauges.total_time.add(total);

@@ -67,6 +67,8 @@ pub(crate) struct Slot {
     pub(crate) stream: Stream,
     pub(crate) used: bool,
     pub(crate) stopping: bool,
+    /// Its log line was written early (`option logasap`).
+    pub(crate) logged: bool,
     /// Operations that run, by side.
     pub(crate) running: [u8; 2],
     /// Buffer class of the next receive, by side.
@@ -101,6 +103,7 @@ impl Slot {
             stream: Stream::new(0),
             used: false,
             stopping: false,
+            logged: false,
             running: [0; 2],
             class: [0; 2],
             strays: 0,
@@ -124,7 +127,11 @@ impl Slot {
     }
 
     pub(crate) fn key(&self, slot: u32, side: Side) -> Key {
-        Key { slot, side, generation: self.generation[side as usize] }
+        Key {
+            slot,
+            side,
+            generation: self.generation[side as usize],
+        }
     }
 
     /// A new owner of the side: completions from before are strays.
@@ -180,7 +187,9 @@ impl Slots {
 
     pub(crate) fn used(&self) -> Vec<u32> {
         let all = self.slots.iter().enumerate();
-        all.filter(|(_, slot)| slot.used).map(|(index, _)| index as u32).collect()
+        all.filter(|(_, slot)| slot.used)
+            .map(|(index, _)| index as u32)
+            .collect()
     }
 
     /// Slots that were ever made.

@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicI64, AtomicU32, AtomicU64, Ordering::Relaxed};
 /// What is summed, with the stats page's names (management guide 9.1).
 macro_rules! totals {
     ($($variant:ident = $name:literal),+ $(,)?) => {
+        // The page has a column for each; what nothing can cause yet stays 0.
+        #[allow(dead_code)]
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
         #[repr(usize)]
         pub(crate) enum Total { $($variant),+ }
@@ -118,14 +120,25 @@ impl Rate {
         let second = now_ms / 1000;
         let mut seen = self.current.load(Relaxed);
         loop {
-            let next = if seen >> 32 == second { seen + 1 } else { second << 32 | 1 };
-            match self.current.compare_exchange_weak(seen, next, Relaxed, Relaxed) {
+            let next = if seen >> 32 == second {
+                seen + 1
+            } else {
+                second << 32 | 1
+            };
+            match self
+                .current
+                .compare_exchange_weak(seen, next, Relaxed, Relaxed)
+            {
                 Ok(_) => break,
                 Err(other) => seen = other,
             }
         }
         if seen >> 32 != second {
-            let last = if (seen >> 32) + 1 == second { seen as u32 } else { 0 };
+            let last = if (seen >> 32) + 1 == second {
+                seen as u32
+            } else {
+                0
+            };
             self.previous.store(last, Relaxed);
         }
         self.max.fetch_max(self.read(now_ms), Relaxed);
@@ -136,12 +149,19 @@ impl Rate {
         let current = self.current.load(Relaxed);
         let left = 1000 - now_ms % 1000;
         let (last, this) = match second.checked_sub(current >> 32) {
-            Some(0) => (u64::from(self.previous.load(Relaxed)), current & 0xffff_ffff),
+            Some(0) => (
+                u64::from(self.previous.load(Relaxed)),
+                current & 0xffff_ffff,
+            ),
             Some(1) => (current & 0xffff_ffff, 0),
             _ => (0, 0),
         };
         // With no more than one event in the last second its remainder says nothing.
-        let share = if last <= 1 && this == 0 { last * left / 1000 } else { (last * left).div_ceil(1000) };
+        let share = if last <= 1 && this == 0 {
+            last * left / 1000
+        } else {
+            (last * left).div_ceil(1000)
+        };
         (share + this) as u32
     }
 
@@ -227,7 +247,9 @@ impl Gauges {
 
     /// Enters only below `limit`.
     pub(crate) fn try_enter(&self, limit: u32) -> bool {
-        let entered = self.current.fetch_update(Relaxed, Relaxed, |now| (now < limit).then_some(now + 1));
+        let entered = self
+            .current
+            .fetch_update(Relaxed, Relaxed, |now| (now < limit).then_some(now + 1));
         if let Ok(before) = entered {
             self.max.fetch_max(before + 1, Relaxed);
         }
@@ -253,7 +275,12 @@ impl Gauges {
         for rate in [&self.sessions, &self.connections, &self.requests] {
             rate.reset_max();
         }
-        for average in [&self.queue_time, &self.connect_time, &self.response_time, &self.total_time] {
+        for average in [
+            &self.queue_time,
+            &self.connect_time,
+            &self.response_time,
+            &self.total_time,
+        ] {
             average.reset_max();
         }
     }

@@ -61,10 +61,15 @@ pub fn probe_io() -> (bool, String) {
         .name("telamon-probe".to_owned())
         .spawn(|| Ring::new().map(drop))
         .and_then(|thread| {
-            thread.join().unwrap_or_else(|_| Err(io::Error::other("the probe did not end well")))
+            thread
+                .join()
+                .unwrap_or_else(|_| Err(io::Error::other("the probe did not end well")))
         });
     match tried {
-        Ok(()) => (true, "io_uring works here: a ring, its operations and buffers were tried".to_owned()),
+        Ok(()) => (
+            true,
+            "io_uring works here: a ring, its operations and buffers were tried".to_owned(),
+        ),
         Err(error) => (false, format!("io_uring cannot be had: {error}")),
     }
 }
@@ -165,7 +170,11 @@ impl Engine {
 
     pub fn respond(&self, token: u64, response: Vec<u8>, keep_alive: bool) {
         if let Some(thread) = self.shared.threads.get(crate::http::thread_of(token)) {
-            thread.send(Message::Respond { token, response, keep_alive });
+            thread.send(Message::Respond {
+                token,
+                response,
+                keep_alive,
+            });
         }
     }
 
@@ -184,9 +193,15 @@ impl Engine {
     fn server(&self, proxy_id: u32, server_id: u32) -> Result<(usize, usize), EngineError> {
         let missing = || EngineError::Missing(format!("no server {server_id} in proxy {proxy_id}"));
         let proxies = &self.shared.proxies;
-        let at = proxies.iter().position(|proxy| proxy.plan.id == proxy_id).ok_or_else(missing)?;
+        let at = proxies
+            .iter()
+            .position(|proxy| proxy.plan.id == proxy_id)
+            .ok_or_else(missing)?;
         let backend = proxies[at].backend.as_ref().ok_or_else(missing)?;
-        let found = backend.servers.iter().position(|server| server.id == server_id);
+        let found = backend
+            .servers
+            .iter()
+            .position(|server| server.id == server_id);
         Ok((at, found.ok_or_else(missing)?))
     }
 
@@ -197,9 +212,14 @@ impl Engine {
         state: ServerState,
     ) -> Result<(), EngineError> {
         let (proxy, server) = self.server(proxy_id, server_id)?;
-        let Some(backend) = &self.shared.proxies[proxy].backend else { return Ok(()) };
+        let Some(backend) = &self.shared.proxies[proxy].backend else {
+            return Ok(());
+        };
         backend.servers[server].set_state(state);
-        backend.balancer.inner().set_usable(server, state == ServerState::Up);
+        backend
+            .balancer
+            .inner()
+            .set_usable(server, state == ServerState::Up);
         if matches!(state, ServerState::Down | ServerState::Maint) {
             self.shared.scatter_queue(proxy, server);
         }
@@ -216,9 +236,13 @@ impl Engine {
     ) -> Result<(), EngineError> {
         let (proxy, server) = self.server(proxy_id, server_id)?;
         if weight > 256 {
-            return Err(EngineError::Value(format!("weight {weight} is outside 0 to 256")));
+            return Err(EngineError::Value(format!(
+                "weight {weight} is outside 0 to 256"
+            )));
         }
-        let Some(backend) = &self.shared.proxies[proxy].backend else { return Ok(()) };
+        let Some(backend) = &self.shared.proxies[proxy].backend else {
+            return Ok(());
+        };
         backend.servers[server].weight.store(weight, Relaxed);
         backend.balancer.inner().set_weight(server, weight as u16);
         self.shared.serve_queue(proxy, server);
@@ -232,7 +256,9 @@ impl Engine {
         maxconn: u32,
     ) -> Result<(), EngineError> {
         let (proxy, server) = self.server(proxy_id, server_id)?;
-        let Some(backend) = &self.shared.proxies[proxy].backend else { return Ok(()) };
+        let Some(backend) = &self.shared.proxies[proxy].backend else {
+            return Ok(());
+        };
         backend.servers[server].maxconn.store(maxconn, Relaxed);
         backend.balancer.inner().set_maxconn(server, maxconn);
         self.shared.serve_queue(proxy, server);
@@ -258,7 +284,11 @@ impl Engine {
     }
 
     fn frontend(&self, proxy_id: u32) -> Result<&crate::shared::Frontend, EngineError> {
-        let found = self.shared.proxies.iter().find(|proxy| proxy.plan.id == proxy_id);
+        let found = self
+            .shared
+            .proxies
+            .iter()
+            .find(|proxy| proxy.plan.id == proxy_id);
         found
             .and_then(|proxy| proxy.frontend.as_ref())
             .ok_or_else(|| EngineError::Missing(format!("proxy {proxy_id} has no frontend")))
@@ -291,15 +321,20 @@ impl Engine {
     /// Ends all streams of a server; how many there were.
     pub fn shutdown_sessions(&self, proxy_id: u32, server_id: u32) -> Result<u32, EngineError> {
         let (proxy, server) = self.server(proxy_id, server_id)?;
-        let Some(backend) = &self.shared.proxies[proxy].backend else { return Ok(0) };
+        let Some(backend) = &self.shared.proxies[proxy].backend else {
+            return Ok(0);
+        };
         let count = backend.servers[server].gauges.current.load(Relaxed);
-        self.shared.broadcast(|| Message::KillServer { proxy, server });
+        self.shared
+            .broadcast(|| Message::KillServer { proxy, server });
         Ok(count)
     }
 
     /// Closes the listeners; what runs goes on.
     pub fn soft_stop(&self) {
-        lock(&self.shared.sockets).iter_mut().for_each(|socket| *socket = None);
+        lock(&self.shared.sockets)
+            .iter_mut()
+            .for_each(|socket| *socket = None);
         self.shared.broadcast(|| Message::SoftStop);
     }
 
@@ -310,12 +345,17 @@ impl Engine {
 
     /// How many data threads have ended although nobody stopped them.
     pub fn dead_threads(&self) -> usize {
-        lock(&self.threads).iter().filter(|thread| thread.is_finished()).count()
+        lock(&self.threads)
+            .iter()
+            .filter(|thread| thread.is_finished())
+            .count()
     }
 
     /// Closes everything and joins the threads. May be called more than once.
     pub fn stop(&self) {
-        lock(&self.shared.sockets).iter_mut().for_each(|socket| *socket = None);
+        lock(&self.shared.sockets)
+            .iter_mut()
+            .for_each(|socket| *socket = None);
         self.shared.broadcast(|| Message::Stop);
         for thread in std::mem::take(&mut *lock(&self.threads)) {
             let _ = thread.join();
@@ -347,7 +387,10 @@ fn data_thread(shared: &Arc<Shared>, index: usize, uring: bool, report: &Report)
         Err(_) => "an internal error".to_owned(),
     };
     let text = format!("data thread {index} has died: {text}");
-    shared.events.push(Event::Message { level: "emerg", text });
+    shared.events.push(Event::Message {
+        level: "emerg",
+        text,
+    });
 }
 
 fn run(shared: &Arc<Shared>, index: usize, uring: bool, report: &Report) -> io::Result<()> {

@@ -2,7 +2,6 @@
 //! by Python or by one of the proxy's own pages.
 
 use std::io;
-use std::sync::atomic::Ordering::Relaxed;
 
 use telamon_plan::Timeouts;
 use telamon_session::{Cause, End, Millis, Side, Stage};
@@ -51,7 +50,6 @@ pub(crate) struct HttpLog {
     pub(crate) accepted: Millis,
     pub(crate) idle: Millis,
     pub(crate) request_time: Option<Millis>,
-    pub(crate) response_time: Option<Millis>,
     pub(crate) status: Option<u16>,
     pub(crate) bytes: u64,
     pub(crate) request_line: Option<Vec<u8>>,
@@ -84,7 +82,6 @@ impl Http {
                 accepted: now,
                 idle: 0,
                 request_time: None,
-                response_time: None,
                 status: None,
                 bytes: 0,
                 request_line: None,
@@ -93,6 +90,10 @@ impl Http {
                 wall: std::time::SystemTime::now(),
             },
         }
+    }
+
+    pub(crate) fn has_input(&self) -> bool {
+        !self.input.is_empty()
     }
 
     pub(crate) fn deadline(&self) -> Option<Millis> {
@@ -151,19 +152,18 @@ impl<I: Io> Worker<I> {
     fn http_advance(&mut self, index: u32) {
         let Some(http) = self.http(index) else { return };
         if http.step == Step::Head {
-            match request::parse(&http.input) {
-                Parsed::Partial if http.input.len() < BUFFER => return self.http_receive(index),
-                Parsed::Partial | Parsed::Bad => return self.http_bad(index),
+            match request::parse(&http.input, BUFFER) {
+                Parsed::Partial => return self.http_receive(index),
+                Parsed::Bad(status) => return self.http_bad(index, status),
                 Parsed::Head(head) => self.http_head(index, head),
             }
         }
         let Some(http) = self.http(index) else { return };
         if http.step == Step::Body {
-            let (start, length) = match &http.head {
-                Some(head) => (head.length, head.body.unwrap_or(0)),
-                None => return,
+            let Some(end) = http.head.as_ref().map(Head::with_body) else {
+                return;
             };
-            if http.input.len() < start + length {
+            if http.input.len() < end {
                 return self.http_receive(index);
             }
             self.http_page(index);
@@ -183,15 +183,19 @@ impl<I: Io> Worker<I> {
         }
         let Some(http) = self.http(index) else { return };
         http.log.request_time = Some(now - http.log.started);
-        http.log.request_line = Some(http.input[..head.line].to_vec());
+        http.log.request_line = Some(http.input[head.line.clone()].to_vec());
         http.requests += 1;
         http.keep_alive = head.keep_alive;
-        let uri = &http.input[head.uri.clone()];
-        let page = proxy.plan.stats.as_ref().is_some_and(|page| uri.starts_with(page.uri.as_bytes()));
-        let too_large = head.body.is_none_or(|body| body > BUFFER);
+        let uri = &head.uri;
+        let page = proxy
+            .plan
+            .stats
+            .as_ref()
+            .is_some_and(|page| uri.starts_with(page.uri.as_bytes()));
+        let too_large = head.body.is_none_or(|body| body > BUFFER as u64);
         http.head = Some(head);
         if page && too_large {
-            return self.http_bad(index);
+            return self.http_bad(index, 413);
         }
         if page {
             http.step = Step::Body;
@@ -201,30 +205,41 @@ impl<I: Io> Worker<I> {
         // No server behind: HAProxy's 503.
         self.enter_backend(index);
         let Some(http) = self.http(index) else { return };
-        http.log.end = End { cause: Cause::Server, stage: Stage::Connect };
-        http.keep_alive = false;
-        self.http_answer(index, 503, request::UNAVAILABLE.to_vec());
+        http.log.end = End {
+            cause: Cause::Server,
+            stage: Stage::Connect,
+        };
+        http.keep_alive &= http.head.as_ref().is_some_and(|head| head.body == Some(0));
+        let page = http
+            .head
+            .as_ref()
+            .map(|head| request::answer(503, http.keep_alive, head));
+        self.http_answer(index, 503, page.unwrap_or_default());
+        self.leave_backend(index);
     }
 
     fn http_page(&mut self, index: u32) {
         let now = self.now;
         let thread = self.index;
         let slot = self.slots.get(index);
-        let client = slot.client.map_or_else(|| "unix".to_owned(), |address| address.to_string());
+        let client = slot
+            .client
+            .map_or_else(|| "unix".to_owned(), |address| address.to_string());
         let proxy_id = self.shared.proxies[slot.proxy as usize].plan.id;
-        let Some(http) = slot.http.as_deref_mut() else { return };
+        let Some(http) = slot.http.as_deref_mut() else {
+            return;
+        };
         let Some(head) = &http.head else { return };
         http.step = Step::Page;
         http.deadline = NEVER;
         http.serial = http.serial.wrapping_add(1);
         http.log.started = http.log.started.min(now);
-        let end = head.length + head.body.unwrap_or(0);
         let event = Event::Page {
             token: token(index, thread, http.serial ^ slot.generation[0]),
             proxy_id,
             client,
-            head: http.input[..head.length].to_vec(),
-            body: http.input[head.length..end].to_vec(),
+            head: http.input[head.start..head.end].to_vec(),
+            body: http.input[head.end..head.with_body()].to_vec(),
         };
         self.shared.events.push(event);
         self.http_receive(index);
@@ -239,31 +254,37 @@ impl<I: Io> Worker<I> {
         }
         let slot = self.slots.get(index);
         let generation = slot.generation[0];
-        let Some(http) = slot.http.as_deref_mut() else { return };
+        let Some(http) = slot.http.as_deref_mut() else {
+            return;
+        };
         if http.step != Step::Page || token(index, thread, http.serial ^ generation) != answered {
             return;
         }
         http.keep_alive &= keep_alive;
-        http.log.end = End { cause: Cause::Local, stage: Stage::Request };
+        http.log.end = End {
+            cause: Cause::Local,
+            stage: Stage::Request,
+        };
         let status = request::status_of(&response);
-        if let Some(frontend) = &self.shared.proxies[self.slots.get(index).proxy as usize].frontend {
+        if let Some(frontend) = &self.shared.proxies[self.slots.get(index).proxy as usize].frontend
+        {
             count!(self, frontend.object, Total::Intercepted, 1);
         }
         self.http_answer(index, status, response);
     }
 
-    fn http_bad(&mut self, index: u32) {
+    fn http_bad(&mut self, index: u32, status: u16) {
         let proxy = self.slots.get(index).proxy as usize;
         if let Some(frontend) = &self.shared.proxies[proxy].frontend {
             count!(self, frontend.object, Total::Ereq, 1);
         }
-        let now = self.now;
         let Some(http) = self.http(index) else { return };
-        http.log.end = End { cause: Cause::Proxy, stage: Stage::Request };
-        http.log.request_time = http.log.request_time.or(Some(now - http.log.started)).filter(|_| false);
-        http.log.request_line = None;
+        http.log.end = End {
+            cause: Cause::Proxy,
+            stage: Stage::Request,
+        };
         http.keep_alive = false;
-        self.http_answer(index, 400, request::BAD_REQUEST.to_vec());
+        self.http_answer(index, status, request::bare(status));
     }
 
     fn http_answer(&mut self, index: u32, status: u16, response: Vec<u8>) {
@@ -304,7 +325,9 @@ impl<I: Io> Worker<I> {
         if !slot.out[0].is_empty() {
             return self.send(index, Side::Client);
         }
-        let Some(http) = slot.http.as_deref_mut() else { return };
+        let Some(http) = slot.http.as_deref_mut() else {
+            return;
+        };
         if http.step != Step::Sending {
             return;
         }
@@ -330,7 +353,9 @@ impl<I: Io> Worker<I> {
         self.log_http(index);
         let timeouts = self.timeouts(index);
         let slot = self.slots.get(index);
-        let Some(http) = slot.http.as_deref_mut() else { return };
+        let Some(http) = slot.http.as_deref_mut() else {
+            return;
+        };
         http.output = Vec::new();
         if !http.keep_alive {
             // The client must be able to read the answer even if it is still sending: our half
@@ -344,7 +369,7 @@ impl<I: Io> Worker<I> {
             self.http_receive(index);
             return self.set_timer(index);
         }
-        let used = http.head.take().map_or(0, |head| head.length + head.body.unwrap_or(0));
+        let used = http.head.take().map_or(0, |head| head.with_body());
         http.input.drain(..used.min(http.input.len()));
         let ahead = !http.input.is_empty();
         http.log.accepted = now;
@@ -357,7 +382,10 @@ impl<I: Io> Worker<I> {
         http.log.stats = false;
         http.log.wall = std::time::SystemTime::now();
         http.step = if ahead { Step::Head } else { Step::Idle };
-        let idle = timeouts.http_keep_alive.or(timeouts.http_request).or(timeouts.client);
+        let idle = timeouts
+            .http_keep_alive
+            .or(timeouts.http_request)
+            .or(timeouts.client);
         http.deadline = after(now, idle);
         if ahead {
             return self.http_advance(index);
@@ -384,14 +412,20 @@ impl<I: Io> Worker<I> {
             // Half-closed clients still get their answer.
             Step::Page | Step::Sending => http.keep_alive = false,
             Step::Head | Step::Body if !http.input.is_empty() => {
-                http.log.end = End { cause: Cause::Client, stage: Stage::Request };
+                http.log.end = End {
+                    cause: Cause::Client,
+                    stage: Stage::Request,
+                };
                 http.log.request_line = None;
                 http.keep_alive = false;
                 self.http_count_bad(index);
-                self.http_answer(index, 400, request::BAD_REQUEST.to_vec());
+                self.http_answer(index, 400, request::bare(400));
             }
             Step::Head => {
-                http.log.end = End { cause: Cause::Client, stage: Stage::Request };
+                http.log.end = End {
+                    cause: Cause::Client,
+                    stage: Stage::Request,
+                };
                 self.log_http_null(index);
                 self.http_close(index);
             }
@@ -410,11 +444,17 @@ impl<I: Io> Worker<I> {
         let Some(http) = self.http(index) else { return };
         match http.step {
             Step::Sending | Step::Page => {
-                http.log.end = End { cause: Cause::Client, stage: Stage::Data };
+                http.log.end = End {
+                    cause: Cause::Client,
+                    stage: Stage::Data,
+                };
                 self.log_http(index);
             }
             Step::Head => {
-                http.log.end = End { cause: Cause::Client, stage: Stage::Request };
+                http.log.end = End {
+                    cause: Cause::Client,
+                    stage: Stage::Request,
+                };
                 self.log_http_null(index);
             }
             _ => {}
@@ -434,14 +474,20 @@ impl<I: Io> Worker<I> {
                 if empty {
                     return self.http_close(index);
                 }
-                http.log.end = End { cause: Cause::ClientTimeout, stage: Stage::Request };
+                http.log.end = End {
+                    cause: Cause::ClientTimeout,
+                    stage: Stage::Request,
+                };
                 http.log.request_line = None;
                 http.keep_alive = false;
                 self.http_count_bad(index);
-                self.http_answer(index, 408, request::TIMEOUT.to_vec());
+                self.http_answer(index, 408, request::bare(408));
             }
             Step::Sending => {
-                http.log.end = End { cause: Cause::ClientTimeout, stage: Stage::Data };
+                http.log.end = End {
+                    cause: Cause::ClientTimeout,
+                    stage: Stage::Data,
+                };
                 self.log_http(index);
                 self.http_close(index);
             }
@@ -476,7 +522,12 @@ impl<I: Io> Worker<I> {
     fn count_in(&mut self, index: u32, count: u64) {
         let slot = self.slots.get(index);
         let (proxy, listener) = (slot.proxy as usize, slot.listener as usize);
-        count!(self, self.shared.listeners[listener].object, Total::Bin, count);
+        count!(
+            self,
+            self.shared.listeners[listener].object,
+            Total::Bin,
+            count
+        );
         if let Some(frontend) = &self.shared.proxies[proxy].frontend {
             count!(self, frontend.object, Total::Bin, count);
         }
@@ -484,17 +535,20 @@ impl<I: Io> Worker<I> {
 
     fn count_out(&mut self, index: u32) {
         let slot = self.slots.get(index);
-        let count = slot.http.as_ref().map_or(0, |http| http.output.len() as u64);
+        let count = slot
+            .http
+            .as_ref()
+            .map_or(0, |http| http.output.len() as u64);
         let (proxy, listener) = (slot.proxy as usize, slot.listener as usize);
-        count!(self, self.shared.listeners[listener].object, Total::Bout, count);
+        count!(
+            self,
+            self.shared.listeners[listener].object,
+            Total::Bout,
+            count
+        );
         if let Some(frontend) = &self.shared.proxies[proxy].frontend {
             count!(self, frontend.object, Total::Bout, count);
         }
         self.counters().add(ProcessTotal::BytesOut, count);
-    }
-
-    /// How many connections this thread has (for tests of the book-keeping).
-    pub(crate) fn streams(&self) -> u32 {
-        self.counters().streams.load(Relaxed)
     }
 }

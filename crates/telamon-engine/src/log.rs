@@ -1,30 +1,158 @@
-//! Log lines of one proxy: rendered by `telamon-log`, sent without ever waiting.
+//! Where log lines go: sockets opened before privileges are dropped, written to from the data
+//! threads, never waited for. A receiver that is slow or gone costs a counter.
 
-use std::net::SocketAddr;
-use std::time::SystemTime;
+use std::cell::RefCell;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use telamon_plan::ProxyPlan;
+use telamon_log::{effective_level, write_message, Identity, WallTime};
+use telamon_plan::{Level, LogTarget, ProxyPlan, SocketAddress};
+use telamon_session::Millis;
+use telamon_sys::{process, socket, SockAddr};
 
-use crate::counters::ThreadCounters;
+use crate::counters::{ProcessTotal, ThreadCounters};
+use crate::shared::socket_address;
 
-/// What a line is made of.
-pub(crate) struct Record<'a> {
-    pub(crate) client: Option<SocketAddr>,
-    pub(crate) local: Option<SocketAddr>,
-    pub(crate) accepted: SystemTime,
-    pub(crate) frontend: &'a str,
+/// A receiver that went away is looked for this often.
+const RECONNECT: i64 = 1000;
+
+enum Sink {
+    /// `address` is where a restarted receiver is found again.
+    Datagram {
+        fd: OwnedFd,
+        address: SockAddr,
+    },
+    Stream(RawFd),
+    /// It could not be opened: each line is counted as dropped.
+    Dead,
 }
 
-pub(crate) struct Logger {}
+struct Target {
+    plan: LogTarget,
+    sink: Sink,
+    last_connect: AtomicI64,
+}
+
+pub(crate) struct Logger {
+    targets: Vec<Target>,
+    tag: String,
+    hostname: Option<String>,
+}
+
+thread_local! {
+    static MESSAGE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+}
+
+pub(crate) fn wall(time: SystemTime) -> WallTime {
+    let micros = match time.duration_since(UNIX_EPOCH) {
+        Ok(after) => after.as_micros() as i64,
+        Err(before) => -(before.duration().as_micros() as i64),
+    };
+    WallTime {
+        unix_micros: micros,
+        utc_offset: process::utc_offset(micros.div_euclid(1_000_000)),
+    }
+}
+
+fn open(plan: &LogTarget) -> Sink {
+    if let SocketAddress::Fd { fd } = plan.address {
+        return Sink::Stream(fd);
+    }
+    let opened = socket_address(&plan.address).and_then(|address| {
+        let fd = socket::datagram_for(&address)?;
+        // A receiver that does not run yet is no error: it is tried again later.
+        let _ = socket::connect_datagram(fd.as_raw_fd(), &address);
+        Ok(Sink::Datagram { fd, address })
+    });
+    opened.unwrap_or(Sink::Dead)
+}
 
 impl Logger {
-    pub(crate) fn new(_plan: &ProxyPlan, _proxy: &telamon_plan::Proxy) -> Self {
-        Logger {}
+    pub(crate) fn new(plan: &ProxyPlan, proxy: &telamon_plan::Proxy) -> Self {
+        let target = |plan: &LogTarget| Target {
+            sink: open(plan),
+            plan: plan.clone(),
+            last_connect: AtomicI64::new(-RECONNECT),
+        };
+        Logger {
+            targets: proxy.logs.iter().map(target).collect(),
+            tag: proxy
+                .log_tag
+                .clone()
+                .unwrap_or_else(|| plan.process.log_tag.clone()),
+            hostname: plan.process.log_send_hostname.clone(),
+        }
     }
 
     pub(crate) fn wanted(&self) -> bool {
-        false
+        !self.targets.is_empty()
     }
 
-    pub(crate) fn end(&self, _record: &Record<'_>, _counters: &ThreadCounters) {}
+    /// Sends a line to all targets that want it.
+    pub(crate) fn send(&self, text: &[u8], level: Level, now: Millis, counters: &ThreadCounters) {
+        let when = wall(SystemTime::now());
+        let identity = Identity {
+            hostname: self.hostname.as_deref(),
+            tag: &self.tag,
+            pid: std::process::id(),
+        };
+        MESSAGE.with_borrow_mut(|message| {
+            for target in &self.targets {
+                let Some(level) = effective_level(&target.plan, level) else {
+                    continue;
+                };
+                write_message(message, &target.plan, level, &identity, when, text);
+                let what = match target.send(message, now) {
+                    Ok(()) => ProcessTotal::SentLogs,
+                    Err(_) => ProcessTotal::DroppedLogs,
+                };
+                counters.add(what, 1);
+            }
+        });
+    }
+}
+
+impl Target {
+    fn send(&self, message: &[u8], now: Millis) -> io::Result<()> {
+        match &self.sink {
+            Sink::Dead => Err(io::ErrorKind::NotConnected.into()),
+            Sink::Stream(fd) => {
+                // A full pipe would block the thread and all its connections.
+                if !socket::writable_now(*fd) {
+                    return Err(io::ErrorKind::WouldBlock.into());
+                }
+                socket::write(*fd, message).map(drop)
+            }
+            Sink::Datagram { fd, address } => {
+                let first = socket::send_datagram(fd.as_raw_fd(), message);
+                match first.as_ref().map_err(io::Error::raw_os_error) {
+                    Ok(()) => Ok(()),
+                    // UDP: tells of an earlier datagram that met nobody; this one may.
+                    Err(Some(libc::ECONNREFUSED)) if address.as_inet().is_some() => {
+                        socket::send_datagram(fd.as_raw_fd(), message)
+                    }
+                    Err(Some(libc::EAGAIN | libc::ENOBUFS)) => first,
+                    Err(_) => self.reconnect(fd, address, message, now),
+                }
+            }
+        }
+    }
+
+    /// The receiver was restarted: its socket file is a new one.
+    fn reconnect(
+        &self,
+        fd: &OwnedFd,
+        address: &SockAddr,
+        message: &[u8],
+        now: Millis,
+    ) -> io::Result<()> {
+        if now as i64 - self.last_connect.load(Relaxed) < RECONNECT {
+            return Err(io::ErrorKind::NotConnected.into());
+        }
+        self.last_connect.store(now as i64, Relaxed);
+        socket::connect_datagram(fd.as_raw_fd(), address)?;
+        socket::send_datagram(fd.as_raw_fd(), message)
+    }
 }

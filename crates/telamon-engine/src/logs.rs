@@ -1,11 +1,212 @@
-//! What the worker tells the log, and when.
+//! What the worker tells the log, and when (manual 8.2).
 
+use std::sync::atomic::Ordering::Relaxed;
+
+use telamon_log::{write_connect, write_http, write_tcp, Counts, Peer, ServerName};
+use telamon_plan::{Level, LogFormat, Mode};
+use telamon_session::{Cause, End, Side};
+use telamon_sys::socket;
+
+use crate::conn::NO_FD;
 use crate::io::Io;
+use crate::log::wall;
 use crate::worker::Worker;
 
 impl<I: Io> Worker<I> {
-    pub(crate) fn log_accept(&mut self, _index: u32) {}
-    pub(crate) fn log_end(&mut self, _index: u32) {}
-    pub(crate) fn log_http(&mut self, _index: u32) {}
-    pub(crate) fn log_http_null(&mut self, _index: u32) {}
+    fn peer(&mut self, index: u32) -> Peer {
+        let slot = self.slots.get(index);
+        match slot.client {
+            Some(address) => Peer::Inet(address),
+            None => Peer::Unix {
+                listener: self.shared.listeners[slot.listener as usize].id,
+            },
+        }
+    }
+
+    /// The default line, `Connect from`, comes when the client does.
+    pub(crate) fn log_accept(&mut self, index: u32) {
+        let shared = self.shared.clone();
+        let slot = self.slots.get(index);
+        let proxy = &shared.proxies[slot.proxy as usize];
+        if !proxy.logger.wanted() || proxy.plan.log_format != LogFormat::Default {
+            return;
+        }
+        let fd = slot.fds[Side::Client as usize];
+        let local = socket::local(fd).ok().and_then(|address| address.as_inet());
+        let client = self.peer(index);
+        let local = local.map_or(client, Peer::Inet);
+        let mut line = Vec::with_capacity(128);
+        write_connect(&mut line, client, local, &proxy.plan.name, proxy.plan.mode);
+        proxy
+            .logger
+            .send(&line, Level::Info, self.now, self.counters());
+    }
+
+    /// `option logasap`: the line comes as soon as the server has accepted.
+    pub(crate) fn log_early(&mut self, index: u32) {
+        let slot = self.slots.get(index);
+        if self.shared.proxies[slot.proxy as usize].plan.logasap && !slot.logged {
+            self.log_stream(index, true);
+            self.slots.get(index).logged = true;
+        }
+    }
+
+    /// The line of a finished stream.
+    pub(crate) fn log_end(&mut self, index: u32) {
+        if !std::mem::take(&mut self.slots.get(index).logged) {
+            self.log_stream(index, false);
+        }
+    }
+
+    fn log_stream(&mut self, index: u32, early: bool) {
+        let shared = self.shared.clone();
+        let slot = self.slots.get(index);
+        let proxy = &shared.proxies[slot.proxy as usize];
+        let plan = &proxy.plan;
+        if !proxy.logger.wanted() || plan.log_format == LogFormat::Default {
+            return;
+        }
+        let normal = slot.stream.end() == End::NORMAL && slot.stream.retries() == 0;
+        let null = slot.bytes[Side::Client as usize] == 0;
+        if (plan.dontlognull && null && !early) || (plan.dontlog_normal && normal) {
+            return;
+        }
+        let client = self.peer(index);
+        let counts = self.counts(index);
+        let now = self.now;
+        let slot = self.slots.get(index);
+        let behind = shared.proxies.get(slot.backend as usize);
+        let line = telamon_log::Tcp {
+            client,
+            accepted: wall(slot.accepted),
+            frontend: &plan.name,
+            backend: behind.map_or(&plan.name, |behind| &behind.plan.name),
+            server: self.server_name(index, &shared),
+            queued: self.slots.get(index).stream.queue_time(),
+            connect: self.slots.get(index).stream.connect_time(),
+            total: now.saturating_sub(self.slots.get(index).stream.started()),
+            bytes: self.slots.get(index).bytes[Side::Server as usize],
+            state: self.slots.get(index).stream.end().letters(),
+            counts,
+            early,
+        };
+        let mut text = Vec::with_capacity(256);
+        write_tcp(&mut text, &line);
+        proxy.logger.send(&text, Level::Info, now, self.counters());
+    }
+
+    fn server_name<'a>(&mut self, index: u32, shared: &'a crate::shared::Shared) -> ServerName<'a> {
+        let slot = self.slots.get(index);
+        let behind = shared.proxies.get(slot.backend as usize);
+        let backend = behind.and_then(|behind| behind.backend.as_ref());
+        match backend.and_then(|backend| backend.servers.get(slot.server as usize)) {
+            Some(server) => ServerName::Named(&server.name),
+            None => ServerName::Nobody,
+        }
+    }
+
+    fn counts(&mut self, index: u32) -> Counts {
+        let shared = self.shared.clone();
+        let slot = self.slots.get(index);
+        let frontend = shared.proxies[slot.proxy as usize].frontend.as_ref();
+        let backend = shared
+            .proxies
+            .get(slot.backend as usize)
+            .and_then(|at| at.backend.as_ref());
+        let server = backend.and_then(|backend| backend.servers.get(slot.server as usize));
+        let current = |gauges: &crate::counters::Gauges| gauges.current.load(Relaxed);
+        Counts {
+            process: current(&shared.connections),
+            frontend: frontend.map_or(0, |frontend| current(&frontend.gauges)),
+            backend: backend.map_or(0, |backend| current(&backend.gauges)),
+            server: server.map_or(0, |server| current(&server.gauges)),
+            retries: u32::from(slot.stream.retries()),
+            redispatched: slot.stream.is_redispatched(),
+            server_queue: slot.queue_ahead[0],
+            backend_queue: slot.queue_ahead[1],
+        }
+    }
+
+    /// The line of one request.
+    pub(crate) fn log_http(&mut self, index: u32) {
+        let shared = self.shared.clone();
+        let slot = self.slots.get(index);
+        let proxy = &shared.proxies[slot.proxy as usize];
+        let plan = &proxy.plan;
+        if !proxy.logger.wanted() || plan.log_format == LogFormat::Default {
+            return;
+        }
+        let client = self.peer(index);
+        let counts = self.counts(index);
+        let now = self.now;
+        let slot = self.slots.get(index);
+        let behind = shared.proxies.get(slot.backend as usize);
+        let backend = behind
+            .map_or(&plan.name, |behind| &behind.plan.name)
+            .as_str();
+        let Some(http) = slot.http.as_deref() else {
+            return;
+        };
+        let log = &http.log;
+        let quiet = plan.dontlognull && log.request_line.is_none() && !http.has_input();
+        if quiet || (plan.dontlog_normal && log.end.cause == Cause::Local) {
+            return;
+        }
+        let server = if log.stats {
+            ServerName::Stats
+        } else {
+            ServerName::Nobody
+        };
+        let mut text = Vec::with_capacity(256);
+        match plan.log_format {
+            LogFormat::Http => {
+                let line = telamon_log::Http {
+                    client,
+                    began: wall(log.wall),
+                    frontend: &plan.name,
+                    backend,
+                    server,
+                    request: log.request_time,
+                    queued: log.stats.then_some(0),
+                    connect: log.stats.then_some(0),
+                    response: log.stats.then_some(0),
+                    active: now.saturating_sub(log.started),
+                    status: log.status,
+                    bytes: log.bytes,
+                    state: log.end.letters(),
+                    counts,
+                    request_line: log.request_line.as_deref(),
+                    early: false,
+                };
+                write_http(&mut text, &line);
+            }
+            _ => {
+                let line = telamon_log::Tcp {
+                    client,
+                    accepted: wall(slot.accepted),
+                    frontend: &plan.name,
+                    backend,
+                    server,
+                    queued: None,
+                    connect: None,
+                    total: now.saturating_sub(log.started),
+                    bytes: log.bytes,
+                    state: log.end.letters(),
+                    counts,
+                    early: false,
+                };
+                write_tcp(&mut text, &line);
+            }
+        }
+        proxy.logger.send(&text, Level::Info, now, self.counters());
+    }
+
+    /// A connection that ended without a request.
+    pub(crate) fn log_http_null(&mut self, index: u32) {
+        let slot = self.slots.get(index);
+        let plan = &self.shared.proxies[slot.proxy as usize].plan;
+        if plan.mode == Mode::Http && !plan.dontlognull && slot.fds[0] != NO_FD {
+            self.log_http(index);
+        }
+    }
 }

@@ -26,7 +26,9 @@ impl Balancer {
             telamon_plan::Algorithm::LeastConn => Algorithm::LeastConn,
             telamon_plan::Algorithm::First => Algorithm::First,
             telamon_plan::Algorithm::Source => Algorithm::Source,
-            telamon_plan::Algorithm::Random => Algorithm::Random { draws: plan.random_draws },
+            telamon_plan::Algorithm::Random => Algorithm::Random {
+                draws: plan.random_draws,
+            },
         };
         let servers: Vec<ServerSpec> = plan
             .servers
@@ -63,8 +65,16 @@ impl Balancer {
     }
 
     pub(crate) fn pick(&self, source: Option<IpAddr>, avoid: Option<usize>) -> Pick {
-        let entropy = if self.algorithm == telamon_plan::Algorithm::Random { self.draw() } else { 0 };
-        match self.inner.pick(&Ask { source, avoid, entropy }) {
+        let entropy = if self.algorithm == telamon_plan::Algorithm::Random {
+            self.draw()
+        } else {
+            0
+        };
+        match self.inner.pick(&Ask {
+            source,
+            avoid,
+            entropy,
+        }) {
             telamon_balance::Pick::Server(server) if self.inner.is_full(server) => {
                 Pick::Full(Some(server))
             }

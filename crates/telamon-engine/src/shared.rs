@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicU8, Ordering::*};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
-use std::time::{Instant, SystemTime};
+use std::time::Instant;
 
 use telamon_plan::{ProxyPlan, SocketAddress};
 use telamon_session::{Millis, Policy};
@@ -52,7 +52,6 @@ pub(crate) struct Frontend {
 /// One listening socket.
 pub(crate) struct Listener {
     pub(crate) id: u32,
-    pub(crate) name: String,
     pub(crate) proxy: usize,
     pub(crate) object: usize,
     pub(crate) maxconn: u32,
@@ -90,7 +89,11 @@ impl Queue {
 
     /// The one who has waited longest among those whom this server may serve.
     pub(crate) fn pop(&mut self, server: usize) -> Option<(bool, Waiter)> {
-        let own = self.bound.get(&server).and_then(|queue| queue.front()).map(|entry| entry.0);
+        let own = self
+            .bound
+            .get(&server)
+            .and_then(|queue| queue.front())
+            .map(|entry| entry.0);
         let any = self.any.front().map(|entry| entry.0);
         match (own, any) {
             (None, None) => None,
@@ -154,7 +157,6 @@ pub(crate) struct Server {
     pub(crate) id: u32,
     pub(crate) name: String,
     pub(crate) object: usize,
-    pub(crate) backup: bool,
     pub(crate) gauges: Gauges,
     pub(crate) weight: AtomicU32,
     pub(crate) maxconn: AtomicU32,
@@ -183,13 +185,15 @@ impl Server {
     }
 
     pub(crate) fn address(&self) -> SockAddr {
-        self.address.read().unwrap_or_else(PoisonError::into_inner).address
+        self.address
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .address
     }
 
     pub(crate) fn set_address(&self, address: SockAddr) {
         *self.address.write().unwrap_or_else(PoisonError::into_inner) = Target { address };
     }
-
 }
 
 pub(crate) struct Proxy {
@@ -205,13 +209,23 @@ pub(crate) struct Proxy {
 #[derive(Debug)]
 pub(crate) enum Message {
     /// A place at this server was taken for the waiter.
-    Place { waiter: Waiter, server: usize },
+    Place {
+        waiter: Waiter,
+        server: usize,
+    },
     /// Its server is gone: pick anew.
     Repick(Waiter),
     /// A frontend was paused, resumed, or has room again.
     Listeners,
-    KillServer { proxy: usize, server: usize },
-    Respond { token: u64, response: Vec<u8>, keep_alive: bool },
+    KillServer {
+        proxy: usize,
+        server: usize,
+    },
+    Respond {
+        token: u64,
+        response: Vec<u8>,
+        keep_alive: bool,
+    },
     SoftStop,
     Stop,
 }
@@ -223,7 +237,10 @@ pub(crate) struct Mailbox {
 
 impl Mailbox {
     pub(crate) fn new() -> io::Result<Self> {
-        Ok(Mailbox { messages: Mutex::new(Vec::new()), signal: Signal::new()? })
+        Ok(Mailbox {
+            messages: Mutex::new(Vec::new()),
+            signal: Signal::new()?,
+        })
     }
 
     pub(crate) fn send(&self, message: Message) {
@@ -240,8 +257,17 @@ impl Mailbox {
 /// What Python must answer or know.
 #[derive(Debug)]
 pub enum Event {
-    Page { token: u64, proxy_id: u32, client: String, head: Vec<u8>, body: Vec<u8> },
-    Message { level: &'static str, text: String },
+    Page {
+        token: u64,
+        proxy_id: u32,
+        client: String,
+        head: Vec<u8>,
+        body: Vec<u8>,
+    },
+    Message {
+        level: &'static str,
+        text: String,
+    },
 }
 
 pub(crate) struct Events {
@@ -265,15 +291,22 @@ impl Events {
     pub(crate) fn notice(&self, now: Millis, level: &'static str, text: impl FnOnce() -> String) {
         let last = self.last_notice.load(Relaxed);
         let due = last < 0 || now as i64 - last >= 1000;
-        if due && self.last_notice.compare_exchange(last, now as i64, Relaxed, Relaxed).is_ok() {
-            self.push(Event::Message { level, text: text() });
+        if due
+            && self
+                .last_notice
+                .compare_exchange(last, now as i64, Relaxed, Relaxed)
+                .is_ok()
+        {
+            self.push(Event::Message {
+                level,
+                text: text(),
+            });
         }
     }
 }
 
 /// All of it.
 pub(crate) struct Shared {
-    pub(crate) plan: ProxyPlan,
     pub(crate) proxies: Vec<Proxy>,
     pub(crate) listeners: Vec<Listener>,
     /// By listener; each thread holds its own until it has stopped accepting.
@@ -290,7 +323,6 @@ pub(crate) struct Shared {
     /// How many objects have totals.
     pub(crate) objects: usize,
     pub(crate) started: Instant,
-    pub(crate) started_wall: SystemTime,
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -309,9 +341,10 @@ pub(crate) fn socket_address(address: &SocketAddress) -> io::Result<SockAddr> {
     match address {
         SocketAddress::Inet { host, port } => Ok(SockAddr::inet((*host, *port).into())),
         SocketAddress::Unix { path, is_abstract } => SockAddr::unix(path.as_bytes(), *is_abstract),
-        SocketAddress::Fd { .. } => {
-            Err(io::Error::new(io::ErrorKind::InvalidInput, "a server cannot be a descriptor"))
-        }
+        SocketAddress::Fd { .. } => Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "a server cannot be a descriptor",
+        )),
     }
 }
 
@@ -334,8 +367,12 @@ impl Shared {
         threads: usize,
     ) -> io::Result<Shared> {
         let mut objects = Objects::default();
-        let index: HashMap<u32, usize> =
-            plan.proxies.iter().enumerate().map(|(at, proxy)| (proxy.id, at)).collect();
+        let index: HashMap<u32, usize> = plan
+            .proxies
+            .iter()
+            .enumerate()
+            .map(|(at, proxy)| (proxy.id, at))
+            .collect();
         let proxies = plan
             .proxies
             .iter()
@@ -343,7 +380,13 @@ impl Shared {
             .collect::<io::Result<Vec<_>>>()?;
         let (mut listeners, mut sockets) = (Vec::new(), Vec::new());
         for (proxy_id, listener_id, fd) in descriptors {
-            listeners.push(listener(&plan, &index, proxy_id, listener_id, &mut objects)?);
+            listeners.push(listener(
+                &plan,
+                &index,
+                proxy_id,
+                listener_id,
+                &mut objects,
+            )?);
             sockets.push(Some(Arc::new(fd)));
         }
         Ok(Shared {
@@ -351,8 +394,12 @@ impl Shared {
             proxies,
             listeners,
             sockets: Mutex::new(sockets),
-            threads: (0..threads).map(|_| Mailbox::new()).collect::<io::Result<_>>()?,
-            counters: (0..threads).map(|_| ThreadCounters::new(objects.0)).collect(),
+            threads: (0..threads)
+                .map(|_| Mailbox::new())
+                .collect::<io::Result<_>>()?,
+            counters: (0..threads)
+                .map(|_| ThreadCounters::new(objects.0))
+                .collect(),
             events: Events {
                 waiting: Mutex::new(Vec::new()),
                 signal: Signal::new()?,
@@ -364,8 +411,6 @@ impl Shared {
             waiting_threads: AtomicU64::new(0),
             objects: objects.0,
             started: Instant::now(),
-            started_wall: SystemTime::now(),
-            plan,
         })
     }
 
@@ -395,7 +440,9 @@ impl Shared {
 
     /// Its server cannot serve them any more: those who wait for it alone choose again.
     pub(crate) fn scatter_queue(&self, proxy: usize, server: usize) {
-        let Some(backend) = &self.proxies[proxy].backend else { return };
+        let Some(backend) = &self.proxies[proxy].backend else {
+            return;
+        };
         let waiters = backend.queue().bound.remove(&server).unwrap_or_default();
         for (_, waiter) in waiters {
             backend.gauges.dequeue();
@@ -407,7 +454,9 @@ impl Shared {
 
     /// Gives free places of a server to those who wait longest.
     pub(crate) fn serve_queue(&self, proxy: usize, server_index: usize) {
-        let Some(backend) = &self.proxies[proxy].backend else { return };
+        let Some(backend) = &self.proxies[proxy].backend else {
+            return;
+        };
         let server = &backend.servers[server_index];
         while backend.gauges.queued.load(SeqCst) > 0 && server.is_usable() {
             let mut queue = backend.queue();
@@ -424,7 +473,10 @@ impl Shared {
                 backend.balancer.inner().dequeue(server_index);
             }
             drop(queue);
-            self.threads[waiter.thread].send(Message::Place { waiter, server: server_index });
+            self.threads[waiter.thread].send(Message::Place {
+                waiter,
+                server: server_index,
+            });
         }
     }
 }
@@ -482,20 +534,32 @@ fn compile(
         queue: behind.timeouts.queue,
         tunnel: behind.timeouts.tunnel,
         retries: behind.backend.as_ref().map_or(0, |backend| backend.retries),
-        redispatch: behind.backend.as_ref().map_or(0, |backend| backend.redispatch),
+        redispatch: behind
+            .backend
+            .as_ref()
+            .map_or(0, |backend| backend.redispatch),
     };
     let logger = crate::log::Logger::new(plan, proxy);
-    Ok(Proxy { plan: proxy.clone(), frontend, backend, policy, logger })
+    Ok(Proxy {
+        plan: proxy.clone(),
+        frontend,
+        backend,
+        policy,
+        logger,
+    })
 }
 
 fn compile_server(server: &telamon_plan::Server, objects: &mut Objects) -> io::Result<Server> {
     let address = socket_address(&server.address)?;
-    let state = if server.disabled { ServerState::Maint } else { ServerState::Up };
+    let state = if server.disabled {
+        ServerState::Maint
+    } else {
+        ServerState::Up
+    };
     Ok(Server {
         id: server.id,
         name: server.name.clone(),
         object: objects.next(),
-        backup: server.backup,
         gauges: Gauges::new(),
         weight: AtomicU32::new(u32::from(server.weight.get())),
         maxconn: AtomicU32::new(server.maxconn),
@@ -516,13 +580,19 @@ fn listener(
         let text = format!("the plan has no listener {listener_id} of proxy {proxy_id}");
         io::Error::new(io::ErrorKind::InvalidInput, text)
     };
-    let frontend = plan.proxy(proxy_id).and_then(|proxy| proxy.frontend.as_ref());
+    let frontend = plan
+        .proxy(proxy_id)
+        .and_then(|proxy| proxy.frontend.as_ref());
     let found = frontend
-        .and_then(|frontend| frontend.listeners.iter().find(|listener| listener.id == listener_id))
+        .and_then(|frontend| {
+            frontend
+                .listeners
+                .iter()
+                .find(|listener| listener.id == listener_id)
+        })
         .ok_or_else(missing)?;
     Ok(Listener {
         id: listener_id,
-        name: found.name.clone(),
         proxy: index[&proxy_id],
         object: objects.next(),
         maxconn: found.maxconn.unwrap_or(u32::MAX),

@@ -32,17 +32,29 @@ pub(crate) struct Baseline {
 
 fn sums(shared: &Shared, object: usize) -> [u64; Total::COUNT] {
     std::array::from_fn(|what| {
-        shared.counters.iter().map(|thread| thread.of(object).get(what)).sum()
+        shared
+            .counters
+            .iter()
+            .map(|thread| thread.of(object).get(what))
+            .sum()
     })
 }
 
 fn process_sums(shared: &Shared) -> [u64; ProcessTotal::COUNT] {
-    std::array::from_fn(|what| shared.counters.iter().map(|thread| thread.process(what)).sum())
+    std::array::from_fn(|what| {
+        shared
+            .counters
+            .iter()
+            .map(|thread| thread.process(what))
+            .sum()
+    })
 }
 
 pub(crate) fn baseline(shared: &Shared) -> Baseline {
     Baseline {
-        objects: (0..shared.objects).map(|object| sums(shared, object)).collect(),
+        objects: (0..shared.objects)
+            .map(|object| sums(shared, object))
+            .collect(),
         process: process_sums(shared),
     }
 }
@@ -60,7 +72,10 @@ pub(crate) fn reset_maxima(shared: &Shared) {
         }
         if let Some(backend) = &proxy.backend {
             backend.gauges.reset_maxima();
-            backend.servers.iter().for_each(|server| server.gauges.reset_maxima());
+            backend
+                .servers
+                .iter()
+                .for_each(|server| server.gauges.reset_maxima());
         }
     }
 }
@@ -80,7 +95,10 @@ impl Taker<'_> {
             .iter()
             .enumerate()
             .map(|(what, name)| {
-                (*name, sums[what].wrapping_sub(base.map_or(0, |base| base[what])) as i64)
+                (
+                    *name,
+                    sums[what].wrapping_sub(base.map_or(0, |base| base[what])) as i64,
+                )
             })
             .collect();
         values.insert("scur", i64::from(gauges.current.load(Relaxed)));
@@ -94,7 +112,11 @@ impl Taker<'_> {
         values.insert("qcur", i64::from(gauges.queued.load(Relaxed)));
         values.insert("qmax", i64::from(gauges.queued_max.load(Relaxed)));
         let last = gauges.last.load(Relaxed);
-        let ago = if last < 0 { -1 } else { (self.now as i64 - last).max(0) / 1000 };
+        let ago = if last < 0 {
+            -1
+        } else {
+            (self.now as i64 - last).max(0) / 1000
+        };
         values.insert("lastsess", ago);
         for (name, max, average) in [
             ("qtime", "qtime_max", &gauges.queue_time),
@@ -109,7 +131,13 @@ impl Taker<'_> {
 
     fn proxy(&self, proxy: &crate::shared::Proxy, at: usize) -> ProxySnapshot {
         let maxconn = i64::from(self.shared.maxconn.load(Relaxed));
-        let limit = |value: u32| if value == u32::MAX { maxconn } else { i64::from(value) };
+        let limit = |value: u32| {
+            if value == u32::MAX {
+                maxconn
+            } else {
+                i64::from(value)
+            }
+        };
         let frontend = proxy.frontend.as_ref().map(|frontend| {
             let gauges = &frontend.gauges;
             let mut values = self.common(frontend.object, gauges);
@@ -139,13 +167,23 @@ impl Taker<'_> {
             values.insert("bck", backend.balancer.inner().backups() as i64);
             values
         });
-        let listeners = self.shared.listeners.iter().filter(|listener| listener.proxy == at);
+        let listeners = self
+            .shared
+            .listeners
+            .iter()
+            .filter(|listener| listener.proxy == at);
         let listeners = listeners.map(|listener| {
             let mut values = self.common(listener.object, &listener.gauges);
             values.insert("slim", limit(listener.maxconn));
             (listener.id, values)
         });
-        ProxySnapshot { id: proxy.plan.id, frontend, backend, servers, listeners: listeners.collect() }
+        ProxySnapshot {
+            id: proxy.plan.id,
+            frontend,
+            backend,
+            servers,
+            listeners: listeners.collect(),
+        }
     }
 
     fn process(&self) -> Values {
@@ -154,7 +192,12 @@ impl Taker<'_> {
         let mut values: Values = ProcessTotal::NAMES
             .iter()
             .enumerate()
-            .map(|(what, name)| (*name, (sums[what] - self.base.process[what].min(sums[what])) as i64))
+            .map(|(what, name)| {
+                (
+                    *name,
+                    (sums[what] - self.base.process[what].min(sums[what])) as i64,
+                )
+            })
             .collect();
         let current = i64::from(shared.connections.current.load(Relaxed));
         let maxconn = i64::from(shared.maxconn.load(Relaxed));
@@ -177,7 +220,11 @@ impl Taker<'_> {
 }
 
 pub(crate) fn take(shared: &Shared, base: &Baseline) -> Snapshot {
-    let taker = Taker { shared, base, now: shared.now() };
+    let taker = Taker {
+        shared,
+        base,
+        now: shared.now(),
+    };
     let proxies = shared.proxies.iter().enumerate();
     Snapshot {
         process: taker.process(),

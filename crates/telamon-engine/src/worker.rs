@@ -11,11 +11,11 @@ use std::sync::atomic::Ordering::Relaxed;
 use std::sync::Arc;
 use std::time::Duration;
 
-use telamon_session::{Action, Cause, End, Millis, Side, Stage, Wheel};
+use telamon_session::{Action, Cause, End, Millis, Side, Wheel};
 use telamon_sys::{pool, process, socket, Chunk};
 
 use crate::accept::Gate;
-use crate::conn::{Slots, CONNECT, NO_FD, NONE, RECV, SEND};
+use crate::conn::{Slots, CONNECT, NONE, NO_FD, RECV, SEND};
 use crate::counters::{ProcessTotal, ThreadCounters, Total};
 use crate::io::{Event, Io, Key};
 use crate::shared::{Message, Shared, Waiter};
@@ -48,13 +48,20 @@ pub(crate) struct Worker<I: Io> {
 /// The thread's own counters, without borrowing the worker.
 macro_rules! count {
     ($self:ident, $object:expr, $what:expr, $count:expr) => {
-        $self.shared.counters[$self.index].of($object).add($what, $count)
+        $self.shared.counters[$self.index]
+            .of($object)
+            .add($what, $count)
     };
 }
 pub(crate) use count;
 
 impl<I: Io> Worker<I> {
-    pub(crate) fn new(io: I, shared: Arc<Shared>, index: usize, sockets: Vec<Option<Arc<OwnedFd>>>) -> Self {
+    pub(crate) fn new(
+        io: I,
+        shared: Arc<Shared>,
+        index: usize,
+        sockets: Vec<Option<Arc<OwnedFd>>>,
+    ) -> Self {
         let now = shared.now();
         Worker {
             io,
@@ -127,7 +134,8 @@ impl<I: Io> Worker<I> {
             self.io.pool_mut().trim();
             let busy = process::thread_cpu_ns();
             let before = self.counters().process(ProcessTotal::BusyNs as usize);
-            self.counters().add(ProcessTotal::BusyNs, busy.wrapping_sub(before));
+            self.counters()
+                .add(ProcessTotal::BusyNs, busy.wrapping_sub(before));
         }
     }
 
@@ -139,8 +147,14 @@ impl<I: Io> Worker<I> {
         }
         self.counters().add(ProcessTotal::Panics, 1);
         let total = self.counters().process(ProcessTotal::Panics as usize);
-        let text = format!("data thread {}: a connection was ended by an internal error", self.index);
-        self.shared.events.push(crate::shared::Event::Message { level: "crit", text });
+        let text = format!(
+            "data thread {}: a connection was ended by an internal error",
+            self.index
+        );
+        self.shared.events.push(crate::shared::Event::Message {
+            level: "crit",
+            text,
+        });
         if total > MAX_PANICS {
             std::panic::resume_unwind(Box::new("too many internal errors"));
         }
@@ -174,7 +188,11 @@ impl<I: Io> Worker<I> {
                     }
                 }
             },
-            Event::Accepted { listener, result, last } => self.accepted(listener, result, last),
+            Event::Accepted {
+                listener,
+                result,
+                last,
+            } => self.accepted(listener, result, last),
             Event::Unlistened { listener } => self.unlistened(listener),
             Event::Wake => self.read_mail(),
         }
@@ -191,7 +209,9 @@ impl<I: Io> Worker<I> {
 
     /// Asks for a receive of a side unless one runs.
     fn receive(&mut self, key: Key, class: usize, likely: bool) {
-        let Some(slot) = self.slots.live(key) else { return };
+        let Some(slot) = self.slots.live(key) else {
+            return;
+        };
         let at = key.side as usize;
         if slot.running[at] & RECV == 0 && slot.fds[at] != NO_FD {
             slot.running[at] |= RECV;
@@ -244,15 +264,22 @@ impl<I: Io> Worker<I> {
     /// Reads on from a side, if there is room for what comes.
     #[inline]
     fn receive_more(&mut self, key: Key, likely: bool) {
-        let Some(slot) = self.slots.live(key) else { return };
+        let Some(slot) = self.slots.live(key) else {
+            return;
+        };
         let (from, to) = (key.side as usize, key.side.other() as usize);
         let full = slot.out[to].len() >= MAX_BUFFERS
             || slot.stream.pending(key.side.other()) >= MAX_PENDING
             || (!slot.stream.is_relaying() && !slot.out[to].is_empty());
         slot.stream.stall(key.side, full, self.now);
-        if !full && slot.running[from] & RECV == 0 && slot.stream.reads(key.side) && slot.fds[from] != NO_FD {
+        if !full
+            && slot.running[from] & RECV == 0
+            && slot.stream.reads(key.side)
+            && slot.fds[from] != NO_FD
+        {
             slot.running[from] |= RECV;
-            self.io.recv(key, slot.fds[from], usize::from(slot.class[from]), likely);
+            self.io
+                .recv(key, slot.fds[from], usize::from(slot.class[from]), likely);
         }
     }
 
@@ -268,7 +295,9 @@ impl<I: Io> Worker<I> {
         if let Some(frontend) = &proxy.frontend {
             counters.of(frontend.object).add(what, count);
         }
-        counters.of(shared.listeners[slot.listener as usize].object).add(what, count);
+        counters
+            .of(shared.listeners[slot.listener as usize].object)
+            .add(what, count);
         if slot.backend != NONE {
             if let Some(backend) = &shared.proxies[slot.backend as usize].backend {
                 counters.of(backend.object).add(what, count);
@@ -298,7 +327,9 @@ impl<I: Io> Worker<I> {
     fn sent(&mut self, key: Key, result: io::Result<usize>) {
         let side = key.side;
         let at = side as usize;
-        let Some(slot) = self.slots.live(key) else { return self.stray(key) };
+        let Some(slot) = self.slots.live(key) else {
+            return self.stray(key);
+        };
         slot.running[at] &= !SEND;
         let mut left = match result {
             Ok(count) => count,
@@ -375,7 +406,9 @@ impl<I: Io> Worker<I> {
             if !slot.used || slot.http.is_some() {
                 return;
             }
-            let Some(action) = slot.stream.next() else { break };
+            let Some(action) = slot.stream.next() else {
+                break;
+            };
             match action {
                 Action::Pick { avoid } => self.pick(index, avoid),
                 Action::LeaveQueue => self.leave_queue(index),
@@ -513,7 +546,11 @@ impl<I: Io> Worker<I> {
                 Message::Repick(waiter) => self.repick(waiter),
                 Message::Listeners => self.open_gates(),
                 Message::KillServer { proxy, server } => self.kill_server(proxy, server),
-                Message::Respond { token, response, keep_alive } => {
+                Message::Respond {
+                    token,
+                    response,
+                    keep_alive,
+                } => {
                     self.respond(token, response, keep_alive);
                 }
                 Message::SoftStop => {
@@ -556,11 +593,14 @@ impl<I: Io> Worker<I> {
     }
 
     fn connected(&mut self, key: Key, result: io::Result<()>) {
-        let Some(slot) = self.slots.live(key) else { return self.stray(key) };
+        let Some(slot) = self.slots.live(key) else {
+            return self.stray(key);
+        };
         slot.running[key.side as usize] &= !CONNECT;
         match result {
             Ok(()) => {
                 slot.stream.connected(self.now);
+                self.log_early(key.slot);
                 let likely = false;
                 self.send(key.slot, Side::Server);
                 self.receive_more(key, likely);
@@ -582,6 +622,3 @@ fn next_class(wanted: u8, class: usize, len: usize) -> u8 {
         wanted
     }
 }
-
-/// The end of a stream that never was given to a server.
-pub(crate) const NO_SERVER: End = End { cause: Cause::Server, stage: Stage::Connect };

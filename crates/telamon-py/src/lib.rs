@@ -25,7 +25,9 @@ fn state(word: &str) -> PyResult<ServerState> {
         "drain" => Ok(ServerState::Drain),
         "down" => Ok(ServerState::Down),
         "maint" => Ok(ServerState::Maint),
-        _ => Err(PyValueError::new_err(format!("'{word}' is not a server state"))),
+        _ => Err(PyValueError::new_err(format!(
+            "'{word}' is not a server state"
+        ))),
     }
 }
 
@@ -56,10 +58,16 @@ impl Engine {
             "auto" => Choice::Auto,
             "uring" => Choice::Uring,
             "epoll" => Choice::Epoll,
-            _ => return Err(PyValueError::new_err(format!("'{io}' is not an I/O engine"))),
+            _ => {
+                return Err(PyValueError::new_err(format!(
+                    "'{io}' is not an I/O engine"
+                )))
+            }
         };
         let made = py.detach(|| telamon_engine::Engine::new(plan, &listeners, choice, threads));
-        Ok(Engine { inner: made.map_err(raise)? })
+        Ok(Engine {
+            inner: made.map_err(raise)?,
+        })
     }
 
     fn start(&self, py: Python<'_>) -> PyResult<()> {
@@ -84,7 +92,13 @@ impl Engine {
         let list = PyList::empty(py);
         for event in self.inner.events() {
             match event {
-                Event::Page { token, proxy_id, client, head, body } => {
+                Event::Page {
+                    token,
+                    proxy_id,
+                    client,
+                    head,
+                    body,
+                } => {
                     let (head, body) = (PyBytes::new(py, &head), PyBytes::new(py, &body));
                     list.append(("page", token, proxy_id, client, head, body))?;
                 }
@@ -127,15 +141,21 @@ impl Engine {
 
     fn set_server_state(&self, proxy_id: u32, server_id: u32, state: &str) -> PyResult<()> {
         let state = self::state(state)?;
-        self.inner.set_server_state(proxy_id, server_id, state).map_err(raise)
+        self.inner
+            .set_server_state(proxy_id, server_id, state)
+            .map_err(raise)
     }
 
     fn set_server_weight(&self, proxy_id: u32, server_id: u32, weight: u32) -> PyResult<()> {
-        self.inner.set_server_weight(proxy_id, server_id, weight).map_err(raise)
+        self.inner
+            .set_server_weight(proxy_id, server_id, weight)
+            .map_err(raise)
     }
 
     fn set_server_maxconn(&self, proxy_id: u32, server_id: u32, maxconn: u32) -> PyResult<()> {
-        self.inner.set_server_maxconn(proxy_id, server_id, maxconn).map_err(raise)
+        self.inner
+            .set_server_maxconn(proxy_id, server_id, maxconn)
+            .map_err(raise)
     }
 
     fn set_server_address(
@@ -145,15 +165,21 @@ impl Engine {
         host: &str,
         port: u16,
     ) -> PyResult<()> {
-        self.inner.set_server_address(proxy_id, server_id, host, port).map_err(raise)
+        self.inner
+            .set_server_address(proxy_id, server_id, host, port)
+            .map_err(raise)
     }
 
     fn set_frontend_maxconn(&self, proxy_id: u32, maxconn: u32) -> PyResult<()> {
-        self.inner.set_frontend_maxconn(proxy_id, maxconn).map_err(raise)
+        self.inner
+            .set_frontend_maxconn(proxy_id, maxconn)
+            .map_err(raise)
     }
 
     fn set_frontend_enabled(&self, proxy_id: u32, enabled: bool) -> PyResult<()> {
-        self.inner.set_frontend_enabled(proxy_id, enabled).map_err(raise)
+        self.inner
+            .set_frontend_enabled(proxy_id, enabled)
+            .map_err(raise)
     }
 
     fn set_process_maxconn(&self, maxconn: u32) {
@@ -166,7 +192,9 @@ impl Engine {
     }
 
     fn shutdown_sessions(&self, proxy_id: u32, server_id: u32) -> PyResult<u32> {
-        self.inner.shutdown_sessions(proxy_id, server_id).map_err(raise)
+        self.inner
+            .shutdown_sessions(proxy_id, server_id)
+            .map_err(raise)
     }
 
     fn clear_counters(&self, everything: bool) {

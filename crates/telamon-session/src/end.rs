@@ -58,7 +58,10 @@ pub struct End {
 }
 
 impl End {
-    pub const NORMAL: End = End { cause: Cause::Normal, stage: Stage::Finished };
+    pub const NORMAL: End = End {
+        cause: Cause::Normal,
+        stage: Stage::Finished,
+    };
 
     /// The letters as they stand in a log line.
     pub fn letters(self) -> [u8; 2] {

@@ -101,7 +101,9 @@ enum Phase {
     Assigned,
     Connecting,
     /// Waiting before a retry; `avoid` will pick anew.
-    Pausing { anew: bool },
+    Pausing {
+        anew: bool,
+    },
     Relaying,
     Over,
 }
@@ -195,7 +197,10 @@ impl Stream {
     /// No server can be used (HAProxy: SC), or its queue is full (`full`: SQ).
     pub fn unavailable(&mut self, full: bool) {
         let stage = if full { Stage::Queue } else { Stage::Connect };
-        self.fail(End { cause: Cause::Server, stage });
+        self.fail(End {
+            cause: Cause::Server,
+            stage,
+        });
     }
 
     /// The connect has begun.
@@ -237,7 +242,10 @@ impl Stream {
                 Failure::Timeout => Cause::ServerTimeout,
                 Failure::Resource => Cause::Resource,
             };
-            self.fail(End { cause, stage: Stage::Connect });
+            self.fail(End {
+                cause,
+                stage: Stage::Connect,
+            });
             return false;
         }
         self.retries += 1;
@@ -246,7 +254,10 @@ impl Stream {
         if failure == Failure::Refused && same {
             // The same server would most likely refuse again at once (HAProxy's turn-around).
             self.phase = Phase::Pausing { anew };
-            self.phase_ends = now + policy.connect.map_or(RETRY_PAUSE, |time| time.min(RETRY_PAUSE));
+            self.phase_ends = now
+                + policy
+                    .connect
+                    .map_or(RETRY_PAUSE, |time| time.min(RETRY_PAUSE));
         } else {
             self.again(anew);
         }
@@ -319,7 +330,10 @@ impl Stream {
         // A client that leaves before it sent anything is not worth a server's time; one that
         // has sent its whole request may be waiting for the answer.
         if waiting && side == Side::Client && self.pending[Side::Server as usize] == 0 {
-            self.fail(End { cause: Cause::Client, stage: self.stage() });
+            self.fail(End {
+                cause: Cause::Client,
+                stage: self.stage(),
+            });
         }
     }
 
@@ -332,13 +346,19 @@ impl Stream {
         // A write that fails since the peer had already ended in good order, with nothing read
         // from us since, is told by HAProxy as that side's abort all the same.
         let _ = input;
-        self.mark(End { cause, stage: self.stage() });
+        self.mark(End {
+            cause,
+            stage: self.stage(),
+        });
         self.die(side);
     }
 
     /// An operator or the process's end closes the stream.
     pub fn kill(&mut self, cause: Cause) {
-        self.fail(End { cause, stage: self.stage() });
+        self.fail(End {
+            cause,
+            stage: self.stage(),
+        });
     }
 
     /// Time has passed. What is due happens; nothing if nothing is.
@@ -346,7 +366,10 @@ impl Stream {
         if now >= self.phase_ends {
             match self.phase {
                 Phase::Queued => {
-                    self.fail(End { cause: Cause::ServerTimeout, stage: Stage::Queue });
+                    self.fail(End {
+                        cause: Cause::ServerTimeout,
+                        stage: Stage::Queue,
+                    });
                 }
                 Phase::Connecting => {
                     self.connect_failed(Failure::Timeout, now, policy, servers);
@@ -362,10 +385,16 @@ impl Stream {
         }
         for side in [Side::Client, Side::Server] {
             if now >= self.write_ends(side, policy) {
-                self.mark(End { cause: timeout_of(side), stage: self.stage() });
+                self.mark(End {
+                    cause: timeout_of(side),
+                    stage: self.stage(),
+                });
                 self.die(side);
             } else if now >= self.read_ends(side, policy) {
-                self.mark(End { cause: timeout_of(side), stage: self.stage() });
+                self.mark(End {
+                    cause: timeout_of(side),
+                    stage: self.stage(),
+                });
                 self.halves[side as usize].ended = true;
                 if !matches!(self.phase, Phase::Relaying | Phase::Over) {
                     self.fail(self.end);
@@ -446,7 +475,9 @@ impl Stream {
     pub fn deadline(&self, policy: &Policy) -> Option<Millis> {
         let mut first = self.phase_ends;
         for side in [Side::Client, Side::Server] {
-            first = first.min(self.write_ends(side, policy)).min(self.read_ends(side, policy));
+            first = first
+                .min(self.write_ends(side, policy))
+                .min(self.read_ends(side, policy));
         }
         (first != NEVER).then_some(first)
     }

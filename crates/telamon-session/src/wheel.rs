@@ -36,7 +36,12 @@ pub struct Wheel {
 
 impl Wheel {
     pub fn new(now: Millis) -> Self {
-        Wheel { now, heads: [[NONE; PLACES]; LEVELS], busy: [0; LEVELS], nodes: Vec::new() }
+        Wheel {
+            now,
+            heads: [[NONE; PLACES]; LEVELS],
+            busy: [0; LEVELS],
+            nodes: Vec::new(),
+        }
     }
 
     /// Sets (or moves) a timer.
@@ -44,7 +49,12 @@ impl Wheel {
         self.clear(timer);
         let index = timer as usize;
         if index >= self.nodes.len() {
-            let empty = Node { next: NONE, prev: NONE, place: NONE, at: 0 };
+            let empty = Node {
+                next: NONE,
+                prev: NONE,
+                place: NONE,
+                at: 0,
+            };
             self.nodes.resize(index + 1, empty);
         }
         self.insert(timer, at.max(self.now));
@@ -55,12 +65,19 @@ impl Wheel {
         let reach = (PLACES as u64 - 1) << (BITS * (LEVELS as u32 - 1));
         let due = self.now + ahead.min(reach);
         let level = (0..LEVELS - 1)
-            .find(|level| (due >> (BITS * *level as u32)) - (self.now >> (BITS * *level as u32)) < PLACES as u64)
+            .find(|level| {
+                (due >> (BITS * *level as u32)) - (self.now >> (BITS * *level as u32))
+                    < PLACES as u64
+            })
             .unwrap_or(LEVELS - 1);
         let slot = (due >> (BITS * level as u32)) as usize & (PLACES - 1);
         let head = self.heads[level][slot];
-        self.nodes[timer as usize] =
-            Node { next: head, prev: NONE, place: (level * PLACES + slot) as u32, at };
+        self.nodes[timer as usize] = Node {
+            next: head,
+            prev: NONE,
+            place: (level * PLACES + slot) as u32,
+            at,
+        };
         if head != NONE {
             self.nodes[head as usize].prev = timer;
         }
@@ -70,7 +87,9 @@ impl Wheel {
 
     /// Takes a timer out; nothing if it is not set.
     pub fn clear(&mut self, timer: Timer) {
-        let Some(node) = self.nodes.get(timer as usize).copied() else { return };
+        let Some(node) = self.nodes.get(timer as usize).copied() else {
+            return;
+        };
         if node.place == NONE {
             return;
         }
@@ -91,7 +110,10 @@ impl Wheel {
 
     /// When this timer fires; None if it is not set.
     pub fn at(&self, timer: Timer) -> Option<Millis> {
-        self.nodes.get(timer as usize).filter(|node| node.place != NONE).map(|node| node.at)
+        self.nodes
+            .get(timer as usize)
+            .filter(|node| node.place != NONE)
+            .map(|node| node.at)
     }
 
     /// A moment not later than the first timer's: when to look again.
@@ -190,7 +212,10 @@ mod tests {
                 }
                 let first = set.values().min();
                 assert!(wheel.next().is_none() == first.is_none(), "seed {seed}");
-                assert!(wheel.next() <= first.copied(), "seed {seed}: next is too late");
+                assert!(
+                    wheel.next() <= first.copied(),
+                    "seed {seed}: next is too late"
+                );
             }
         }
     }

@@ -15,7 +15,10 @@ impl SockAddr {
     pub(crate) fn empty() -> Self {
         // SAFETY: all zeroes is a valid sockaddr_storage (family AF_UNSPEC).
         let storage = unsafe { mem::zeroed() };
-        SockAddr { storage, len: mem::size_of::<libc::sockaddr_storage>() as libc::socklen_t }
+        SockAddr {
+            storage,
+            len: mem::size_of::<libc::sockaddr_storage>() as libc::socklen_t,
+        }
     }
 
     /// An internet address.
@@ -26,7 +29,9 @@ impl SockAddr {
                 let raw = libc::sockaddr_in {
                     sin_family: libc::AF_INET as libc::sa_family_t,
                     sin_port: v4.port().to_be(),
-                    sin_addr: libc::in_addr { s_addr: u32::from_ne_bytes(v4.ip().octets()) },
+                    sin_addr: libc::in_addr {
+                        s_addr: u32::from_ne_bytes(v4.ip().octets()),
+                    },
                     sin_zero: [0; 8],
                 };
                 made.write(raw);
@@ -36,7 +41,9 @@ impl SockAddr {
                     sin6_family: libc::AF_INET6 as libc::sa_family_t,
                     sin6_port: v6.port().to_be(),
                     sin6_flowinfo: v6.flowinfo(),
-                    sin6_addr: libc::in6_addr { s6_addr: v6.ip().octets() },
+                    sin6_addr: libc::in6_addr {
+                        s6_addr: v6.ip().octets(),
+                    },
                     sin6_scope_id: v6.scope_id(),
                 };
                 made.write(raw);
@@ -52,7 +59,10 @@ impl SockAddr {
         let mut raw: libc::sockaddr_un = unsafe { mem::zeroed() };
         let offset = usize::from(is_abstract);
         if name.is_empty() || name.len() + 1 > raw.sun_path.len() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "bad length of a unix address"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "bad length of a unix address",
+            ));
         }
         raw.sun_family = libc::AF_UNIX as libc::sa_family_t;
         for (slot, byte) in raw.sun_path[offset..].iter_mut().zip(name) {
@@ -76,7 +86,10 @@ impl SockAddr {
             libc::AF_INET => {
                 let raw: libc::sockaddr_in = self.read();
                 let ip = Ipv4Addr::from(raw.sin_addr.s_addr.to_ne_bytes());
-                Some(SocketAddr::V4(SocketAddrV4::new(ip, u16::from_be(raw.sin_port))))
+                Some(SocketAddr::V4(SocketAddrV4::new(
+                    ip,
+                    u16::from_be(raw.sin_port),
+                )))
             }
             libc::AF_INET6 => {
                 let raw: libc::sockaddr_in6 = self.read();
@@ -130,7 +143,10 @@ mod tests {
     #[test]
     fn mapped_addresses_read_as_ipv4() {
         let mapped: SocketAddr = "[::ffff:10.0.0.1]:5".parse().unwrap();
-        assert_eq!(SockAddr::inet(mapped).as_inet(), Some("10.0.0.1:5".parse().unwrap()));
+        assert_eq!(
+            SockAddr::inet(mapped).as_inet(),
+            Some("10.0.0.1:5".parse().unwrap())
+        );
     }
 
     #[test]

@@ -28,12 +28,21 @@ impl Epoll {
         let fd = check(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) })?;
         // SAFETY: `fd` is new and owned by nobody else.
         let fd = unsafe { OwnedFd::from_raw_fd(fd) };
-        Ok(Epoll { fd, events: vec![libc::epoll_event { events: 0, u64: 0 }; capacity], ready: 0 })
+        Ok(Epoll {
+            fd,
+            events: vec![libc::epoll_event { events: 0, u64: 0 }; capacity],
+            ready: 0,
+        })
     }
 
     /// Watches a connection for everything, once and for all.
     pub fn add(&self, fd: RawFd, token: u64) -> io::Result<()> {
-        self.control(libc::EPOLL_CTL_ADD, fd, READABLE | WRITABLE | PEER_SHUT | EDGE, token)
+        self.control(
+            libc::EPOLL_CTL_ADD,
+            fd,
+            READABLE | WRITABLE | PEER_SHUT | EDGE,
+            token,
+        )
     }
 
     /// Watches a listener that other threads watch too; level-triggered, one thread is woken.

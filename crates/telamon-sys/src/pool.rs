@@ -29,7 +29,13 @@ pub struct Chunk {
 impl Chunk {
     pub(crate) fn new(class: usize, id: u16, len: usize) -> Self {
         debug_assert!(len <= SIZES[class]);
-        Chunk { id, class: class as u8, provided: false, start: 0, len: len as u32 }
+        Chunk {
+            id,
+            class: class as u8,
+            provided: false,
+            start: 0,
+            len: len as u32,
+        }
     }
 
     /// Bytes of data in it.
@@ -89,8 +95,15 @@ impl Pool {
                 }
             }
         }
-        let region = |class: usize| Region { base: bases[class], free: Vec::new(), fresh: 0, held: 0 };
-        Ok(Pool { regions: [region(0), region(1), region(2)] })
+        let region = |class: usize| Region {
+            base: bases[class],
+            free: Vec::new(),
+            fresh: 0,
+            held: 0,
+        };
+        Ok(Pool {
+            regions: [region(0), region(1), region(2)],
+        })
     }
 
     /// A buffer of `class`, or None if the limit is reached.
@@ -128,7 +141,9 @@ impl Pool {
         // writes while `self` is lent: `space` takes `&mut self`, and the kernel writes only
         // inside `Ring`'s methods that take `&mut self` and own the pool.
         unsafe {
-            let start = self.address(chunk.class(), chunk.id).add(chunk.start as usize);
+            let start = self
+                .address(chunk.class(), chunk.id)
+                .add(chunk.start as usize);
             std::slice::from_raw_parts(start, chunk.len())
         }
     }
@@ -144,7 +159,11 @@ impl Pool {
 
     /// How many buffers are held by chunks, by class.
     pub fn held(&self) -> [usize; CLASSES] {
-        [self.regions[0].held, self.regions[1].held, self.regions[2].held]
+        [
+            self.regions[0].held,
+            self.regions[1].held,
+            self.regions[2].held,
+        ]
     }
 
     /// Gives the memory of unused buffers back to the kernel; the buffers stay usable.
@@ -190,7 +209,11 @@ impl Pool {
 
 impl Drop for Pool {
     fn drop(&mut self) {
-        release_all(&[self.regions[0].base, self.regions[1].base, self.regions[2].base]);
+        release_all(&[
+            self.regions[0].base,
+            self.regions[1].base,
+            self.regions[2].base,
+        ]);
     }
 }
 

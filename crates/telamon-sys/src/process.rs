@@ -6,7 +6,10 @@ use crate::check;
 
 /// How many descriptors this process may open now (`RLIMIT_NOFILE`, soft).
 pub fn descriptor_limit() -> io::Result<u64> {
-    let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
+    let mut limit = libc::rlimit {
+        rlim_cur: 0,
+        rlim_max: 0,
+    };
     // SAFETY: the pointer describes `limit`.
     check(unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) })?;
     Ok(limit.rlim_cur)
@@ -14,10 +17,26 @@ pub fn descriptor_limit() -> io::Result<u64> {
 
 /// CPU time that this thread has used, in nanoseconds.
 pub fn thread_cpu_ns() -> u64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     // SAFETY: the pointer describes `time`.
     if unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &raw mut time) } != 0 {
         return 0;
     }
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
+}
+
+/// Seconds that local time is ahead of UTC at a moment (unix seconds).
+pub fn utc_offset(unix_seconds: i64) -> i32 {
+    // SAFETY: all zeroes is a valid tm.
+    let mut local: libc::tm = unsafe { std::mem::zeroed() };
+    // SAFETY: both pointers are to values that outlive the call.
+    let found = unsafe { libc::localtime_r(&raw const unix_seconds, &raw mut local) };
+    if found.is_null() {
+        0
+    } else {
+        local.tm_gmtoff as i32
+    }
 }

@@ -86,7 +86,12 @@ impl Ring {
             .map_err(step("io_uring_setup"))?;
         probe_operations(&ring)?;
         let pool = Pool::new().map_err(step("buffer memory"))?;
-        let unset = || BufferRing { entries: std::ptr::null_mut(), bytes: 0, tail: 0, supplied: 0 };
+        let unset = || BufferRing {
+            entries: std::ptr::null_mut(),
+            bytes: 0,
+            tail: 0,
+            supplied: 0,
+        };
         let mut made = Ring {
             ring: ManuallyDrop::new(ring),
             pool: ManuallyDrop::new(pool),
@@ -134,7 +139,9 @@ impl Ring {
     fn supply(&mut self, class: usize, count: usize) -> usize {
         let mut given = 0;
         while given < count {
-            let Some(id) = self.pool.take_id(class) else { break };
+            let Some(id) = self.pool.take_id(class) else {
+                break;
+            };
             self.provide(class, id);
             given += 1;
         }
@@ -205,7 +212,12 @@ impl Ring {
     /// Accepts until cancelled; each completion is a new non-blocking descriptor.
     pub fn accept(&mut self, listener: RawFd, token: u64) {
         let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
-        self.push(opcode::AcceptMulti::new(Fd(listener)).flags(flags).build().user_data(token));
+        self.push(
+            opcode::AcceptMulti::new(Fd(listener))
+                .flags(flags)
+                .build()
+                .user_data(token),
+        );
     }
 
     /// Receives once, into a buffer of `class`. `wait_first`: nothing is there yet, as far as
@@ -225,7 +237,10 @@ impl Ring {
     /// The caller keeps the chunks until then (a chunk given back early costs wrong bytes on the
     /// wire, never memory safety, since the pool's memory stays).
     pub fn send<'a>(&mut self, fd: RawFd, chunks: impl Iterator<Item = &'a Chunk>, token: u64) {
-        let mut pieces = [libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 }; GATHER];
+        let mut pieces = [libc::iovec {
+            iov_base: std::ptr::null_mut(),
+            iov_len: 0,
+        }; GATHER];
         let mut count = 0;
         for (piece, chunk) in pieces.iter_mut().zip(chunks) {
             piece.iov_base = self.pool.data_address(chunk).cast_mut().cast();
@@ -233,10 +248,11 @@ impl Ring {
             count += 1;
         }
         if count == 1 {
-            let entry = opcode::Send::new(Fd(fd), pieces[0].iov_base.cast(), pieces[0].iov_len as u32)
-                .flags(libc::MSG_NOSIGNAL)
-                .build()
-                .user_data(token);
+            let entry =
+                opcode::Send::new(Fd(fd), pieces[0].iov_base.cast(), pieces[0].iov_len as u32)
+                    .flags(libc::MSG_NOSIGNAL)
+                    .build()
+                    .user_data(token);
             return self.push(entry);
         }
         let message = self.message(&pieces, count);
@@ -272,12 +288,18 @@ impl Ring {
         let kept = &*arenas.addresses[arenas.used_addresses];
         arenas.used_addresses += 1;
         let (place, len) = (kept.as_ptr(), kept.len);
-        self.push(opcode::Connect::new(Fd(fd), place, len).build().user_data(token));
+        self.push(
+            opcode::Connect::new(Fd(fd), place, len)
+                .build()
+                .user_data(token),
+        );
     }
 
     /// Waits once for readability (used for the wake-up eventfd).
     pub fn poll(&mut self, fd: RawFd, token: u64) {
-        let entry = opcode::PollAdd::new(Fd(fd), libc::POLLIN as u32).build().user_data(token);
+        let entry = opcode::PollAdd::new(Fd(fd), libc::POLLIN as u32)
+            .build()
+            .user_data(token);
         self.push(entry);
     }
 
@@ -314,8 +336,9 @@ impl Ring {
         self.reset_arenas();
         match outcome.map_err(|error| (error.raw_os_error(), error)) {
             // EBUSY, EAGAIN: the kernel wants completions taken first.
-            Ok(_)
-            | Err((Some(libc::ETIME | libc::EINTR | libc::EBUSY | libc::EAGAIN), _)) => Ok(()),
+            Ok(_) | Err((Some(libc::ETIME | libc::EINTR | libc::EBUSY | libc::EAGAIN), _)) => {
+                Ok(())
+            }
             Err((_, error)) => Err(error),
         }
     }
@@ -347,7 +370,8 @@ impl Ring {
         self.in_flight -= usize::from(!more);
         let chunk = cqueue::buffer_select(flags).map(|id| {
             let class = (token >> CLASS_SHIFT & 3) as usize;
-            self.pool.provided(class.min(CLASSES - 1), id, result.max(0) as usize)
+            self.pool
+                .provided(class.min(CLASSES - 1), id, result.max(0) as usize)
         });
         Some(Completion {
             token,
@@ -383,13 +407,20 @@ impl Drop for Ring {
 impl Ring {
     /// Cancels all that runs and waits for the last completions; false if some did not come.
     fn quiesce(&mut self) -> bool {
-        self.push(opcode::AsyncCancel2::new(CancelBuilder::any()).build().user_data(0));
+        self.push(
+            opcode::AsyncCancel2::new(CancelBuilder::any())
+                .build()
+                .user_data(0),
+        );
         for _ in 0..100 {
             while self.next().is_some() {}
             if self.in_flight == 0 {
                 return true;
             }
-            if self.submit_and_wait(Some(Duration::from_millis(10))).is_err() {
+            if self
+                .submit_and_wait(Some(Duration::from_millis(10)))
+                .is_err()
+            {
                 break;
             }
         }

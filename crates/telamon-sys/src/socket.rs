@@ -84,7 +84,12 @@ pub fn accept(listener: RawFd) -> io::Result<OwnedFd> {
     let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
     // SAFETY: no address is asked for; the result is new or an error.
     let fd = unsafe {
-        check(libc::accept4(listener, std::ptr::null_mut(), std::ptr::null_mut(), flags))?
+        check(libc::accept4(
+            listener,
+            std::ptr::null_mut(),
+            std::ptr::null_mut(),
+            flags,
+        ))?
     };
     // SAFETY: `fd` is new and owned by nobody else.
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
@@ -115,7 +120,9 @@ pub fn send_datagram(fd: RawFd, data: &[u8]) -> io::Result<()> {
     let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
     // SAFETY: the pointer and length describe `data`.
     let count = unsafe { libc::send(fd, data.as_ptr().cast(), data.len(), flags) };
-    usize::try_from(count).map(drop).map_err(|_| io::Error::last_os_error())
+    usize::try_from(count)
+        .map(drop)
+        .map_err(|_| io::Error::last_os_error())
 }
 
 /// Writes to any descriptor (a log that is a file, a pipe or a terminal).
@@ -127,7 +134,11 @@ pub fn write(fd: RawFd, data: &[u8]) -> io::Result<usize> {
 
 /// True if a write would not block now.
 pub fn writable_now(fd: RawFd) -> bool {
-    let mut entry = libc::pollfd { fd, events: libc::POLLOUT, revents: 0 };
+    let mut entry = libc::pollfd {
+        fd,
+        events: libc::POLLOUT,
+        revents: 0,
+    };
     // SAFETY: one valid pollfd, no waiting.
     let ready = unsafe { libc::poll(&raw mut entry, 1, 0) };
     ready == 1 && entry.revents & libc::POLLOUT != 0
@@ -142,11 +153,20 @@ pub fn shutdown_write(fd: RawFd) -> io::Result<()> {
 
 /// Makes the close that follows a reset: pending data is thrown away and no TIME_WAIT is left.
 pub fn set_reset_on_close(fd: RawFd) -> io::Result<()> {
-    let value = libc::linger { l_onoff: 1, l_linger: 0 };
+    let value = libc::linger {
+        l_onoff: 1,
+        l_linger: 0,
+    };
     let size = mem::size_of::<libc::linger>() as libc::socklen_t;
     // SAFETY: the pointer and its size describe `value`.
     check(unsafe {
-        libc::setsockopt(fd, libc::SOL_SOCKET, libc::SO_LINGER, (&raw const value).cast(), size)
+        libc::setsockopt(
+            fd,
+            libc::SOL_SOCKET,
+            libc::SO_LINGER,
+            (&raw const value).cast(),
+            size,
+        )
     })?;
     Ok(())
 }
@@ -204,4 +224,9 @@ pub fn close(fd: RawFd) -> io::Result<()> {
     // SAFETY: closing a number cannot touch memory; who owns it is the caller's book-keeping.
     check(unsafe { libc::close(fd) })?;
     Ok(())
+}
+
+/// Connects a datagram socket (sets where it sends to).
+pub fn connect_datagram(fd: RawFd, address: &SockAddr) -> io::Result<()> {
+    connect(fd, address).map(drop)
 }

@@ -90,7 +90,11 @@ impl EpollIo {
                 state.readable = count == size || state.hung;
                 chunk.fill(count);
                 let more = state.readable;
-                self.events.push_back(Event::Received { key, result: Ok(Some(chunk)), more });
+                self.events.push_back(Event::Received {
+                    key,
+                    result: Ok(Some(chunk)),
+                    more,
+                });
                 return;
             }
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -102,17 +106,27 @@ impl EpollIo {
             Err(error) => Err(error),
         };
         self.pool.put(chunk);
-        self.events.push_back(Event::Received { key, result, more: false });
+        self.events.push_back(Event::Received {
+            key,
+            result,
+            more: false,
+        });
     }
 
     fn accept(&mut self, listener: u32) {
-        let Some(fd) = self.listeners.get(listener as usize).copied().flatten() else { return };
+        let Some(fd) = self.listeners.get(listener as usize).copied().flatten() else {
+            return;
+        };
         for _ in 0..ACCEPT_BURST {
             use std::os::fd::IntoRawFd;
             match socket::accept(fd) {
                 Ok(client) => {
                     let result = Ok(client.into_raw_fd());
-                    self.events.push_back(Event::Accepted { listener, result, last: false });
+                    self.events.push_back(Event::Accepted {
+                        listener,
+                        result,
+                        last: false,
+                    });
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) => {
@@ -142,7 +156,11 @@ impl EpollIo {
         if state.connecting && (broken || bits & WRITABLE != 0) {
             state.connecting = false;
             let fd = state.fd;
-            let result = if broken { socket::take_error(fd) } else { Ok(()) };
+            let result = if broken {
+                socket::take_error(fd)
+            } else {
+                Ok(())
+            };
             self.events.push_back(Event::Connected { key, result });
         }
         let state = *self.state(key);
@@ -175,13 +193,19 @@ impl Io for EpollIo {
         if self.listeners.len() <= index {
             self.listeners.resize(index + 1, None);
         }
-        self.epoll.add_listener(fd, LISTENER | u64::from(listener))?;
+        self.epoll
+            .add_listener(fd, LISTENER | u64::from(listener))?;
         self.listeners[index] = Some(fd);
         Ok(())
     }
 
     fn unlisten(&mut self, listener: u32, fd: RawFd) {
-        if self.listeners.get_mut(listener as usize).and_then(Option::take).is_some() {
+        if self
+            .listeners
+            .get_mut(listener as usize)
+            .and_then(Option::take)
+            .is_some()
+        {
             let _ = self.epoll.remove(fd);
             self.events.push_back(Event::Unlistened { listener });
         }
@@ -192,7 +216,11 @@ impl Io for EpollIo {
         if self.states.len() <= index {
             self.states.resize(index + 1, [UNUSED; 2]);
         }
-        *self.state(key) = State { fd, generation: key.generation, ..UNUSED };
+        *self.state(key) = State {
+            fd,
+            generation: key.generation,
+            ..UNUSED
+        };
         // A socket that is to be connected says "hung up" until then: registered by `connect`.
         match key.side {
             telamon_session::Side::Client => self.epoll.add(fd, key.pack()),
@@ -235,8 +263,14 @@ impl Io for EpollIo {
         };
         match outcome.and_then(|done| registered.map(|()| done)) {
             Ok(false) => self.state(key).connecting = true,
-            Ok(true) => self.events.push_back(Event::Connected { key, result: Ok(()) }),
-            Err(error) => self.events.push_back(Event::Connected { key, result: Err(error) }),
+            Ok(true) => self.events.push_back(Event::Connected {
+                key,
+                result: Ok(()),
+            }),
+            Err(error) => self.events.push_back(Event::Connected {
+                key,
+                result: Err(error),
+            }),
         }
     }
 
@@ -249,18 +283,32 @@ impl Io for EpollIo {
         let cancelled = || io::Error::from_raw_os_error(libc::ECANCELED);
         if state.receiving.is_some() {
             let result = Err(cancelled());
-            self.events.push_back(Event::Received { key, result, more: false });
+            self.events.push_back(Event::Received {
+                key,
+                result,
+                more: false,
+            });
         }
         if state.sending {
-            self.events.push_back(Event::Sent { key, result: Err(cancelled()) });
+            self.events.push_back(Event::Sent {
+                key,
+                result: Err(cancelled()),
+            });
         }
         if state.connecting {
-            self.events.push_back(Event::Connected { key, result: Err(cancelled()) });
+            self.events.push_back(Event::Connected {
+                key,
+                result: Err(cancelled()),
+            });
         }
     }
 
     fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        let timeout = if self.events.is_empty() { timeout } else { Some(Duration::ZERO) };
+        let timeout = if self.events.is_empty() {
+            timeout
+        } else {
+            Some(Duration::ZERO)
+        };
         let count = self.epoll.wait(timeout)?;
         for index in 0..count {
             let (token, bits) = self.epoll.event(index);

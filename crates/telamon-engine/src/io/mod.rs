@@ -38,7 +38,11 @@ impl Key {
         Key {
             slot: token as u32,
             generation: (token >> 32) as u32 & ((1 << GENERATION_BITS) - 1),
-            side: if token >> 56 & 1 == 0 { Side::Client } else { Side::Server },
+            side: if token >> 56 & 1 == 0 {
+                Side::Client
+            } else {
+                Side::Server
+            },
         }
     }
 }
@@ -47,17 +51,36 @@ impl Key {
 #[derive(Debug)]
 pub(crate) enum Event {
     /// A new connection or an error; `last`: accepting has ended and must be asked for anew.
-    Accepted { listener: u32, result: io::Result<RawFd>, last: bool },
+    Accepted {
+        listener: u32,
+        result: io::Result<RawFd>,
+        last: bool,
+    },
     /// Accepting has ended after `unlisten`.
-    Unlistened { listener: u32 },
+    Unlistened {
+        listener: u32,
+    },
     /// Data (`Some`), the end of the stream (`None`), or an error.
     /// `more`: the socket probably has more already.
-    Received { key: Key, result: io::Result<Option<Chunk>>, more: bool },
+    Received {
+        key: Key,
+        result: io::Result<Option<Chunk>>,
+        more: bool,
+    },
     /// A receive found no buffer. Ask again with this class; None: when some have come back.
-    Starved { key: Key, class: Option<usize> },
+    Starved {
+        key: Key,
+        class: Option<usize>,
+    },
     /// So many bytes were sent; 0: there is room again, send anew.
-    Sent { key: Key, result: io::Result<usize> },
-    Connected { key: Key, result: io::Result<()> },
+    Sent {
+        key: Key,
+        result: io::Result<usize>,
+    },
+    Connected {
+        key: Key,
+        result: io::Result<()>,
+    },
     /// Another thread has left a message.
     Wake,
 }
@@ -96,7 +119,11 @@ mod tests {
     #[test]
     fn keys_survive_packing() {
         for side in [Side::Client, Side::Server] {
-            let key = Key { slot: u32::MAX, side, generation: (1 << GENERATION_BITS) - 1 };
+            let key = Key {
+                slot: u32::MAX,
+                side,
+                generation: (1 << GENERATION_BITS) - 1,
+            };
             assert_eq!(Key::unpack(key.pack()), key);
         }
     }

@@ -38,7 +38,11 @@ impl UringIo {
         if done.result == -libc::ENOBUFS {
             // No buffer of this size was left. Larger ones at their limit are stood in for by
             // smaller ones; without any the receive waits until some come back.
-            let class = if self.ring.grow(class) { Some(class) } else { class.checked_sub(1) };
+            let class = if self.ring.grow(class) {
+                Some(class)
+            } else {
+                class.checked_sub(1)
+            };
             return Event::Starved { key, class };
         }
         let chunk = match done.chunk {
@@ -52,17 +56,29 @@ impl UringIo {
             0.. => Ok(chunk),
             code => Err(io::Error::from_raw_os_error(-code)),
         };
-        Event::Received { key, result, more: done.more_data }
+        Event::Received {
+            key,
+            result,
+            more: done.more_data,
+        }
     }
 
     fn accepted(&mut self, done: &Completion) -> Event {
         let listener = done.token as u32;
         match done.result {
-            fd @ 0.. => Event::Accepted { listener, result: Ok(fd), last: !done.more },
+            fd @ 0.. => Event::Accepted {
+                listener,
+                result: Ok(fd),
+                last: !done.more,
+            },
             code if code == -libc::ECANCELED => Event::Unlistened { listener },
             code => {
                 let error = io::Error::from_raw_os_error(-code);
-                Event::Accepted { listener, result: Err(error), last: !done.more }
+                Event::Accepted {
+                    listener,
+                    result: Err(error),
+                    last: !done.more,
+                }
             }
         }
     }
@@ -86,7 +102,8 @@ impl Io for UringIo {
     }
 
     fn listen(&mut self, listener: u32, fd: RawFd) -> io::Result<()> {
-        self.ring.accept(fd, u64::from(listener) | ACCEPT << KIND_SHIFT);
+        self.ring
+            .accept(fd, u64::from(listener) | ACCEPT << KIND_SHIFT);
         Ok(())
     }
 
@@ -109,7 +126,8 @@ impl Io for UringIo {
     }
 
     fn connect(&mut self, key: Key, fd: RawFd, address: &SockAddr) {
-        self.ring.connect(fd, address, key.pack() | CONNECT << KIND_SHIFT);
+        self.ring
+            .connect(fd, address, key.pack() | CONNECT << KIND_SHIFT);
     }
 
     fn close(&mut self, _key: Key, fd: RawFd, running: bool) {
@@ -131,8 +149,14 @@ impl Io for UringIo {
             let key = Key::unpack(done.token);
             return Some(match done.token >> KIND_SHIFT & 15 {
                 RECV => self.received(done),
-                SEND => Event::Sent { key, result: outcome(done.result) },
-                CONNECT => Event::Connected { key, result: outcome(done.result).map(drop) },
+                SEND => Event::Sent {
+                    key,
+                    result: outcome(done.result),
+                },
+                CONNECT => Event::Connected {
+                    key,
+                    result: outcome(done.result).map(drop),
+                },
                 ACCEPT => self.accepted(&done),
                 WAKE => {
                     self.ring.poll(self.wake, WAKE << KIND_SHIFT);
