@@ -21,13 +21,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from ipaddress import IPv4Address, IPv4Interface, ip_interface
+from ipaddress import IPv4Address, ip_interface
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
-from telamon.base.address import IPInterface
 from telamon.kernel.netlink import Netlink
 from telamon.plan.router import RouterPlan
 
@@ -341,7 +340,3 @@ def plug(node: Node) -> None:
 
 def node_sysctl(node: Node, name: str, value: str) -> None:
     run("ip", "netns", "exec", node.namespace, "sysctl", "-qw", f"{name}={value}")
-
-
-def vip(text: str = VIP) -> IPInterface:
-    return IPv4Interface(text) if ":" not in text else ip_interface(text)

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from telamon.daemon.scripts import Helper, HelperGone, ScriptResult
-from telamon.plan.router import ScriptPlan
+from telamon.daemon.scripts import Helper, HelperGone, Notify, NotifyFailed, ScriptResult
+from telamon.plan.router import CommandPlan, ScriptPlan
 
 DEADLINE = 10.0
 
@@ -29,14 +29,18 @@ def helper() -> Iterator[Helper]:
     assert status == 0
 
 
-def collect(helper: Helper, count: int) -> list[ScriptResult]:
-    found: list[ScriptResult] = []
+def collect(helper: Helper, count: int) -> list[ScriptResult | NotifyFailed]:
+    found: list[ScriptResult | NotifyFailed] = []
     end = time.monotonic() + DEADLINE
     while len(found) < count:
         ready, _, _ = select.select([helper], [], [], max(0.0, end - time.monotonic()))
         assert ready, f"only {found} within {DEADLINE} s"
         found += helper.results()
     return found
+
+
+def verdicts(helper: Helper, count: int) -> list[ScriptResult]:
+    return [result for result in collect(helper, count) if isinstance(result, ScriptResult)]
 
 
 def eventually(condition: Callable[[], bool]) -> None:
@@ -56,7 +60,7 @@ def shell(name: str, text: str, *, interval: float = 30.0, timeout: float = 5.0)
 
 def test_the_first_run_is_at_once_and_the_status_tells(helper: Helper) -> None:
     helper.watch((script("yes", "true"), shell("no", "exit 3"), shell("shot", "kill -9 $$")))
-    results = {result.name: result for result in collect(helper, 3)}
+    results = {result.name: result for result in verdicts(helper, 3)}
     assert results["yes"] == ScriptResult("yes", True)
     assert results["no"] == ScriptResult("no", False, "exit status 3")
     assert results["shot"] == ScriptResult("shot", False, "killed by SIGKILL")
@@ -69,7 +73,7 @@ def test_it_runs_again_and_again(helper: Helper) -> None:
 
 def test_a_missing_command_fails(helper: Helper) -> None:
     helper.watch((script("gone", "/usr/bin/not-there"), script("nameless", "not-in-path")))
-    results = {result.name: result.reason for result in collect(helper, 2)}
+    results = {result.name: result.reason for result in verdicts(helper, 2)}
     assert results == {
         "gone": "/usr/bin/not-there is not there or not executable",
         "nameless": "not-in-path is not there or not executable",
@@ -83,7 +87,7 @@ def test_root_does_not_run_what_others_can_write(helper: Helper, tmp_path: Path)
     bad.write_text(f"#!/bin/sh\ntouch {proof}\n")
     bad.chmod(0o777)
     helper.watch((script("bad", str(bad)),))
-    (result,) = collect(helper, 1)
+    (result,) = verdicts(helper, 1)
     assert not result.ok
     assert result.reason.startswith(f"refused to run {bad} as root: ")
     assert not proof.exists()
@@ -157,3 +161,39 @@ def _alive(pid: int) -> bool:
         return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
     except (FileNotFoundError, ProcessLookupError):
         return False
+
+
+def test_notify_scripts_keep_their_order(helper: Helper, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    slow = CommandPlan(("sh", "-c", f'sleep 0.2; echo "$0 $1" >> {out}'))
+    quick = CommandPlan(("sh", "-c", f'echo "$0 $1" >> {out}'))
+    helper.notify(Notify("VI_1", slow, ("BACKUP", "100")))
+    helper.notify(Notify("VI_1", quick, ("MASTER", "100")))
+    helper.notify(Notify("VI_2", quick, ("FAULT", "90")))
+    eventually(lambda: out.exists() and len(out.read_text().splitlines()) == 3)
+    # Within an instance in order; another instance does not wait.
+    assert out.read_text().splitlines() == ["FAULT 90", "BACKUP 100", "MASTER 100"]
+
+
+def test_a_notify_script_that_hangs_or_fails_is_told(helper: Helper) -> None:
+    helper.notify(Notify("VI_1", CommandPlan(("sleep", "100")), limit=0.1))
+    helper.notify(Notify("VI_1", CommandPlan(("sh", "-c", "exit 7"))))
+    helper.notify(Notify("VI_1", CommandPlan(("/usr/bin/not-there",))))
+    assert collect(helper, 3) == [
+        NotifyFailed("VI_1", "sleep 100", "no answer within 0.1 s"),
+        NotifyFailed("VI_1", "sh -c exit 7", "exit status 7"),
+        NotifyFailed(
+            "VI_1", "/usr/bin/not-there", "/usr/bin/not-there is not there or not executable"
+        ),
+    ]
+
+
+def test_what_was_to_be_told_is_told_after_the_router_s_end(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    started = Helper.start()
+    started.watch((script("tick", "true", interval=0.01),))
+    started.notify(Notify("VI_1", CommandPlan(("sh", "-c", f"sleep 0.2; echo 1 >> {out}"))))
+    started.notify(Notify("VI_1", CommandPlan(("sh", "-c", f"echo STOP >> {out}"))))
+    started.close()
+    assert os.waitpid(started.pid, 0)[1] == 0
+    assert out.read_text().splitlines() == ["1", "STOP"]

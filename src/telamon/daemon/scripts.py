@@ -6,7 +6,9 @@ packets with it over a socket pair:
 
     router -> helper   Watch(scripts)      run these from now on, and no others
                        Guard(addresses)    these virtual addresses are on the node
-    helper -> router   ScriptResult         one run is over (or timed out, or cannot be)
+                       Notify(queue, ...)  run this once, after what waits in its queue
+    helper -> router   ScriptResult        one run is over (or timed out, or cannot be)
+                       NotifyFailed        a notify script did not do its work
 
 The socket is the life line in both directions. When the router is gone, however it went, the
 helper takes the guarded addresses off the interfaces, so that a router killed by force does not
@@ -15,11 +17,15 @@ leave a VIP behind on a node that no longer answers for it; then it ends the scr
 A script runs as the leader of a session of its own with its output thrown away. One that
 outlives its timeout gets SIGTERM, 2 s later SIGKILL, with its whole process group; it counts as
 failed at the timeout, and while it hangs no second one is started (keepalived does the same).
+
+Notify scripts run one after the other within their queue (one for each instance and group), so
+that "MASTER" never overtakes "BACKUP"; what waits when the router stops is still run.
 """
 
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import pickle
 import selectors
@@ -27,13 +33,14 @@ import signal
 import socket
 import subprocess
 import time
+from collections import deque
 from dataclasses import dataclass, field
 
 from telamon.kernel import executable
 from telamon.kernel.netlink import Netlink
 from telamon.kernel.process import close_descriptors, set_name
 from telamon.kernel.rtnetlink import Address
-from telamon.plan.router import ScriptPlan
+from telamon.plan.router import CommandPlan, ScriptPlan
 
 HELPER_NAME = "telamon-scripts"
 
@@ -59,6 +66,23 @@ class ScriptResult:
     name: str
     ok: bool
     reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """Run `command` with `arguments` appended, for `limit` seconds at most (None: for ever)."""
+
+    queue: str
+    command: CommandPlan
+    arguments: tuple[str, ...] = ()
+    limit: float | None = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class NotifyFailed:
+    queue: str
+    command: str
+    reason: str
 
 
 class HelperGone(Exception):
@@ -100,9 +124,13 @@ class Helper:
     def guard(self, addresses: tuple[Address, ...]) -> None:
         self._send(Guard(addresses))
 
-    def results(self) -> list[ScriptResult]:
+    def notify(self, job: Notify) -> bool:
+        """False if the helper cannot take it: it is gone, or thousands wait already."""
+        return self._send(job)
+
+    def results(self) -> list[ScriptResult | NotifyFailed]:
         """What has arrived. Raises HelperGone."""
-        found: list[ScriptResult] = []
+        found: list[ScriptResult | NotifyFailed] = []
         while True:
             try:
                 data = self._socket.recv(_MAX_PACKET)
@@ -118,11 +146,14 @@ class Helper:
         """Let go of it: it ends its scripts and leaves."""
         self._socket.close()
 
-    def _send(self, message: Watch | Guard) -> None:
-        # A dead helper is noticed on reading; a full socket means it is stuck, which the
-        # next message, holding the whole truth again, mends.
-        with contextlib.suppress(BlockingIOError, ConnectionError):
+    def _send(self, message: Watch | Guard | Notify) -> bool:
+        # A dead helper is noticed on reading. `Watch` and `Guard` hold the whole truth each, so
+        # that the next one mends what a full socket lost.
+        try:
             self._socket.send(pickle.dumps(message), socket.MSG_NOSIGNAL)
+        except (BlockingIOError, ConnectionError):
+            return False
+        return True
 
 
 @dataclass(slots=True)
@@ -136,6 +167,8 @@ class _Job:
     deadline: float = 0.0
     timed_out: bool = False
     retired: bool = False
+    queue: str | None = None
+    """Of a notify script: where it waited. None: a `vrrp_script`."""
 
 
 @dataclass(slots=True)
@@ -145,6 +178,7 @@ class _Runner:
     channel: socket.socket
     jobs: dict[str, _Job] = field(default_factory=dict)
     guarded: tuple[Address, ...] = ()
+    queues: dict[str, deque[Notify]] = field(default_factory=dict)
     selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
 
     def run(self) -> None:
@@ -154,15 +188,21 @@ class _Runner:
         self.selector.register(self.channel, selectors.EVENT_READ, None)
         while self._turn():
             pass
+        # The router is gone: first the addresses, whatever it takes to end the scripts.
         if self.guarded:
             netlink.remove(self.guarded)
-        self._end_all()
+        self.selector.unregister(self.channel)
+        self._end_scripts()
+        while self.jobs:
+            self._turn()
 
     def _turn(self) -> bool:
         """One wake-up; False when the router is gone."""
         now = time.monotonic()
         moments = [job.deadline if job.process else job.due for job in self.jobs.values()]
         timeout = max(0.0, min(moments) - now) if moments else None
+        if timeout == math.inf:
+            timeout = None
         for key, _events in self.selector.select(timeout):
             if key.data is None:
                 if not self._read():
@@ -189,6 +229,9 @@ class _Runner:
             self.guarded = message.addresses
         elif isinstance(message, Watch):
             self._watch(message.scripts)
+        elif isinstance(message, Notify):
+            self.queues.setdefault(message.queue, deque()).append(message)
+            self._notify_next(message.queue)
         return True
 
     def _watch(self, scripts: tuple[ScriptPlan, ...]) -> None:
@@ -196,6 +239,8 @@ class _Runner:
         wanted = {script.name: script for script in scripts}
         now = time.monotonic()
         for name, job in list(self.jobs.items()):
+            if job.queue is not None:
+                continue
             if wanted.get(name) == job.plan:
                 del wanted[name]
             elif job.process is None:
@@ -212,6 +257,26 @@ class _Runner:
         _signal_group(job, signal.SIGTERM)
         job.deadline = now + _KILL_AFTER
         self.jobs[f"{name} (retired, pid {job.process.pid if job.process else 0})"] = job
+
+    def _notify_next(self, queue: str) -> None:
+        """Start the queue's first script, unless its predecessor still runs."""
+        key = f"{queue} (notify)"
+        waiting = self.queues.get(queue)
+        while waiting and key not in self.jobs:
+            message = waiting.popleft()
+            plan = ScriptPlan(
+                queue,
+                message.command.command + message.arguments,
+                interval=math.inf,
+                timeout=math.inf if message.limit is None else message.limit,
+                uid=message.command.uid,
+                gid=message.command.gid,
+            )
+            now = time.monotonic()
+            job = self.jobs[key] = _Job(plan, due=now, queue=queue)
+            self._begin(job, now)
+            if job.process is None:
+                del self.jobs[key]
 
     def _begin(self, job: _Job, now: float) -> None:
         job.due = max(job.due + job.plan.interval, now)
@@ -249,29 +314,37 @@ class _Runner:
         self.selector.unregister(job.pidfd)
         os.close(job.pidfd)
         job.process = None
-        if job.retired:
-            self.jobs = {name: other for name, other in self.jobs.items() if other is not job}
-        elif not job.timed_out:
+        if not job.timed_out and not job.retired:
             self._tell(job, status == 0, _explain(status))
+        if job.retired or job.queue is not None:
+            self.jobs = {name: other for name, other in self.jobs.items() if other is not job}
+            if job.queue is not None:
+                self._notify_next(job.queue)
+            return
         # Runs that fell due meanwhile are skipped, not made up for.
         now = time.monotonic()
         while job.due < now:
             job.due += max(job.plan.interval, 0.001)
 
     def _tell(self, job: _Job, ok: bool, reason: str) -> None:
+        result: ScriptResult | NotifyFailed = ScriptResult(job.plan.name, ok, reason)
+        if job.queue is not None:
+            if ok:
+                return
+            result = NotifyFailed(job.queue, " ".join(job.plan.command), reason)
         with contextlib.suppress(OSError):
-            result = ScriptResult(job.plan.name, ok, reason)
             self.channel.send(pickle.dumps(result), socket.MSG_NOSIGNAL)
 
-    def _end_all(self) -> None:
-        running = [job for job in self.jobs.values() if job.process is not None]
-        for job in running:
-            _signal_group(job, signal.SIGTERM)
-        for job in running:
-            if job.process is not None:
-                with contextlib.suppress(subprocess.TimeoutExpired):
-                    job.process.wait(_LEAVE_AFTER)
-                _signal_group(job, signal.SIGKILL)
+    def _end_scripts(self) -> None:
+        """End what watches; what notifies, and what serves without a limit, is told apart."""
+        now = time.monotonic()
+        for name, job in list(self.jobs.items()):
+            if job.queue is None and job.process is None:
+                del self.jobs[name]
+            elif job.queue is None or job.deadline == math.inf:
+                job.retired = True
+                job.deadline = now + _LEAVE_AFTER
+                _signal_group(job, signal.SIGTERM)
 
 
 def _leave_others_signals() -> None:

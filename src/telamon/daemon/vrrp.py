@@ -38,8 +38,9 @@ from telamon.daemon.messages import (
     Stopping,
 )
 from telamon.daemon.router_addresses import RouterAddresses
+from telamon.daemon.router_notify import RouterNotify
 from telamon.daemon.router_sockets import RouterSockets
-from telamon.daemon.scripts import Helper, HelperGone, ScriptResult
+from telamon.daemon.scripts import Helper, HelperGone, Notify, NotifyFailed, ScriptResult
 from telamon.kernel import libc, realtime, sysctl
 from telamon.kernel.announce import Announcer
 from telamon.kernel.interfaces import Interfaces
@@ -161,6 +162,7 @@ class _Role:
         self._sockets = RouterSockets(
             self._interfaces, self._socket_opened, self._socket_closed, self._warn
         )
+        self._notify = RouterNotify(plan, self._run_notify, self._warn)
         self._core = Router(plan)
 
     def run(self) -> int:
@@ -186,6 +188,7 @@ class _Role:
     def close(self) -> None:
         """Let go of everything; the helper is given a moment to end its scripts."""
         self._forget_proxy()
+        self._notify.close()
         self._sockets.close()
         if self._helper is not None:
             self._helper.close()
@@ -265,6 +268,7 @@ class _Role:
                     changed = True
                 case do.GroupChanged(group, state):
                     self._info(f"({group}) sync group is {state.name} now")
+                    self._notify.group_changed(effect)
                 case do.Log(urgency, text):
                     self._log(urgency, text)
                 case do.Noticed(notice):
@@ -308,6 +312,7 @@ class _Role:
         self._info(
             f"({name}) {effect.old.name} -> {new}, priority {effect.priority}: {effect.reason}"
         )
+        self._notify.state_changed(effect)
 
     def _noticed(self, notice: Notice) -> None:
         mend = f"; {notice.mend}" if notice.mend else ""
@@ -382,7 +387,10 @@ class _Role:
             return
         try:
             for result in self._helper.results():
-                self._script_ended(result)
+                if isinstance(result, NotifyFailed):
+                    self._warn(f"({result.queue}) notify script {result.command}: {result.reason}")
+                else:
+                    self._script_ended(result)
         except HelperGone:
             self._warn("the script helper died; starting another one")
             self._unwatch(self._helper.fileno())
@@ -404,6 +412,10 @@ class _Role:
         self._watch(self._helper, self._read_helper)
         self._helper.watch(self._plan.scripts)
         self._addresses.tell_guard(anew=True)
+
+    def _run_notify(self, job: Notify) -> None:
+        if self._helper is None or not self._helper.notify(job):
+            self._warn(f"({job.queue}) cannot run {job.command.command[0]}: the helper is gone")
 
     def _tell_guard(self, addresses: tuple[Address, ...]) -> None:
         if self._helper is not None:
@@ -485,6 +497,7 @@ class _Role:
             self._say(Failed(str(error)))
             return
         self._plan = plan
+        self._notify.replan(plan)
         self._sockets.require(self._core.transports())
         self._carry_out(effects)
         self._told = {n: f for n, f in self._told.items() if n in self._core.interfaces()}
