@@ -186,10 +186,11 @@ class Instance:
             if gone:
                 self._out.append(RemoveAddresses(self.plan.name, gone))
 
-    def replan(self, wire: Wire, now: Instant) -> None:
-        """Second half of a reload: live by the new plan, in the state as it is."""
-        old, self.wire = self.wire, wire
+    def replan(self, old: Wire, trackers: tuple[Tracker, ...], now: Instant) -> None:
+        """Second half of a reload: the wire is the new one; live by it, in the state as it is."""
+        wire = self.wire
         self._announcer.replan(wire.plan.name, wire.plan.garp)
+        self.track(trackers, now)
         if old.plan == wire.plan:
             return
         if old.interval != wire.interval or self.plan.version != 3:

@@ -260,15 +260,17 @@ class Router:
         wires = {key: self._wire(p) for key, p in wanted.items()}
         for key, instance in self._instances.items():
             instance.withdraw(wires[key])
-        old, self._instances = self._instances, {}
+        known = {key: (i, i.wire) for key, i in self._instances.items()}
+        self._instances = {}
         for key, wire in wires.items():
-            known = old.get(key)
-            if known is not None:
-                self._instances[key] = known
-                known.replan(wire, now)
+            if key in known:
+                self._instances[key] = known[key][0]
+                self._instances[key].rewire(wire)
             else:
                 self._instances[key] = Instance(wire, self._out)
         self._index()
+        for instance, old_wire in known.values():
+            instance.replan(old_wire, self._ranking(instance)[0], now)
         for instance in self._instances.values():
             instance.fire(Event.START, now, "new in the configuration")
         return self._settle(now)
@@ -357,23 +359,28 @@ class Router:
 
     def _judge(self, instance: Instance, now: Instant) -> tuple[tuple[str, ...], bool]:
         """An instance's own faults, and whether something must still be waited for."""
-        group = self._group_of(instance)
-        shared = group.plan if group is not None else None
-        own = tuple(self._trackers(instance.plan))
-        common = tuple(self._trackers(shared)) if shared is not None else ()
-        # A group is ranked as one: its members' weights count only if that is asked for.
-        weighty = own if shared is None or shared.tracking_weight else ()
-        instance.track((*weighty, *common), now)
-        faults = [t.name for t in (*own, *common) if t.is_fault]
+        ranking, everything = self._ranking(instance)
+        instance.track(ranking, now)
+        faults = [t.name for t in everything if t.is_fault]
         links, unknown = self._links(instance)
         awaited = unknown or self._opens_at is not None
-        awaited = awaited or any(t.is_awaited for t in (*own, *common))
+        awaited = awaited or any(t.is_awaited for t in everything)
         if instance.plan.track_proxy:
             if self._proxy is None:
                 awaited = True
             elif not self._proxy[0]:
                 faults.insert(0, f"the proxy is down: {self._proxy[1]}")
         return (*links, *faults), awaited
+
+    def _ranking(self, instance: Instance) -> tuple[tuple[Tracker, ...], tuple[Tracker, ...]]:
+        """The trackers that count for the priority, and all trackers."""
+        group = self._group_of(instance)
+        own = tuple(self._trackers(instance.plan))
+        if group is None:
+            return own, own
+        everything = (*own, *self._trackers(group.plan))
+        # A group is ranked as one: its members' weights count only if that is asked for.
+        return (everything if group.plan.tracking_weight else everything[len(own) :]), everything
 
     def _links(self, instance: Instance) -> tuple[list[str], bool]:
         """Faults of the instance's interfaces; whether one is not known yet."""
