@@ -16,12 +16,21 @@ from telamon.base.span import Span
 from telamon.keepalived import codes
 from telamon.keepalived.lower_garp import merge_garp
 from telamon.keepalived.lower_tracking import Scripts, lower_scripts, lower_tracked, lower_watches
-from telamon.keepalived.model import Configuration, GlobalDefs, Hmac, Instance, Notified, SyncGroup
+from telamon.keepalived.model import (
+    Command,
+    Configuration,
+    GlobalDefs,
+    Hmac,
+    Instance,
+    Notified,
+    SyncGroup,
+)
 from telamon.keepalived.users import ScriptFile
 from telamon.plan.router import (
     Authentication,
     AuthKind,
     CommandPlan,
+    FifoPlan,
     InitialState,
     InstancePlan,
     InterfaceDelay,
@@ -83,6 +92,10 @@ def lower_router(
             for group in configuration.track_groups
         ),
         mail=_mail(globals_),
+        fifos=_fifos(globals_, scripts, report),
+        fifo_states_on_reload=globals_.fifo_states_on_reload,
+        startup=scripts.command(globals_.startup_script, globals_.at("startup_script"), report),
+        shutdown=scripts.command(globals_.shutdown_script, globals_.at("shutdown_script"), report),
         startup_delay=globals_.startup_delay or 0.0,
         allow_missing_interfaces=globals_.dynamic_interfaces,
         script_security=globals_.script_security,
@@ -480,6 +493,31 @@ def _find_duplicates(
                 nodes[plan.name].at("vrid"),
                 help=f"give each its own number; the other one is at {first.source_line}",
             )
+
+
+def _fifos(globals_: GlobalDefs, scripts: Scripts, report: Report) -> tuple[FifoPlan, ...]:
+    """The FIFOs for VRRP's changes of state, each with the program that reads it."""
+    found: dict[str, FifoPlan] = {}
+    for field in ("notify_fifo", "vrrp_notify_fifo"):
+        node: Command | None = getattr(globals_, field)
+        if node is None or not node.arguments:
+            continue
+        own = scripts.command(node, globals_.at(field), report)
+        reader = f"{field}_script"
+        path = node.arguments[0]
+        if path in found:
+            report.warning(
+                codes.ADJUSTED, f"'{path}' is a FIFO for two purposes", globals_.at(field),
+                help="give each FIFO a name of its own; this one is left out",
+            )  # fmt: skip
+            continue
+        found[path] = FifoPlan(
+            path,
+            own.uid if own and node.user else None,
+            own.gid if own and node.user else None,
+            scripts.command(getattr(globals_, reader), globals_.at(reader), report),
+        )
+    return tuple(found.values())
 
 
 def _mail(globals_: GlobalDefs) -> MailPlan | None:

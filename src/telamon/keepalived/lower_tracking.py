@@ -43,13 +43,31 @@ class Scripts:
     plans: tuple[ScriptPlan, ...]
     disabled: frozenset[str]
     identity: Identity | None
+    examine: Callable[[str], ScriptFile]
+    security: bool
 
     def command(self, command: Command | None, span: Span, report: Report) -> CommandPlan | None:
-        """A notify script; an unknown user is an error."""
+        """A notify script; an unknown user is an error, an unsafe script is not run."""
         if command is None or not command.arguments:
             return None
         identity = _identity(command.user, command.group, self.identity, span, report)
         uid, gid = (identity.uid, identity.gid) if identity else (None, None)
+        file = self.examine(command.arguments[0])
+        if file.problem:
+            report.warning(
+                codes.NOTIFY_FILE, f"the script cannot be run now: {file.problem}", span,
+                help="make it before it is needed; Keepalived says nothing until then",
+            )  # fmt: skip
+        elif file.writable_by and not uid:
+            done = "it is not run" if self.security else "it is run all the same"
+            report.warning(
+                codes.TRAP_ROOT_SCRIPT,
+                f"the script runs as root, and '{file.writable_by}' can be changed by others "
+                "than root", span,
+                help=f"{done}: chown root and chmod go-w it, or write a user after the script",
+            )  # fmt: skip
+            if self.security:
+                return None
         return CommandPlan(command.arguments, uid, gid)
 
 
@@ -73,7 +91,7 @@ def lower_scripts(
             disabled.add(node.name)
             continue
         plans.append(_script(node, identity))
-    return Scripts(tuple(plans), frozenset(disabled), default)
+    return Scripts(tuple(plans), frozenset(disabled), default, examine, globals_.script_security)
 
 
 def _script(node: Script, identity: Identity | None) -> ScriptPlan:

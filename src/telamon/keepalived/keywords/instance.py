@@ -19,7 +19,7 @@ from telamon.keepalived.keywords.readers import (
     text,
 )
 from telamon.keepalived.keywords.row import Block, Keyword, Mark
-from telamon.keepalived.keywords.shared import NOTIFY_MEANING, notified_rows
+from telamon.keepalived.keywords.shared import notified_rows
 from telamon.keepalived.model import Authentication, Instance, Peer, Placed
 from telamon.keepalived.syntax import Statement
 from telamon.plan.router import InitialState
@@ -237,8 +237,8 @@ def _network_rows() -> list[Keyword]:
                 meaning="name an interface that is in the VRF"),
         Keyword("dont_track_primary", _I, "", carried, "the interface's loss is not a fault",
                 flag("track_primary", False)),
-        Keyword("track_src_ip", _I, "", Mark.NOT_YET, "the source address's loss is a fault",
-                flag("track_src_ip"), meaning="adverts stop when the address is lost"),
+        Keyword("track_src_ip", _I, "", carried, "the source address's loss is a fault",
+                flag("track_src_ip")),
         Keyword("native_ipv6", _I, "", Mark.NOTED, "an IPv6 instance",
                 meaning="the VIPs tell the family"),
         Keyword("lvs_sync_daemon_interface", _I, "NAME", Mark.NOTED,
@@ -260,12 +260,10 @@ def _network_rows() -> list[Keyword]:
         Keyword("timer_expired_backup", _I, "[PRIORITY]", Mark.NOT_YET,
                 "a late master becomes backup", flag("timer_expired_backup"), since="2.2.8",
                 meaning="a router that wakes late listens before it speaks"),
-        Keyword("lower_prio_no_advert", _I, "[BOOL]", Mark.NOT_YET,
-                "do not answer a lower-priority advert", boolean("lower_prio_no_advert"),
-                meaning="a lower-priority advert is answered, as RFC 9568 asks"),
-        Keyword("higher_prio_send_advert", _I, "[BOOL]", Mark.NOT_YET,
-                "send one advert before giving way", boolean("higher_prio_send_advert"),
-                meaning="Telamon gives way in silence; the winner announces on its own"),
+        Keyword("lower_prio_no_advert", _I, "[BOOL]", carried,
+                "do not answer a lower-priority advert", boolean("lower_prio_no_advert")),
+        Keyword("higher_prio_send_advert", _I, "[BOOL]", carried,
+                "send one advert before giving way", boolean("higher_prio_send_advert")),
     ]  # fmt: skip
 
 
@@ -302,6 +300,6 @@ ROWS: tuple[Keyword, ...] = (
         "notify_master_rx_lower_pri", _I, "SCRIPT [USER [GROUP]]", Mark.NOT_YET,
         "run when a master hears a lower-priority advert",
         command("notify_master_rx_lower_pri"),
-        meaning=NOTIFY_MEANING, least=1,
+        meaning="the script is not run; the log tells it", least=1,
     ),
 )  # fmt: skip

@@ -12,8 +12,6 @@ from telamon.keepalived.syntax import Statement
 if TYPE_CHECKING:
     from telamon.keepalived.reading import Reading
 
-NOTIFY_MEANING = "the script is not run; state changes are in the log and in `telamon status`"
-
 
 def _deleted(reading: Reading, statement: Statement, node: Notified) -> None:
     set_field(node, "notify_deleted_set", True, statement)
@@ -26,8 +24,7 @@ def notified_rows(blocks: tuple[Block, ...]) -> list[Keyword]:
     script = "SCRIPT [USER [GROUP]]"
     entries = "{ NAME [weight N [reverse|noreverse]] ... }"
     rows = [
-        Keyword(name, blocks, script, later, f"run when {when}", command(name), least=1,
-                meaning=NOTIFY_MEANING)
+        Keyword(name, blocks, script, carried, f"run when {when}", command(name), least=1)
         for name, when in (
             ("notify", "the state changes; it gets kind, name, state and priority"),
             ("notify_master", "it becomes master"),
@@ -38,11 +35,11 @@ def notified_rows(blocks: tuple[Block, ...]) -> list[Keyword]:
     ]  # fmt: skip
     return [
         *rows,
-        Keyword("notify_deleted", blocks, "[SCRIPT [USER [GROUP]]]", later,
-                "run when a reload removes it", _deleted, meaning=NOTIFY_MEANING),
+        Keyword("notify_deleted", blocks, "[SCRIPT [USER [GROUP]]]", carried,
+                "run when a reload removes it", _deleted),
         Keyword("notify_priority_changes", blocks, "BOOL", later,
                 "tell the FIFOs of changes of priority", boolean("notify_priority_changes"),
-                meaning="FIFOs are not written yet"),
+                meaning="FIFOs are told of states only"),
         Keyword("smtp_alert", blocks, "[BOOL]", later, "send mail when the state changes",
                 boolean("smtp_alert"), meaning="no mail is sent; state changes are in the log"),
         Keyword("track_script", blocks, entries, carried, "follow these scripts",

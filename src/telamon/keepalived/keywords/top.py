@@ -99,10 +99,8 @@ ROWS: tuple[Keyword, ...] = (
             named_block(Script, Block.SCRIPT, "scripts"), opens=Block.SCRIPT, least=1),
     Keyword("vrrp_instance", _T, "NAME { ... }", _carried, "a virtual router",
             named_block(Instance, Block.INSTANCE, "instances"), opens=Block.INSTANCE, least=1),
-    Keyword("vrrp_sync_group", _T, "NAME { ... }", _yet, "instances that are master together",
-            named_block(SyncGroup, Block.GROUP, "groups"), opens=Block.GROUP, least=1,
-            meaning="each instance is elected on its own: give all of a node's instances the "
-            "same priority"),
+    Keyword("vrrp_sync_group", _T, "NAME { ... }", _carried, "instances that are master together",
+            named_block(SyncGroup, Block.GROUP, "groups"), opens=Block.GROUP, least=1),
     Keyword("track_file", _T, "NAME { ... }", _yet, "a file that instances can track",
             named_block(TrackFile, Block.FILE, "track_files"), opens=Block.FILE,
             old=("vrrp_track_file",), least=1, meaning="the file is not read"),
