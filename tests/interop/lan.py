@@ -152,12 +152,17 @@ class Node:
         files = [f"-{flag}{folder / name}" for flag, name in names.items()]
         return self.start(["keepalived", "-n", "-l", "-D", "-P", *files], folder / "log")
 
-    def telamon(self, plan: RouterPlan, supervisor: socket.socket | None = None) -> Program:
+    def telamon(
+        self,
+        plan: RouterPlan,
+        supervisor: socket.socket | None = None,
+        prefix: tuple[str, ...] = (),
+    ) -> Program:
         """Our router role with `plan`, alone or at the other end of `supervisor`."""
         folder = self.lan.folder / f"telamon{next(_numbers)}"
         folder.mkdir()
         (folder / "plan").write_bytes(pickle.dumps(plan))
-        command = [sys.executable, str(_ROUTER), str(folder / "plan")]
+        command = [*prefix, sys.executable, str(_ROUTER), str(folder / "plan")]
         if supervisor is None:
             return self.start(command, folder / "log")
         fd = supervisor.fileno()

@@ -17,7 +17,18 @@ from pathlib import Path
 import pytest
 
 from telamon.plan.router import ScriptPlan, VirtualAddress
-from tests.interop.lan import VIP, Lan, Node, Wire, eventually, inside, lan, node_sysctl, plug
+from tests.interop.lan import (
+    DEADLINE,
+    VIP,
+    Lan,
+    Node,
+    Wire,
+    eventually,
+    inside,
+    lan,
+    node_sysctl,
+    plug,
+)
 from tests.interop.setups import Setup
 
 pytestmark = pytest.mark.netns
@@ -204,6 +215,37 @@ def test_killed_by_force_the_address_does_not_stay(two: Lan) -> None:
     program.process.wait()
     eventually(lambda: not ours.holds(), "the address to go", within=1.0)
     two.master(other)
+
+
+def test_a_new_helper_takes_the_place_of_one_that_died(two: Lan) -> None:
+    ours, _ = two.nodes
+    script = ScriptPlan("check", ("true",), interval=0.05, timeout=1.0)
+    program = ours.telamon(Setup(200, script=script).plan())
+    two.master(ours)
+    (helper,) = _children(program.process.pid)
+    os.kill(helper, signal.SIGKILL)
+    eventually(lambda: _children(program.process.pid) not in ([], [helper]), "a new helper")
+    assert two.holders() == [ours]
+    # It guards as well as the old one did.
+    select.select([], [], [], 0.1)
+    os.kill(program.process.pid, signal.SIGKILL)
+    program.process.wait()
+    eventually(lambda: not ours.holds(), "the address to go", within=1.0)
+
+
+def _children(pid: int) -> list[int]:
+    text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    return [int(word) for word in text.split()]
+
+
+def test_without_the_right_to_it_says_so_and_leaves(two: Lan, tmp_path: Path) -> None:
+    ours, _ = two.nodes
+    tmp_path.chmod(0o755)
+    program = ours.telamon(Setup(200).plan(), prefix=("setpriv", "--bounding-set", "-all",
+                           "--inh-caps", "-all"))  # fmt: skip
+    assert program.process.wait(DEADLINE) == 1
+    assert "cannot start" in program.text()
+    assert "Traceback" not in program.text()
 
 
 def test_a_graceful_stop_says_priority_0_and_leaves_nothing(two: Lan) -> None:

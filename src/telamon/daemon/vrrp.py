@@ -19,6 +19,7 @@ import os
 import select
 import signal
 import socket
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -100,6 +101,9 @@ def run(
         return 1
     try:
         return role.run()
+    except Exception:
+        role.give_up(traceback.format_exc())
+        return 1
     finally:
         role.close()
 
@@ -145,6 +149,7 @@ class _Role:
         self._script_problems: dict[str, str] = {}
         self._unsendable: dict[str, int] = {}
         self._told: dict[str, Interface] = {}
+        self._ttls = _unicast_ttls(plan)
         self._running = True
         self._due = False
         self._handlers: dict[int, Callable[[], None]] = {}
@@ -184,6 +189,15 @@ class _Role:
         while self._running:
             self._turn()
         return 0
+
+    def give_up(self, why: str) -> None:
+        """A mistake of ours: say so, and leave the addresses to another node if that still works.
+
+        What fails here too is done by the helper, as after a kill.
+        """
+        self._log(do.Urgency.ERROR, f"the router failed and leaves: {why}")
+        with contextlib.suppress(Exception):
+            self._carry_out(self._core.stop(libc.now()))
 
     def close(self) -> None:
         """Let go of everything; the helper is given a moment to end its scripts."""
@@ -281,7 +295,8 @@ class _Role:
         if sock is None:
             return
         try:
-            sock.send(effect.payload, effect.source, effect.destination)
+            ttl = 255 if effect.destination.is_multicast else self._ttls.get(effect.instance, 255)
+            sock.send(effect.payload, effect.source, effect.destination, ttl)
         except OSError as error:
             number = error.errno or 0
             if self._unsendable.get(effect.instance) != number:
@@ -478,8 +493,10 @@ class _Role:
         self._carry_out(self._core.handle_proxy(True, reason, libc.now()))
 
     def _proxy_gone(self, reason: str) -> None:
+        if self._proxy is not None:
+            # The supervisor tells of a death as well, after the pidfd has.
+            self._warn(reason)
         self._forget_proxy()
-        self._warn(reason)
         self._carry_out(self._core.handle_proxy(False, reason, libc.now()))
 
     def _forget_proxy(self) -> None:
@@ -497,6 +514,7 @@ class _Role:
             self._say(Failed(str(error)))
             return
         self._plan = plan
+        self._ttls = _unicast_ttls(plan)
         self._notify.replan(plan)
         self._sockets.require(self._core.transports())
         self._carry_out(effects)
@@ -570,6 +588,11 @@ class _Role:
             self._write_log(urgency, text)
         else:
             _write(self._steady, urgency, text)
+
+
+def _unicast_ttls(plan: RouterPlan) -> dict[str, int]:
+    """The instances that unicast with a TTL of their own (`unicast_ttl`)."""
+    return {i.name: i.unicast_ttl for i in plan.instances if i.unicast_ttl != 255}
 
 
 def _catch_signals() -> tuple[socket.socket, socket.socket]:

@@ -83,7 +83,9 @@ class VrrpSocket:
             self._socket.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, request)
         self._groups.add(group)
 
-    def send(self, payload: bytes, source: IPAddress, destination: IPAddress) -> None:
+    def send(
+        self, payload: bytes, source: IPAddress, destination: IPAddress, ttl: int = _TTL
+    ) -> None:
         """Send one advert. OSError if the kernel does not take it (link down, no route, ...)."""
         target, flags = self._target(destination)
         if isinstance(source, IPv4Address):
@@ -91,14 +93,18 @@ class VrrpSocket:
             self._identification = self._identification % 0xFFFF + 1
             header = _IPV4.pack(
                 0x45, _TRAFFIC_CLASS, _IPV4.size + len(payload), self._identification, 0,
-                _TTL, PROTOCOL, 0, source.packed, destination.packed,
+                ttl, PROTOCOL, 0, source.packed, destination.packed,
             )  # fmt: skip
             self._socket.sendto(header + payload, flags, (target, 0))
         else:
             info = _PKTINFO6.pack(source.packed, self._index)
+            ancillary = [(socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, info)]
+            if ttl != _TTL:
+                hops = struct.pack("=i", ttl)
+                ancillary.append((socket.IPPROTO_IPV6, socket.IPV6_HOPLIMIT, hops))
             self._socket.sendmsg(
                 [payload],
-                [(socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, info)],
+                ancillary,
                 flags,
                 (target, 0, 0, self._index),
             )
@@ -119,7 +125,8 @@ class VrrpSocket:
         for _ in range(_MAX_PER_WAKE):
             try:
                 datagram = read()
-            except BlockingIOError:
+            except OSError:
+                # Nothing waits, or an error that waited (link down) has been taken note of.
                 break
             if datagram is not None:
                 found.append(datagram)
