@@ -69,8 +69,9 @@ def demo(vrrp: str, original: bool) -> None:
 
         version = VrrpVersion(int(vrrp))
         view: View = Screen(sys.stdout) if sys.stdout.isatty() else Lines(sys.stdout)
-        with Cluster(version, original=original) as cluster:
-            click.echo(f"{cluster.kind.title}, VRRP version {vrrp}")
+        cluster = Cluster(version, original=original)
+        click.echo(f"{cluster.kind.title}, VRRP version {vrrp}")
+        with cluster:
             try:
                 outcomes = Demo(cluster, view).run()
             except LabError:

@@ -17,7 +17,7 @@ from types import FrameType
 from telamon.lab import state, topology
 from telamon.lab.balancers import log_tail
 from telamon.lab.cluster import Cluster
-from telamon.lab.net import LabError, enter_command, helper
+from telamon.lab.net import LabError, helper
 from telamon.lab.seed import VrrpVersion
 from telamon.lab.state import Claim, LabState
 
@@ -69,20 +69,7 @@ def down() -> None:
 def _relay(cluster: Cluster, listener: socket.socket) -> subprocess.Popen[bytes]:
     """Forward a port of the host to the stats page behind the VIP."""
     where = (str(listener.fileno()), topology.VIP, str(topology.STATS_PORT))
-    command = enter_command(
-        cluster.client.pid,
-        helper("telamon.lab.relay", *where),
-        user=cluster.network.in_user_namespace,
-        plumbing=True,
-    )
-    return subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        pass_fds=[listener.fileno()],
-        start_new_session=True,
-    )
+    return cluster.client.popen(helper("telamon.lab.relay", *where), pass_fds=[listener.fileno()])
 
 
 def _describe(cluster: Cluster, stats_port: int) -> LabState:

@@ -1,4 +1,4 @@
-"""Forwards a port of the host into the lab. Runs with the client's network.
+"""Forwards a port of the host into the lab. Runs inside the client's node.
 
     relay FD HOST PORT
 
