@@ -259,7 +259,7 @@ class Lan:
             if self._random.random() < weather.loss:
                 continue
             received = Received(
-                advert.interface, advert.payload, advert.source, advert.destination, 255
+                advert.interface, advert.payload, advert.source, advert.destination, advert.ttl
             )
             arrival = self.clock.now + self._random.uniform(*weather.delay)
             self.clock.call_at(arrival, partial(node.deliver, received))

@@ -25,13 +25,14 @@ class Urgency(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class SendAdvert:
-    """Send `payload` as IP protocol 112 with TTL 255 out of `interface`."""
+    """Send `payload` as IP protocol 112 with this TTL or hop limit out of `interface`."""
 
     instance: str
     interface: str
     payload: bytes
     source: IPAddress
     destination: IPAddress
+    ttl: int = 255
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,6 @@ class NoticeKind(StrEnum):
     UNKNOWN_PEER = "unknown-peer"
     TTL = "ttl"
     OWN_ADDRESS = "own-address"
-    TWO_OWNERS = "two-owners"
     TWO_MASTERS = "two-masters"
 
 

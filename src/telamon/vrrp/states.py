@@ -218,3 +218,12 @@ def markdown_table() -> str:
                 f"| {state.value} | {event.value} | {transition.state.value} | {actions} |"
             )
     return "\n".join(lines) + "\n"
+
+
+def documentation() -> str:
+    """The picture and the table as they stand in docs/vrrp.md."""
+    return f"```mermaid\n{mermaid()}```\n\n{markdown_table()}"
+
+
+if __name__ == "__main__":
+    print(documentation(), end="")

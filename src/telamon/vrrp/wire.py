@@ -20,6 +20,7 @@ from telamon.vrrp.packet import (
 )
 
 _MAX_ADDRESSES = 255
+_TTL = 255
 
 
 def family(plan: InstancePlan) -> Literal[4, 6]:
@@ -87,8 +88,9 @@ class Wire:
             return []
         advert = self._advert(priority)
         source, plan = self.source, self.plan
+        ttl = plan.unicast_ttl if self.is_unicast else _TTL
         return [
-            SendAdvert(plan.name, plan.interface, advert.emit(source, to), source, to)
+            SendAdvert(plan.name, plan.interface, advert.emit(source, to), source, to, ttl)
             for to in plan.unicast_peers or (self.group,)
         ]
 
