@@ -142,6 +142,11 @@ class _Instance:
                 codes.INCOMPLETE, f"vrrp_instance '{node.name}' has no unicast peer",
                 node.at("unicast_fault_no_peer"), help="write 'unicast_peer { ADDRESS }'",
             )  # fmt: skip
+        elif not peers and self._speaks_of_unicast():
+            self._adjusted(
+                "unicast_src_ip", "unicast is spoken of, but there is no unicast_peer",
+                "adverts go by multicast, as under Keepalived: write 'unicast_peer { ADDRESS }'",
+            )  # fmt: skip
         tracked = lower_tracked(node, self.configuration, self.scripts, self.report)
         merged = self.globals
         interfaces = self._other_interfaces(tracked.interfaces, interface)
@@ -388,20 +393,25 @@ class _Instance:
             chosen = None
         return chosen or (self.globals.mcast_group4 if family == 4 else self.globals.mcast_group6)
 
+    def _speaks_of_unicast(self) -> bool:
+        node = self.node
+        return node.unicast_src_ip is not None or "unicast_peers" in node.places
+
     def _other_interfaces(
         self, entries: tuple[TrackInterface, ...], own: str
     ) -> tuple[TrackInterface, ...]:
         """Keepalived ignores the instance's own interface here, as its loss is a FAULT anyway."""
-        if not self.node.track_primary or all(item.interface != own for item in entries):
+        if all(item.interface != own for item in entries):
             return entries
-        weighted = any(item.weight for item in entries if item.interface == own)
+        followed = self.node.track_primary
         self.report.note(
             codes.OWN_INTERFACE,
-            f"'{own}' is the instance's own interface: its loss is a FAULT anyway",
+            f"'{own}' is the instance's own interface: its loss is "
+            f"{'a FAULT anyway' if followed else 'ignored, as dont_track_primary says'}",
             self.node.at("track_interfaces"),
-            notes=["its weight counts only with 'dont_track_primary'"] if weighted else [],
+            notes=["Keepalived leaves this entry out too, whatever its weight"],
         )
-        return tuple(item for item in entries if item.interface != own or not item.weight)
+        return tuple(item for item in entries if item.interface != own)
 
     def _vmac(self) -> VmacPlan | None:
         node = self.node
@@ -461,6 +471,11 @@ def _lower_group(
             help="it is left out, as Keepalived does",
         )  # fmt: skip
         return None
+    if len(members) == 1:
+        report.warning(
+            codes.ADJUSTED, f"vrrp_sync_group '{node.name}' has one member only", node.span,
+            help="it changes nothing: name the instances that are to move together",
+        )  # fmt: skip
     tracked = lower_tracked(node, configuration, scripts, report)
     return SyncGroupPlan(
         node.name,

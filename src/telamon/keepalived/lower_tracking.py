@@ -54,8 +54,8 @@ class Scripts:
         uid, gid = (identity.uid, identity.gid) if identity else (None, None)
         file = self.examine(command.arguments[0])
         if file.problem:
-            report.warning(
-                codes.NOTIFY_FILE, f"the script cannot be run now: {file.problem}", span,
+            report.note(
+                codes.SCRIPT_FILE, f"the script cannot be run now: {file.problem}", span,
                 help="make it before it is needed; Keepalived says nothing until then",
             )  # fmt: skip
         elif file.writable_by and not uid:

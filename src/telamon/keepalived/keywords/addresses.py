@@ -12,6 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from telamon.base.address import IPInterface
+from telamon.keepalived import codes
 from telamon.keepalived.keywords.readers import parse_address, parse_int
 from telamon.keepalived.keywords.row import Reader
 from telamon.keepalived.model import Placed
@@ -71,7 +72,7 @@ def parse_interface(text: str) -> IPInterface | None:
 
 def parse_entry(reading: Reading, entry: Statement) -> VirtualAddress:
     first = entry.words[0]
-    address = parse_interface(first.text)
+    address = parse_interface(first.text) or _without_bad_prefix(reading, first)
     if address is None:
         reading.bad(
             first.span, f"'{first.text}' is not an address",
@@ -98,6 +99,23 @@ def parse_entry(reading: Reading, entry: Statement) -> VirtualAddress:
             break
         result = option(reading, rest.pop(0), result)
     return result
+
+
+def _without_bad_prefix(reading: Reading, word: Word) -> IPInterface | None:
+    """`10.0.0.2/255.255.255.0`: Keepalived takes no netmask here and uses all bits."""
+    host, slash, prefix = word.text.partition("/")
+    address = parse_interface(host)
+    if address is None or not slash:
+        return None
+    try:
+        meant = f"write '{ipaddress.ip_interface(word.text)}'"
+    except ValueError:
+        meant = f"write a number from 0 to {address.network.prefixlen}"
+    reading.report.warning(
+        codes.PREFIX, f"'{prefix}' is not a prefix length", word.span,
+        help=f"/{address.network.prefixlen} is used, as Keepalived does: {meant}",
+    )  # fmt: skip
+    return address
 
 
 def _device(_reading: Reading, word: Word, into: VirtualAddress) -> VirtualAddress:
