@@ -230,8 +230,9 @@ class _Role:
         if self._due:
             self._due = False
             self._handle_timeouts(libc.now())
-        self._steady.flush()
-        self._send_unsent()
+        if self._behind:
+            self._steady.flush()
+            self._send_unsent()
 
     def _timer_fired(self) -> None:
         # Only noted: what else has arrived goes first.
@@ -244,15 +245,19 @@ class _Role:
         if self._helper_at is not None and self._helper_at <= now:
             self._restart_helper()
 
+    @property
+    def _behind(self) -> bool:
+        """Does something wait that a slow reader has not let us say?"""
+        return self._steady.behind or bool(self._unsent)
+
     def _arm(self) -> None:
-        behind = self._steady.behind or bool(self._unsent)
-        moments = (
-            self._core.next_timeout(),
-            self._addresses.deadline,
-            self._helper_at,
-            libc.now() + _LOG_AGAIN if behind else None,
-        )
-        self._timer.arm(min((m for m in moments if m is not None), default=None))
+        deadline = self._core.next_timeout()
+        # Rarely anything but the core waits for a time; a hundred wake-ups a second count.
+        if self._addresses.deadline or self._helper_at or self._behind:
+            again = libc.now() + _LOG_AGAIN if self._behind else None
+            others = (deadline, self._addresses.deadline, self._helper_at, again)
+            deadline = min(moment for moment in others if moment is not None)
+        self._timer.arm(deadline)
 
     def _watch(self, source: _Readable, handler: Callable[[], None]) -> None:
         fd = source.fileno()
