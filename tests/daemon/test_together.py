@@ -92,7 +92,7 @@ def test_the_address_follows_the_proxy(node: Node) -> None:
     eventually(lambda: node.has_vip, "the VIP comes")
     old = node.proxy
     monitor = subprocess.Popen(
-        ["ip", "-n", node.name, "monitor", "address"], stdout=subprocess.PIPE, text=True
+        ["ip", "-4", "-n", node.name, "monitor", "address"], stdout=subprocess.PIPE, text=True
     )
     try:
         assert monitor.stdout is not None
@@ -171,7 +171,7 @@ def test_reload_keeps_the_address(node: Node) -> None:
     eventually(lambda: node.has_vip, "the VIP comes")
     old = node.proxy
     monitor = subprocess.Popen(
-        ["ip", "-n", node.name, "monitor", "address"], stdout=subprocess.PIPE, text=True
+        ["ip", "-4", "-n", node.name, "monitor", "address"], stdout=subprocess.PIPE, text=True
     )
     assert node.ctl("ctl", "reload").returncode == 0
     assert node.proxy != old
