@@ -343,6 +343,11 @@ impl Ring {
         }
     }
 
+    /// How many completions wait to be read.
+    pub fn ready(&mut self) -> usize {
+        self.reaped.len() + self.ring.completion().len()
+    }
+
     fn reset_arenas(&mut self) {
         // Entries that were queued but not submitted (EBUSY) still point into the arenas.
         if self.ring.submission().is_empty() {

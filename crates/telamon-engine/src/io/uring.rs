@@ -1,11 +1,12 @@
 //! The io_uring engine.
 
-use std::io;
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
 use std::os::fd::RawFd;
 use std::time::Duration;
 
 use telamon_sys::ring::{Completion, Ring, CLASS_SHIFT};
-use telamon_sys::{Chunk, Pool, SockAddr};
+use telamon_sys::{socket, Chunk, Pool, SockAddr};
 
 use super::{Event, Io, Key};
 
@@ -19,9 +20,18 @@ const WAKE: u64 = 5;
 /// Cancels and closes: nobody waits for them.
 const SILENT: u64 = 6;
 
+/// Up to so many completions in a turn, sends are made by system call: a send through the ring
+/// completes while it is submitted, so the wait would return for it at once, and the turn would
+/// cost a second `io_uring_enter`. With more of them the ring's batch is cheaper.
+const FEW: usize = 3;
+
 pub(crate) struct UringIo {
     ring: Ring,
     wake: RawFd,
+    /// This turn has few completions.
+    few: bool,
+    /// Sends that were made by system call.
+    sent: VecDeque<(Key, usize)>,
 }
 
 impl UringIo {
@@ -29,7 +39,12 @@ impl UringIo {
     pub(crate) fn new(wake: RawFd) -> io::Result<Self> {
         let mut ring = Ring::new()?;
         ring.poll(wake, WAKE << KIND_SHIFT);
-        Ok(UringIo { ring, wake })
+        Ok(UringIo {
+            ring,
+            wake,
+            few: true,
+            sent: VecDeque::new(),
+        })
     }
 
     fn received(&mut self, done: Completion) -> Event {
@@ -122,7 +137,18 @@ impl Io for UringIo {
     }
 
     fn send<'a>(&mut self, key: Key, fd: RawFd, chunks: impl Iterator<Item = &'a Chunk>) {
-        self.ring.send(fd, chunks, key.pack() | SEND << KIND_SHIFT);
+        let mut chunks = chunks.peekable();
+        if self.few {
+            // One piece, as small messages are; whatever does not fit goes through the ring.
+            if let Some(first) = chunks.peek() {
+                let piece = [IoSlice::new(self.ring.pool().data(first))];
+                if let Ok(count) = socket::send(fd, &piece) {
+                    return self.sent.push_back((key, count));
+                }
+            }
+        }
+        self.ring
+            .send(fd, chunks, key.pack() | SEND << KIND_SHIFT);
     }
 
     fn connect(&mut self, key: Key, fd: RawFd, address: &SockAddr) {
@@ -140,10 +166,24 @@ impl Io for UringIo {
     }
 
     fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
-        self.ring.submit_and_wait(timeout)
+        // A timer's work may have left some.
+        let timeout = if self.sent.is_empty() {
+            timeout
+        } else {
+            Some(Duration::ZERO)
+        };
+        self.ring.submit_and_wait(timeout)?;
+        self.few = self.ring.ready() <= FEW;
+        Ok(())
     }
 
     fn next(&mut self) -> Option<Event> {
+        if let Some((key, count)) = self.sent.pop_front() {
+            return Some(Event::Sent {
+                key,
+                result: Ok(count),
+            });
+        }
         loop {
             let done = self.ring.next()?;
             let key = Key::unpack(done.token);
