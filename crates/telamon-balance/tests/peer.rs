@@ -47,6 +47,19 @@ fn roundrobin_of_many_weights() {
     }
 }
 
+/// The length of a round is 848 turns; shares are exact only on the average of rounds.
+#[test]
+fn roundrobin_past_the_end_of_a_round() {
+    let steps = [Short(900)];
+    same_choices(
+        "roundrobin",
+        Algorithm::RoundRobin,
+        &[14, 21, 18],
+        "",
+        &steps,
+    );
+}
+
 #[test]
 fn roundrobin_while_weights_and_states_change() {
     let steps = [

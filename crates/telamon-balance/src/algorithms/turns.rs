@@ -2,7 +2,8 @@
 //!
 //! Time is a position that grows by one with each turn. A round is as many positions as the
 //! weights sum up to, and a server of weight w is due every `sum / w` positions; what the
-//! division leaves is carried along, so that over a round each server has exactly its share.
+//! division leaves is carried along from turn to turn and round to round, so that in the long
+//! run each server has exactly its share, and in one round at most one turn more or less.
 //! The server whose position is reached goes next. A hole (nobody is due yet) is filled from the
 //! servers that have not had a turn in this round, the heaviest first.
 //!
