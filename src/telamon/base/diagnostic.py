@@ -110,7 +110,9 @@ class Report:
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
     """The known name that a mistyped `word` most likely meant, or None."""
-    matches = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=0.7)
+    # Two letters that changed places weigh more in a short word.
+    cutoff = 0.7 if len(word) > 4 else 0.6
+    matches = difflib.get_close_matches(word.lower(), list(known), n=1, cutoff=cutoff)
     return matches[0] if matches else None
 
 

@@ -148,7 +148,7 @@ def _split_port(text: str, default_port: int | None) -> tuple[str, PortRange]:
     if not port:
         if default_port is None:
             raise AddressError(
-                f"'{text}' has no port", code="H051", help="write address:port, as in *:8443"
+                "the port is missing", code="H051", help="write address:port, as in *:8443"
             )
         return host, PortRange(default_port, default_port)
     return host, _ports(port)

@@ -20,8 +20,13 @@ from telamon.plan.proxy import LogFormat, Mode
 
 
 def check(model: Model, report: Report) -> None:
-    """Applies all rules."""
-    for rule in RULES:
+    """Applies all rules.
+
+    What seems to be absent may stand in a line that was refused, so absences are told only of
+    files without an error.
+    """
+    refused = report.failed
+    for rule in RULES if refused else (*RULES, *ABSENCES):
         rule(model, report)
 
 
@@ -323,9 +328,8 @@ RULES: tuple[Callable[[Model, Report], None], ...] = (
     _http_to_servers,
     _transparent,
     _wrong_mode,
-    _listening,
-    _timeouts,
     _useless_words,
-    _logs_nowhere,
     _check_targets,
 )
+
+ABSENCES: tuple[Callable[[Model, Report], None], ...] = (_listening, _timeouts, _logs_nowhere)

@@ -50,7 +50,7 @@ def lower(model: Model, digest: str) -> ProxyPlan:
 
 
 def _numbers(wanted: list[int | None]) -> list[int]:
-    """Ids as HAProxy gives them: the wanted ones, the others the lowest free number in order."""
+    """Ids as HAProxy gives them: the wanted ones; else the own position, or the next free one."""
     taken = {id for id in wanted if id is not None}
     numbers, candidate = [], 1
     for id in wanted:
@@ -60,6 +60,7 @@ def _numbers(wanted: list[int | None]) -> list[int]:
             taken.add(candidate)
             id = candidate
         numbers.append(id)
+        candidate += 1
     return numbers
 
 

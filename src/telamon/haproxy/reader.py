@@ -158,7 +158,7 @@ class Reader:
             self._unknown(keyword, place)
             return
         if not row.places & place:
-            self._misplaced(keyword, row.places)
+            self._misplaced(keyword, index.places(row.name))
             return
         if prefix is not None and not row.negatable:
             self._report.error(

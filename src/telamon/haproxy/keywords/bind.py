@@ -124,6 +124,7 @@ def read_bind(args: Arguments, *, stats: bool = False) -> BindDraft:
             raise _unknown(args, option, "stats socket" if stats else "bind")
         if row.name in _STATS_ONLY and not stats:
             raise args.not_yet(option, f"{option} on a bind line")
+        args.keyword = option
         row.carry(args, bind)
         _warn_useless(args, option, bind)
     return bind

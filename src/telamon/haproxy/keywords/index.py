@@ -44,6 +44,14 @@ def find(name: str, place: Place) -> Keyword | None:
     return rows[0] if rows else None
 
 
+def places(name: str) -> Place:
+    """Where `name` is legal, in any of its meanings."""
+    found = Place(0)
+    for row in _BY_NAME.get(name, ()):
+        found |= row.places
+    return found
+
+
 def names(place: Place) -> list[str]:
     """All names that HAProxy knows in such a section, for the nearest one to a mistyped word."""
     ours = [row.name for row in KEYWORDS if row.places & place]

@@ -113,6 +113,7 @@ def _options(args: Arguments, options: ServerOptions, line: str) -> Word | None:
             raise args.refuse("H036", f"'{option}' is not possible here", option.span)
         if row.name == "id":
             id_word = args.peek()
+        args.keyword = option
         row.carry(args, options)
         if row.name in _CHECK_ONLY:
             options.check_words = (*options.check_words, option)
