@@ -319,3 +319,17 @@ def test_ipv6_adverts_come_from_the_link_local_address() -> None:
     assert str(advert.source) == "fe80::2"
     assert str(advert.destination) == "ff02::12"
     assert [str(a) for a in decoded(advert).addresses] == ["fe80::100", "2001:db8::100"]
+
+
+@pytest.mark.parametrize(("version", "priority"), [(2, 100), (3, 1)])
+def test_the_only_unicast_peer_leaves_and_nobody_is_waited_for(version: int, priority: int) -> None:
+    """ADR 5: no skew where there is one candidate."""
+    lan = Lan()
+    for number, own in ((1, 200), (2, priority)):
+        peers = (ip_address(f"10.77.0.{3 - number}"),)
+        add(lan, number, plan(version=version, priority=own, unicast_peers=peers)).boot()
+    lan.run(10)
+    assert lan.masters("VI") == ["n1"]
+    lan.nodes["n1"].stop()
+    lan.run(0.001)
+    assert lan.holders(VIP) == ["n2"]

@@ -129,6 +129,8 @@ class Instance:
             self.master, self.master_left = source, False
         elif event is Event.LEAVING:
             self.master_left = source == self.master
+            if self.state is State.BACKUP and len(self.plan.unicast_peers) == 1:
+                event = Event.LAST_LEAVES
         self.fire(event, now, _heard_reason(event, theirs, source, self.rank))
         return event
 
@@ -274,6 +276,9 @@ class Instance:
             Timer.DOWN, now + skew(self.plan.version, self.priority, self._master_interval)
         )
 
+    def _arm_now(self, now: Instant) -> None:
+        self.timers.arm(Timer.DOWN, now)
+
     def _disarm(self, now: Instant) -> None:
         self.timers.clear()
 
@@ -289,6 +294,7 @@ class Instance:
         Action.ARM_ADVERT: _arm_advert,
         Action.ARM_DOWN: _arm_down,
         Action.ARM_SKEW: _arm_skew,
+        Action.ARM_NOW: _arm_now,
         Action.DISARM: _disarm,
     }
 

@@ -61,6 +61,8 @@ class Event(StrEnum):
     """The same as inferior, with `lower_prio_no_advert`."""
     LEAVING = "priority 0"
     """From a master that leaves."""
+    LAST_LEAVES = "priority 0 from the only peer"
+    """The same where nobody else could be waiting: unicast with one peer (ADR 5)."""
     OVERSLEPT = "overslept"
     """The node did not run for so long that others may have taken over."""
     FAULT = "fault"
@@ -83,6 +85,7 @@ class Action(StrEnum):
     ARM_ADVERT = "arm advert timer"
     ARM_DOWN = "arm down timer"
     ARM_SKEW = "arm down timer with skew"
+    ARM_NOW = "let down timer run out"
     DISARM = "disarm all"
 
 
@@ -120,6 +123,7 @@ TRANSITIONS: dict[State, dict[Event, Transition]] = {
         # The timer runs on: so a better node takes over after one down interval.
         Event.INFERIOR: Transition(State.BACKUP),
         Event.LEAVING: Transition(State.BACKUP, (_A.ARM_SKEW,)),
+        Event.LAST_LEAVES: Transition(State.BACKUP, (_A.ARM_NOW,)),
         Event.OVERSLEPT: Transition(State.BACKUP, (_A.ARM_DOWN,)),
         Event.FAULT: Transition(State.FAULT, (_A.DISARM,)),
         Event.STOP: _LEAVE_QUIETLY,
