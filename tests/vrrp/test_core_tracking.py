@@ -8,6 +8,8 @@ from ipaddress import ip_address
 import pytest
 
 from telamon.plan.router import (
+    Authentication,
+    AuthKind,
     GarpPlan,
     RouterPlan,
     ScriptPlan,
@@ -416,3 +418,10 @@ def test_spaced_announcements_wait_in_a_queue() -> None:
     lan.run(5)
     times = [t - start for t, e in node.effects if isinstance(e, SendGratuitous)]
     assert times[3:] == pytest.approx([10.0])
+
+
+def test_signed_adverts_are_not_replaced_by_unsigned_ones() -> None:
+    lan = lan_of(150, authentication=Authentication(AuthKind.HMAC))
+    lan.run(10)
+    assert lan.sent == []
+    assert "auth_hmac" in lan.nodes["n1"].router.status(lan.clock.now)[0].faults[0]

@@ -22,6 +22,7 @@ from dataclasses import dataclass
 
 from telamon.base.address import IPAddress
 from telamon.plan.router import (
+    AuthKind,
     InstancePlan,
     RouterPlan,
     SyncGroupPlan,
@@ -365,6 +366,9 @@ class Router:
         links, unknown = self._links(instance)
         awaited = unknown or self._opens_at is not None
         awaited = awaited or any(t.is_awaited for t in everything)
+        if instance.plan.authentication.kind is AuthKind.HMAC:
+            # Better no address than adverts without the signature that was asked for.
+            faults.append("auth_hmac is known to Keepalived, not yet to Telamon")
         if instance.plan.track_proxy:
             if self._proxy is None:
                 awaited = True
