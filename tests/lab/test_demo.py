@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import random
+import shutil
 import signal
 import socket
 import subprocess
@@ -16,7 +18,11 @@ from pathlib import Path
 
 import pytest
 
+from telamon.lab.cluster import Cluster
+from telamon.lab.demo import EVENTS, Demo
+from telamon.lab.live import Lines
 from telamon.lab.net import why_not
+from telamon.lab.seed import VrrpVersion
 from tests.lab.support import descendants_gone, lab_processes
 
 pytestmark = [
@@ -89,6 +95,19 @@ def test_every_event_of_the_demo_ends_as_it_must(lab: Lab, version: str) -> None
     descendants_gone(lab.mark)
     assert footprint() == before
     assert not lab.folder.exists()
+
+
+@pytest.mark.peer
+@pytest.mark.skipif(
+    shutil.which("haproxy") is None or shutil.which("keepalived") is None,
+    reason="haproxy and keepalived are not installed",
+)
+def test_the_demo_sees_that_the_originals_keep_the_vip_on_a_dead_proxy() -> None:
+    with Cluster(VrrpVersion.V3, original=True) as cluster:
+        outcome = Demo(cluster, Lines(io.StringIO())).run(EVENTS[:1])[0]
+    assert outcome.problem == f"the VIP stayed on {outcome.before}"
+    assert outcome.outage > 10
+    assert outcome.lost > 100
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])

@@ -11,7 +11,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from telamon.lab import samples, topology
@@ -21,6 +21,7 @@ from telamon.lab.live import NodeState, State, View
 from telamon.lab.net import LabError
 from telamon.lab.probe import Probe
 from telamon.lab.report import Outcome
+from telamon.lab.samples import Sample
 from telamon.lab.watch import Watch
 
 Seconds = float
@@ -110,8 +111,11 @@ EVENTS: tuple[Event, ...] = (
 
 
 @dataclass(slots=True)
-class _Window:
-    """One event's time and what was found in it."""
+class Window:
+    """One event's time, who held the VIP before and after, and what went wrong while it was told.
+
+    It ends when what was broken is back and all is well again.
+    """
 
     event: Event
     began: Seconds
@@ -119,6 +123,30 @@ class _Window:
     after: str = ""
     ended: Seconds = 0.0
     problem: str = ""
+
+
+def judge(window: Window, record: Sequence[Sample], watch: Watch) -> Outcome:
+    """How an event went, by what the client and the watch recorded."""
+    event = window.event
+    outage = samples.largest_gap(record, window.began, window.ended)
+    counted = samples.count(record, window.began, window.ended)
+    two = watch.longest_with_two(window.began, window.ended)
+    problem = window.problem
+    if not problem and two > _TWO_HOLDERS_LIMIT:
+        problem = f"two nodes had the VIP for {two * 1000:.0f} ms"
+    if not problem and outage > event.limit:
+        problem = f"the outage is above {event.limit * 1000:.0f} ms"
+    if not problem and (not window.after or (window.after != window.before) != event.moves):
+        problem = f"the VIP was at {window.after or 'nobody'} in the end"
+    return Outcome(
+        event.title,
+        window.before,
+        window.after,
+        outage,
+        counted.lost,
+        counted.served,
+        problem,
+    )
 
 
 class Demo:
@@ -146,13 +174,14 @@ class Demo:
             windows = [self._perform(event) for event in events]
             # Requests that are on their way get the time to end.
             self._pause(1.0)
-            return [self._judge(window) for window in windows]
+            record = probe.samples()
+            return [judge(window, record, self._watch) for window in windows]
 
     # One event
 
-    def _perform(self, event: Event) -> _Window:
+    def _perform(self, event: Event) -> Window:
         before = self._watch.sole
-        window = _Window(event, time.monotonic(), before)
+        window = Window(event, time.monotonic(), before)
         target = self._target(event, before)
         self._tell(f"▶ {event.title} ({target.name})")
         self._meanwhile(lambda: event.strike(target))
@@ -175,7 +204,7 @@ class Demo:
             return self._cluster.member(holder or topology.MACHINES[0].name)
         return next(member for member in self._cluster.members if member.name != holder)
 
-    def _settled(self, window: _Window, target: Member) -> bool:
+    def _settled(self, window: Window, target: Member) -> bool:
         holder = self._watch.sole
         if not holder or (holder != window.before) != window.event.moves:
             return False
@@ -184,7 +213,7 @@ class Demo:
         left = len(topology.MACHINES) - window.event.loses_api
         return len(servers_up(self._cluster.member(holder).node)) == left
 
-    def _unsettled(self, window: _Window) -> str:
+    def _unsettled(self, window: Window) -> str:
         holder = self._watch.sole
         if not holder:
             names = ", ".join(sorted(self._watch.holders)) or "nobody"
@@ -196,29 +225,6 @@ class Demo:
         if not self._flowing():
             return f"requests were not answered again within {_SETTLE_LIMIT:.0f} s"
         return f"{holder} did not notice which API servers are there"
-
-    def _judge(self, window: _Window) -> Outcome:
-        assert self._probe is not None
-        record = self._probe.samples()
-        outage = samples.largest_gap(record, window.began, window.ended)
-        counted = samples.count(record, window.began, window.ended)
-        two = self._watch.longest_with_two(window.began, window.ended)
-        problem = window.problem
-        if not problem and two > _TWO_HOLDERS_LIMIT:
-            problem = f"two nodes had the VIP for {two * 1000:.0f} ms"
-        if not problem and outage > window.event.limit:
-            problem = f"the outage is above {window.event.limit * 1000:.0f} ms"
-        if not problem and (window.after != window.before) != window.event.moves:
-            problem = f"the VIP was at {window.after or 'nobody'} in the end"
-        return Outcome(
-            window.event.title,
-            window.before,
-            window.after,
-            outage,
-            counted.lost,
-            counted.served,
-            problem,
-        )
 
     # Conditions
 

@@ -125,6 +125,7 @@ class Node:
         self._anchor = anchor
         self._user = user
         self._ports: dict[str, tuple[Node, str]] = {}
+        self._started: list[subprocess.Popen[bytes]] = []
 
     @property
     def pid(self) -> int:
@@ -156,7 +157,7 @@ class Node:
         Signals sent to the returned process reach the command (`kill()` kills it), its return
         code is the command's. A command that is not there gives 127.
         """
-        return subprocess.Popen(
+        process = subprocess.Popen(
             self.command(argv),
             env=env,
             stdin=stdin,
@@ -165,6 +166,9 @@ class Node:
             pass_fds=pass_fds,
             start_new_session=True,
         )
+        self._started = [each for each in self._started if each.poll() is None]
+        self._started.append(process)
+        return process
 
     def run(
         self,
@@ -275,6 +279,9 @@ class Node:
     def close(self) -> None:
         """The same, and wait until they have."""
         self._anchor.close()
+        for process in self._started:
+            process.wait(_START_LIMIT)
+        self._started.clear()
 
 
 class Switch(Node):

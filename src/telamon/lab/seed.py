@@ -1,12 +1,14 @@
-"""The guide's files, as they are kept in `examples/kube-apiserver` of the checkout or the wheel."""
+"""The guide's files. There is one copy, in `examples/kube-apiserver` of the repository; links here
+lead to it, and in a wheel they are the files themselves."""
 
 from __future__ import annotations
 
 from enum import IntEnum
 from pathlib import Path
 
-import telamon
 from telamon.lab.net import LabError
+
+_FOLDER = Path(__file__).parent / "examples"
 
 
 class VrrpVersion(IntEnum):
@@ -16,21 +18,22 @@ class VrrpVersion(IntEnum):
     V3 = 3
 
 
-def _folder() -> Path:
-    package = Path(telamon.__file__).resolve().parent
-    places = (package.parents[1] / "examples/kube-apiserver", package / "examples/kube-apiserver")
-    for place in places:
-        if (place / "haproxy.cfg").is_file():
-            return place
-    raise LabError(f"the lab's configuration files are missing: no {places[0]}")
+def _read(name: str) -> str:
+    path = _FOLDER / name
+    try:
+        return path.read_text()
+    except OSError as error:
+        raise LabError(f"cannot read {path}: {error.strerror}") from error
 
 
 def haproxy_cfg() -> str:
-    return (_folder() / "haproxy.cfg").read_text()
+    """The guide's haproxy.cfg, unchanged. Raises LabError."""
+    return _read("haproxy.cfg")
 
 
 def keepalived_conf(version: VrrpVersion) -> str:
-    return (_folder() / f"keepalived-v{version.value}.conf").read_text()
+    """One of the guide's keepalived.conf files, unchanged. Raises LabError."""
+    return _read(f"keepalived-v{version.value}.conf")
 
 
 def mended_haproxy_cfg() -> str:
