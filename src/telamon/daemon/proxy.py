@@ -240,9 +240,14 @@ class ProxyRole:
 
     async def _drain(self) -> None:
         await self._stats.close(clients=False)
-        while self.engine.active() > 0:
+        # A thread may be about to take a connection that the kernel accepted just before the
+        # listeners closed: only two quiet looks in a row mean that nobody is left.
+        quiet = 0
+        while quiet < 2:
+            quiet = 0 if self.engine.active() > 0 else quiet + 1
             if self._leave_at is not None and time.monotonic() >= self._leave_at:
-                LOG.warning("%d stream(s) cut off after their grace", self.engine.active())
+                if quiet == 0:
+                    LOG.warning("%d stream(s) cut off after their grace", self.engine.active())
                 break
             await asyncio.sleep(_POLL)
         self._leave()
