@@ -75,14 +75,14 @@ EVENTS: tuple[Event, ...] = (
         lambda member: member.balancer.stop_proxy(),
         lambda member: member.balancer.start_proxy(),
         moves=True,
-        limit=2.0,
+        limit=3.0,
     ),
     Event(
         "proxy of the master killed (-9)",
         _kill_proxy,
         _mend_killed_proxy,
         moves=True,
-        limit=2.0,
+        limit=3.0,
     ),
     Event(
         "master node crashed",
@@ -97,14 +97,14 @@ EVENTS: tuple[Event, ...] = (
         lambda member: member.balancer.stop(),
         lambda member: member.balancer.start(),
         moves=True,
-        limit=2.0,
+        limit=3.0,
     ),
     Event(
         "one API server stopped",
         Member.stop_api,
         Member.start_api,
         moves=False,
-        limit=1.0,
+        limit=2.0,
         loses_api=True,
     ),
 )
