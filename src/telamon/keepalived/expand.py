@@ -77,7 +77,6 @@ class Expander:
     environment: Mapping[str, str] = field(default_factory=lambda: dict(os.environ))
     documents: list[Document] = field(default_factory=list)
     definitions: dict[str, _Definition] = field(default_factory=dict)
-    unused_conditions: set[str] = field(default_factory=set)
     _open: list[tuple[str, str]] = field(default_factory=list)
     _checks: frozenset[str] = frozenset()
     _lines: int = 0
@@ -307,7 +306,6 @@ class Expander:
         while text.text.startswith("@"):
             match = re.match(r"@(\^?)(\S*)\s*", text.text)
             assert match is not None
-            self.unused_conditions.add(match[2])
             if (match[2] == self.identity) == bool(match[1]):
                 return None
             text = text.slice(match.end(), len(text.text))

@@ -130,8 +130,6 @@ class GlobalDefs(Garp):
     startup_script: Command | None = None
     shutdown_script: Command | None = None
     dynamic_interfaces: bool = False
-    rt_priority: int | None = None
-    data_use_instance: bool = False
 
 
 @dataclass(slots=True)

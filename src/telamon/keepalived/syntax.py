@@ -8,7 +8,7 @@ with the place in a file that wrote it, and the block that follows them.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from telamon.base.span import Source, Span
 from telamon.keepalived.lexer import Kind, Piece, scan
@@ -75,7 +75,6 @@ class Statement:
     words: tuple[Word, ...]
     block: list[Statement] | None = None
     brace: Span | None = None
-    children_depth: int = field(default=0, repr=False)
 
     @property
     def name(self) -> str:
