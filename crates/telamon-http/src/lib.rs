@@ -11,9 +11,11 @@ mod body;
 mod error;
 mod head;
 mod host;
+mod size;
 mod token;
 
 pub use answer::{Answer, Persistence};
 pub use body::Body;
 pub use error::{BadRequest, Reason};
 pub use head::{Field, HeadParser, Request, Version};
+pub use size::logged_size;
