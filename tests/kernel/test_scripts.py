@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from telamon.daemon.scripts import Helper, HelperGone, Notify, NotifyFailed, ScriptResult
+from telamon.daemon.script_messages import Notify, NotifyFailed, ScriptResult
+from telamon.daemon.scripts import Helper, HelperGone
 from telamon.plan.router import CommandPlan, ScriptPlan
 
 DEADLINE = 10.0

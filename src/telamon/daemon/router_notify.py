@@ -11,7 +11,7 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
-from telamon.daemon.scripts import Notify
+from telamon.daemon.script_messages import Notify
 from telamon.plan.router import CommandPlan, FifoPlan, NotifyPlan, RouterPlan
 from telamon.vrrp.effects import GroupChanged, StateChanged
 from telamon.vrrp.states import State

@@ -18,7 +18,6 @@ import contextlib
 import os
 import select
 import signal
-import socket
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -27,13 +26,11 @@ from typing import Protocol
 from telamon.daemon.messages import (
     Channel,
     Failed,
-    InstanceStatus,
     Message,
     NewPlan,
     ProxyDown,
     ProxyUp,
     Ready,
-    RouterStatus,
     Status,
     Stop,
     Stopping,
@@ -41,12 +38,15 @@ from telamon.daemon.messages import (
 from telamon.daemon.router_addresses import RouterAddresses
 from telamon.daemon.router_notify import RouterNotify
 from telamon.daemon.router_sockets import RouterSockets
-from telamon.daemon.scripts import Helper, HelperGone, Notify, NotifyFailed, ScriptResult
+from telamon.daemon.router_supervisor import SupervisorLink, router_status
+from telamon.daemon.script_messages import Notify, NotifyFailed, ScriptResult
+from telamon.daemon.scripts import Helper, HelperGone
 from telamon.kernel import libc, realtime, sysctl
 from telamon.kernel.announce import Announcer
 from telamon.kernel.interfaces import Interfaces
 from telamon.kernel.netlink import Monitor, Netlink
 from telamon.kernel.process import die_with_parent, set_name
+from telamon.kernel.reaping import reap, signal_socket
 from telamon.kernel.rtnetlink import Address, AddressAdded, AddressRemoved, Link
 from telamon.kernel.steady_log import SteadyLog
 from telamon.kernel.vrrp_socket import VrrpSocket
@@ -138,13 +138,12 @@ class _Role:
         reload: Callable[[], RouterPlan | None] | None,
     ) -> None:
         self._plan = plan
-        self._channel = channel
+        self._supervisor = SupervisorLink(channel)
         self._helper: Helper | None = helper
         self._helper_at: float | None = None
         self._write_log = log
         self._steady = SteadyLog(2)
         self._reload = reload
-        self._unsent: dict[type[Message], Message] = {}
         self._proxy: _Proxy | None = None
         self._script_problems: dict[str, str] = {}
         self._unsendable: dict[str, int] = {}
@@ -155,7 +154,7 @@ class _Role:
         self._handlers: dict[int, Callable[[], None]] = {}
         self._epoll = select.epoll()
         self._timer = libc.Timer()
-        self._signals, self._signal_writer = _catch_signals()
+        self._signals, self._signal_writer = signal_socket()
         self._monitor = Monitor()
         self._netlink = Netlink()
         self._announcer = Announcer()
@@ -178,13 +177,12 @@ class _Role:
         if self._helper is not None:
             self._watch(self._helper, self._read_helper)
             self._helper.watch(self._plan.scripts)
-        if self._channel is not None:
-            self._channel.setblocking(False)
-            self._watch(self._channel, self._read_channel)
+        if self._supervisor.channel is not None:
+            self._watch(self._supervisor.channel, self._read_channel)
         self._sockets.require(self._core.transports())
         self._carry_out(self._core.start(libc.now()))
         self._tell_interfaces()
-        self._say(Ready())
+        self._supervisor.say(Ready())
         self._say_status()
         while self._running:
             self._turn()
@@ -206,7 +204,7 @@ class _Role:
         self._sockets.close()
         if self._helper is not None:
             self._helper.close()
-            _reap(self._helper.pid, _HELPER_LEAVES_WITHIN)
+            reap(self._helper.pid, _HELPER_LEAVES_WITHIN)
         for closable in (
             self._announcer, self._netlink, self._monitor, self._timer, self._epoll,
             self._signals,
@@ -232,7 +230,7 @@ class _Role:
             self._handle_timeouts(libc.now())
         if self._behind:
             self._steady.flush()
-            self._send_unsent()
+            self._supervisor.flush()
 
     def _timer_fired(self) -> None:
         # Only noted: what else has arrived goes first.
@@ -248,7 +246,7 @@ class _Role:
     @property
     def _behind(self) -> bool:
         """Does something wait that a slow reader has not let us say?"""
-        return self._steady.behind or bool(self._unsent)
+        return self._steady.behind or self._supervisor.behind
 
     def _arm(self) -> None:
         deadline = self._core.next_timeout()
@@ -415,7 +413,7 @@ class _Role:
             self._warn("the script helper died; starting another one")
             self._unwatch(self._helper.fileno())
             self._helper.close()
-            _reap(self._helper.pid, 0.0)
+            reap(self._helper.pid, 0.0)
             self._helper = None
             self._helper_at = libc.now() + _HELPER_RESTART
 
@@ -445,9 +443,13 @@ class _Role:
         for number in self._signals.recv(64):
             if number in (signal.SIGTERM, signal.SIGINT):
                 name = signal.Signals(number).name
-                self._say(Stopping(f"{name} was sent to the router"))
+                self._supervisor.say(Stopping(f"{name} was sent to the router"))
                 self._stop(f"received {name}")
-            elif number == signal.SIGHUP and self._channel is None and self._reload is not None:
+            elif (
+                number == signal.SIGHUP
+                and self._supervisor.channel is None
+                and self._reload is not None
+            ):
                 plan = self._reload()
                 if plan is not None:
                     self._take(plan)
@@ -455,18 +457,12 @@ class _Role:
     # The proxy and the supervisor
 
     def _read_channel(self) -> None:
-        while self._channel is not None and self._running:
-            try:
-                received = self._channel.receive()
-            except BlockingIOError:
-                return
-            except ConnectionError:
-                received = None
-            if received is None:
-                self._stop("the supervisor is gone")
-                return
-            message, descriptors = received
+        for message, descriptors in self._supervisor.received():
             self._handle_message(message, descriptors)
+            if not self._running:
+                return
+        if self._supervisor.gone:
+            self._stop("the supervisor is gone")
 
     def _handle_message(self, message: Message, descriptors: tuple[int, ...]) -> None:
         match message:
@@ -516,7 +512,7 @@ class _Role:
             effects = self._core.reload(plan, libc.now())
         except ValueError as error:
             self._warn(f"the new plan is refused, the old one stays: {error}")
-            self._say(Failed(str(error)))
+            self._supervisor.say(Failed(str(error)))
             return
         self._plan = plan
         self._ttls = _unicast_ttls(plan)
@@ -528,7 +524,7 @@ class _Role:
         if self._helper is not None:
             self._helper.watch(plan.scripts)
         self._info("reloaded")
-        self._say(Ready())
+        self._supervisor.say(Ready())
         self._say_status()
 
     def _stop(self, reason: str) -> None:
@@ -541,44 +537,8 @@ class _Role:
 
     def _say_status(self) -> None:
         views = self._core.status(libc.now())
-        self._say(
-            RouterStatus(
-                tuple(
-                    InstanceStatus(
-                        view.name,
-                        view.state.name,
-                        view.interface,
-                        view.vrid,
-                        view.priority,
-                        tuple(str(virtual.address.ip) for virtual in view.addresses),
-                        "; ".join((view.reason, *self._addresses.refusals(view.name))),
-                    )
-                    for view in views
-                )
-            )
-        )
-        self._say(Status(", ".join(f"{view.name} {view.state.name}" for view in views)))
-
-    def _say(self, message: Message) -> None:
-        """Tell the supervisor, now or as soon as it listens; of each kind only the newest."""
-        if self._channel is None:
-            return
-        self._unsent.pop(type(message), None)
-        self._unsent[type(message)] = message
-        self._send_unsent()
-
-    def _send_unsent(self) -> None:
-        while self._unsent and self._channel is not None:
-            kind = next(iter(self._unsent))
-            try:
-                self._channel.send(self._unsent[kind])
-            except BlockingIOError:
-                return
-            except OSError:
-                # It is gone; reading the channel will say so.
-                self._unsent.clear()
-                return
-            del self._unsent[kind]
+        self._supervisor.say(router_status(views, self._addresses.refusals))
+        self._supervisor.say(Status(", ".join(f"{view.name} {view.state.name}" for view in views)))
 
     # The log
 
@@ -598,25 +558,3 @@ class _Role:
 def _unicast_ttls(plan: RouterPlan) -> dict[str, int]:
     """The instances that unicast with a TTL of their own (`unicast_ttl`)."""
     return {i.name: i.unicast_ttl for i in plan.instances if i.unicast_ttl != 255}
-
-
-def _catch_signals() -> tuple[socket.socket, socket.socket]:
-    """Signals as bytes on a socket: they are handled in their turn, as everything else."""
-    reader, writer = socket.socketpair()
-    for end in (reader, writer):
-        end.setblocking(False)
-    signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
-        signal.signal(number, lambda _number, _frame: None)
-    return reader, writer
-
-
-def _reap(pid: int, within: float) -> None:
-    """Wait for the child `pid` for `within` seconds at most; a stuck one is left to init."""
-    with contextlib.suppress(ChildProcessError, ProcessLookupError):
-        pidfd = os.pidfd_open(pid)
-        try:
-            if select.select([pidfd], [], [], within)[0]:
-                os.waitpid(pid, 0)
-        finally:
-            os.close(pidfd)

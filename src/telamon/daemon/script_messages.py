@@ -1,0 +1,46 @@
+"""What the router and its script helper say to each other (see `telamon.daemon.scripts`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from telamon.kernel.rtnetlink import Address
+from telamon.plan.router import CommandPlan, ScriptPlan
+
+MAX_PACKET = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    scripts: tuple[ScriptPlan, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    addresses: tuple[Address, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptResult:
+    """`reason` says why it failed ("exit status 1", "no answer within 1 s", ...); empty if ok."""
+
+    name: str
+    ok: bool
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Notify:
+    """Run `command` with `arguments` appended, for `limit` seconds at most (None: for ever)."""
+
+    queue: str
+    command: CommandPlan
+    arguments: tuple[str, ...] = ()
+    limit: float | None = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class NotifyFailed:
+    queue: str
+    command: str
+    reason: str
