@@ -71,7 +71,7 @@ class EngineControl:
 
     @property
     def max_connections(self) -> int:
-        return self._limits.connections
+        return self._engine.process_maxconn
 
     @property
     def memory_bytes(self) -> int:
@@ -157,9 +157,10 @@ class EngineControl:
         self._engine.set_frontend_maxconn(proxy_id, maxconn)
 
     def set_process_maxconn(self, maxconn: int) -> None:
-        raise CommandError(
-            "The process's maxconn is fixed at start: change 'maxconn' in 'global' and reload."
-        )
+        most = self._limits.connections
+        if not 1 <= maxconn <= most:
+            raise CommandError(f"Value out of range: maxconn can be 1 to {most} in this process.")
+        self._engine.set_process_maxconn(maxconn)
 
     def shutdown_sessions(self, proxy_id: int, server_id: int) -> int:
         self._record(proxy_id, server_id)

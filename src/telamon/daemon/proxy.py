@@ -55,6 +55,9 @@ LOG = logging.getLogger("telamon.proxy")
 _POLL = 0.05
 """How often a soft stop looks whether the last stream has ended, in seconds."""
 
+_WATCH = 0.2
+"""How often the data threads are looked after, in seconds."""
+
 _LOG_LEVELS = {
     Level.EMERG: logging.CRITICAL,
     Level.ALERT: logging.WARNING,
@@ -125,6 +128,7 @@ class ProxyRole:
             self.control,
         )
         self._gone: asyncio.Event
+        self._code = 0
         self._soft: asyncio.Task[None] | None = None
         self._leave_at: float | None = None
         time.tzset()
@@ -152,9 +156,19 @@ class ProxyRole:
         gc.collect()
         gc.freeze()
         self._say(Ready())
+        watch = asyncio.create_task(self._watch_threads())
         await self._gone.wait()
+        watch.cancel()
         await self._close(loop)
-        return 0
+        return self._code
+
+    async def _watch_threads(self) -> None:
+        """A data thread that died took its streams along: start anew rather than limp."""
+        while self.engine.dead_threads() == 0:
+            await asyncio.sleep(_WATCH)
+        self._code = 1
+        self._say(Failed(f"{self.engine.dead_threads()} data thread(s) died"))
+        self._leave()
 
     async def _close(self, loop: asyncio.AbstractEventLoop) -> None:
         self._checker.stop()
