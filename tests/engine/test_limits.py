@@ -15,6 +15,7 @@ from tests.engine.rig import (
     TestServer,
     closed_port,
     echo,
+    inet,
     listening,
     named,
     plan,
@@ -127,12 +128,8 @@ def test_a_connect_that_hangs_is_cut(io: IoEngine) -> None:
         sock.setblocking(False)
         sock.connect_ex(full.getsockname())
     timeouts = Timeouts(client=20_000, server=20_000, connect=200)
-    address = server(closed_port()).address.__class__(
-        server(closed_port()).address.host,
-        full.getsockname()[1],  # type: ignore[union-attr,call-arg]
-    )
     with (
-        running(plan((server(address),), timeouts=timeouts, backend={"retries": 1}), io) as rig,
+        running(plan((server(inet(full)),), timeouts=timeouts, backend={"retries": 1}), io) as rig,
         rig.connect() as client,
     ):
         start = time.monotonic()
@@ -222,17 +219,18 @@ def test_the_process_limit_holds(io: IoEngine) -> None:
     with (
         TestServer(named(b"1")) as backend,
         running(plan((server(backend.address),), process=ProcessPlan(maxconn=1)), io) as rig,
+        rig.connect() as first,
+        rig.connect(timeout=0.3) as second,
     ):
-        with rig.connect() as first, rig.connect(timeout=0.3) as second:
-            assert receive(first, 1) == b"1"
-            try:
-                second.recv(1)
-                raise AssertionError("a second connection was served")
-            except TimeoutError:
-                pass
-            rig.engine.set_process_maxconn(2)
-            second.settimeout(5)
-            assert receive(second, 1) == b"1"
+        assert receive(first, 1) == b"1"
+        try:
+            second.recv(1)
+            raise AssertionError("a second connection was served")
+        except TimeoutError:
+            pass
+        rig.engine.set_process_maxconn(2)
+        second.settimeout(5)
+        assert receive(second, 1) == b"1"
 
 
 def test_backups_serve_when_all_others_are_down(io: IoEngine) -> None:

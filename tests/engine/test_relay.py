@@ -122,7 +122,12 @@ def test_large_transfers_both_ways_at_once(io: IoEngine) -> None:
     data = random.Random(seed).randbytes(size)
     with TestServer(echo) as backend, running(plan((server(backend.address),)), io) as rig:
         with rig.connect() as client:
-            sender = threading.Thread(target=lambda: (client.sendall(data), client.shutdown(1)))
+
+            def send() -> None:
+                client.sendall(data)
+                client.shutdown(socket.SHUT_WR)
+
+            sender = threading.Thread(target=send)
             sender.start()
             assert receive_all(client) == data
             sender.join()
@@ -142,18 +147,22 @@ def test_a_reader_that_stops_holds_the_sender_not_the_proxy(io: IoEngine) -> Non
             sent += len(block)
         client.shutdown(socket.SHUT_WR)
 
-    with TestServer(serve) as backend, running(plan((server(backend.address),)), io) as rig:
-        with rig.connect() as slow, rig.connect() as other:
-            last = -1
-            while last != rig.frontend("bout"):
-                last = rig.frontend("bout")
-                threading.Event().wait(0.3)
-            assert last < size, "the proxy must not swallow what the client does not read"
-            assert other.recv(10)
-            total = 0
-            while data := slow.recv(1 << 20):
-                total += len(data)
-            assert total > 0
+    with (
+        TestServer(serve) as backend,
+        running(plan((server(backend.address),)), io) as rig,
+        rig.connect() as slow,
+        rig.connect() as other,
+    ):
+        last = -1
+        while last != rig.frontend("bout"):
+            last = rig.frontend("bout")
+            threading.Event().wait(0.3)
+        assert last < size, "the proxy must not swallow what the client does not read"
+        assert other.recv(10)
+        total = 0
+        while data := slow.recv(1 << 20):
+            total += len(data)
+        assert total > 0
 
 
 def test_ipv6_and_unix_servers(io: IoEngine, tmp_path: Path) -> None:
@@ -205,7 +214,7 @@ def test_a_unix_listener(io: IoEngine, tmp_path: Path) -> None:
 
 def test_thousands_of_connections_leave_nothing_behind(io: IoEngine) -> None:
     def descriptors() -> int:
-        return len(os.listdir("/proc/self/fd"))
+        return len(list(Path("/proc/self/fd").iterdir()))
 
     def serve(client: socket.socket) -> None:
         with client:

@@ -301,27 +301,25 @@ impl<I: Io> Worker<I> {
     pub(crate) fn book_end(&mut self, index: u32) {
         let shared = self.shared.clone();
         let now = self.now;
-        self.log_end(index);
         let slot = self.slots.get(index);
-        if !slot.in_backend {
-            return;
+        let backend = shared
+            .proxies
+            .get(slot.backend as usize)
+            .and_then(|proxy| proxy.backend.as_ref());
+        if let (true, Some(backend)) = (std::mem::take(&mut slot.in_backend), backend) {
+            backend.gauges.leave();
+            let stream = &slot.stream;
+            let total = now.saturating_sub(stream.started());
+            let server = backend.servers.get(slot.server as usize);
+            let both = [Some(&backend.gauges), server.map(|server| &server.gauges)];
+            for gauges in both.into_iter().flatten() {
+                gauges.queue_time.add(stream.queue_time().unwrap_or(0));
+                gauges.connect_time.add(stream.connect_time().unwrap_or(0));
+                gauges.total_time.add(total);
+            }
         }
-        slot.in_backend = false;
-        let Some(backend) = &shared.proxies[slot.backend as usize].backend else {
-            return;
-        };
-        backend.gauges.leave();
-        let stream = &slot.stream;
-        let total = now.saturating_sub(stream.started());
-        let server = backend.servers.get(slot.server as usize);
-        for gauges in [Some(&backend.gauges), server.map(|server| &server.gauges)]
-            .into_iter()
-            .flatten()
-        {
-            gauges.queue_time.add(stream.queue_time().unwrap_or(0));
-            gauges.connect_time.add(stream.connect_time().unwrap_or(0));
-            gauges.total_time.add(total);
-        }
+        // The line counts the backend's and the server's other streams, as HAProxy's does.
+        self.log_end(index);
     }
 }
 

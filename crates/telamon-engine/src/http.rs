@@ -214,7 +214,9 @@ impl<I: Io> Worker<I> {
             .head
             .as_ref()
             .map(|head| request::answer(503, http.keep_alive, head));
-        self.http_answer(index, 503, page.unwrap_or_default());
+        let page = page.unwrap_or_default();
+        let logged = request::logged_size(&page);
+        self.http_answer(index, 503, page, logged);
         self.leave_backend(index);
     }
 
@@ -270,7 +272,8 @@ impl<I: Io> Worker<I> {
         {
             count!(self, frontend.object, Total::Intercepted, 1);
         }
-        self.http_answer(index, status, response);
+        let logged = response.len() as u64;
+        self.http_answer(index, status, response, logged);
     }
 
     fn http_bad(&mut self, index: u32, status: u16) {
@@ -284,10 +287,10 @@ impl<I: Io> Worker<I> {
             stage: Stage::Request,
         };
         http.keep_alive = false;
-        self.http_answer(index, status, request::bare(status));
+        self.http_answer(index, status, request::bare(status), 0);
     }
 
-    fn http_answer(&mut self, index: u32, status: u16, response: Vec<u8>) {
+    fn http_answer(&mut self, index: u32, status: u16, response: Vec<u8>, logged: u64) {
         let now = self.now;
         let timeouts = self.timeouts(index);
         let proxy = self.slots.get(index).proxy as usize;
@@ -305,7 +308,7 @@ impl<I: Io> Worker<I> {
         let Some(http) = self.http(index) else { return };
         http.step = Step::Sending;
         http.log.status = Some(status);
-        http.log.bytes = response.len() as u64;
+        http.log.bytes = logged;
         http.output = response;
         http.sent = 0;
         http.deadline = after(now, timeouts.client);
@@ -413,19 +416,21 @@ impl<I: Io> Worker<I> {
             Step::Page | Step::Sending => http.keep_alive = false,
             Step::Head | Step::Body if !http.input.is_empty() => {
                 http.log.end = End {
-                    cause: Cause::Client,
+                    cause: Cause::Proxy,
                     stage: Stage::Request,
                 };
                 http.log.request_line = None;
                 http.keep_alive = false;
                 self.http_count_bad(index);
-                self.http_answer(index, 400, request::bare(400));
+                self.http_answer(index, 400, request::bare(400), 0);
             }
             Step::Head => {
                 http.log.end = End {
                     cause: Cause::Client,
                     stage: Stage::Request,
                 };
+                // Nobody reads it, but HAProxy's line names the answer that it was worth.
+                http.log.status = Some(400);
                 self.log_http_null(index);
                 self.http_close(index);
             }
@@ -455,6 +460,8 @@ impl<I: Io> Worker<I> {
                     cause: Cause::Client,
                     stage: Stage::Request,
                 };
+                // Nobody reads it, but HAProxy's line names the answer that it was worth.
+                http.log.status = Some(400);
                 self.log_http_null(index);
             }
             _ => {}
@@ -481,7 +488,7 @@ impl<I: Io> Worker<I> {
                 http.log.request_line = None;
                 http.keep_alive = false;
                 self.http_count_bad(index);
-                self.http_answer(index, 408, request::bare(408));
+                self.http_answer(index, 408, request::bare(408), 0);
             }
             Step::Sending => {
                 http.log.end = End {

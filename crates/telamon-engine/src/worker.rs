@@ -406,7 +406,7 @@ impl<I: Io> Worker<I> {
             if !slot.used || slot.http.is_some() {
                 return;
             }
-            let Some(action) = slot.stream.next() else {
+            let Some(action) = slot.stream.take_action() else {
                 break;
             };
             match action {

@@ -16,7 +16,7 @@
 //! output at once, and the other side may then only finish what is pending for it.
 //!
 //! The caller tells what happened (`received`, `eof`, `connected`, ...), then takes
-//! [`Stream::next`] until it gives nothing more.
+//! [`Stream::take_action`] until it gives nothing more.
 
 use crate::end::{Cause, End, Stage};
 use crate::Millis;
@@ -407,7 +407,7 @@ impl Stream {
     // ---- what to do ----------------------------------------------------------------------
 
     /// The next thing to do, each given out once.
-    pub fn next(&mut self) -> Option<Action> {
+    pub fn take_action(&mut self) -> Option<Action> {
         if self.leave_queue {
             self.leave_queue = false;
             return Some(Action::LeaveQueue);

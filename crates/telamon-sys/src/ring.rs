@@ -51,6 +51,8 @@ struct BufferRing {
     supplied: usize,
 }
 
+// Boxed one by one: growing must not move what a queued entry points to.
+#[allow(clippy::vec_box)]
 struct Arenas {
     /// One header and its vectors per gathered send of this batch.
     messages: Vec<Box<(libc::msghdr, [libc::iovec; GATHER])>>,
@@ -105,9 +107,9 @@ impl Ring {
             },
             reaped: VecDeque::new(),
         };
-        for class in 0..CLASSES {
+        for (class, first) in FIRST.into_iter().enumerate() {
             made.register(class).map_err(step("buffer ring"))?;
-            made.supply(class, FIRST[class]);
+            made.supply(class, first);
         }
         Ok(made)
     }
@@ -322,7 +324,7 @@ impl Ring {
     }
 
     /// Submits what is queued and waits for at least one completion, at most `timeout`
-    /// (None: for ever). Read completions with `next`.
+    /// (None: for ever). Read completions with `take`.
     pub fn submit_and_wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         let want = usize::from(self.reaped.is_empty());
         let outcome = match timeout {
@@ -363,7 +365,7 @@ impl Ring {
     }
 
     /// The next completion of this turn.
-    pub fn next(&mut self) -> Option<Completion> {
+    pub fn take(&mut self) -> Option<Completion> {
         let (token, result, flags) = match self.reaped.pop_front() {
             Some(kept) => kept,
             None => {
@@ -418,7 +420,7 @@ impl Ring {
                 .user_data(0),
         );
         for _ in 0..100 {
-            while self.next().is_some() {}
+            while self.take().is_some() {}
             if self.in_flight == 0 {
                 return true;
             }
@@ -429,7 +431,7 @@ impl Ring {
                 break;
             }
         }
-        while self.next().is_some() {}
+        while self.take().is_some() {}
         self.in_flight == 0
     }
 }

@@ -147,8 +147,7 @@ impl Io for UringIo {
                 }
             }
         }
-        self.ring
-            .send(fd, chunks, key.pack() | SEND << KIND_SHIFT);
+        self.ring.send(fd, chunks, key.pack() | SEND << KIND_SHIFT);
     }
 
     fn connect(&mut self, key: Key, fd: RawFd, address: &SockAddr) {
@@ -185,7 +184,7 @@ impl Io for UringIo {
             });
         }
         loop {
-            let done = self.ring.next()?;
+            let done = self.ring.take()?;
             let key = Key::unpack(done.token);
             return Some(match done.token >> KIND_SHIFT & 15 {
                 RECV => self.received(done),
