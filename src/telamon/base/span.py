@@ -17,7 +17,7 @@ class Source:
     """
 
     name: str
-    text: str
+    text: str = field(repr=False)
     lines: tuple[str, ...] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
