@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use telamon_http::{Answer, HeadParser, Persistence};
+use telamon_http::{Answer, HeadParser, Persistence, Reason};
 
 /// A proxy without servers: it answers 503 to a request that it could read.
 struct Peer {
@@ -235,6 +235,75 @@ fn takes_and_refuses_what_haproxy_does() {
         );
         assert_eq!(ours, theirs, "{request:?}");
     }
+}
+
+/// Whole heads out of right and wrong pieces; what is stricter on purpose is left out.
+#[test]
+fn random_heads_fare_as_in_haproxy() {
+    use proptest::prelude::*;
+    use proptest::test_runner::TestRunner;
+    let Some(peer) = Peer::start() else { return };
+    let pick = |words: &'static [&'static str]| prop::sample::select(words);
+    let line = (
+        pick(&["GET", "POST", "get", "X-Y", "G,T", ""]),
+        pick(&[" ", "  ", "\t"]),
+        pick(&[
+            "/",
+            "/a?b=c",
+            "*",
+            "http://h/",
+            "http://i:80",
+            "//h",
+            "/a b",
+            "/a#",
+            "/\u{7f}",
+        ]),
+        pick(&[
+            "HTTP/1.1", "HTTP/1.0", "HTTP/1.", "HTTP/2.0", "HTTX/1.1", "",
+        ]),
+    );
+    let field = (
+        pick(&[
+            "Host",
+            "A",
+            "a-b_c",
+            "Content-Length",
+            "Transfer-Encoding",
+            "A B",
+            "",
+            " x",
+        ]),
+        pick(&[":", ": ", ":\t", " :", ""]),
+        pick(&[
+            "h", "H:80", "5", "5, 5", "6", "chunked", "gzip", "a\r\n b", "\u{e9}", "", "a\rb",
+        ]),
+        pick(&["\r\n", "\n"]),
+    );
+    let head = (line, prop::collection::vec(field, 0..4)).prop_map(|(line, fields)| {
+        let (method, blank, uri, version) = line;
+        let fields: String = fields
+            .iter()
+            .map(|(name, colon, value, end)| format!("{name}{colon}{value}{end}"))
+            .collect();
+        format!("{method}{blank}{uri}{blank}{version}\r\n{fields}\r\n")
+    });
+    let config = ProptestConfig {
+        cases: 1000,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    TestRunner::new(config)
+        .run(&head, |head| {
+            let mut parser = HeadParser::new(15_360);
+            let ours = parser.parse(head.as_bytes());
+            if matches!(&ours, Err(error) if error.reason == Reason::TwoLengths) {
+                return Ok(());
+            }
+            let ours = ours.map_or_else(|error| error.status(), |_| 503);
+            prop_assert_eq!(ours, peer.status(head.as_bytes()), "{:?}", head);
+            Ok(())
+        })
+        .unwrap();
 }
 
 /// Stricter than HAProxy 2.6 on purpose.
