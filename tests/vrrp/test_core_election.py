@@ -7,7 +7,7 @@ from ipaddress import ip_address
 import pytest
 
 from telamon.plan.router import InitialState
-from telamon.testing.lan import Lan
+from telamon.testing.lan import Lan, Weather
 from telamon.vrrp.effects import (
     AddAddresses,
     RemoveAddresses,
@@ -63,13 +63,37 @@ def test_skew_is_of_a_second_in_version_2_and_of_the_interval_in_version_3(
     version: int, skewed: float
 ) -> None:
     interval = 1.0 if version == 2 else 0.1
-    lan = lan_of(254, 100, version=version, advert_interval=interval)
+    lan = lan_of(254, 100, version=version, advert_interval=interval, strict=True)
     lan.run(10)
     assert lan.masters("VI") == ["n1"]
     lan.nodes["n1"].stop()
     left = lan.clock.now
     lan.run(2)
     assert master_since(lan, "n2") - left == pytest.approx(skewed, abs=0.001)
+
+
+@pytest.mark.parametrize("version", [2, 3])
+@pytest.mark.parametrize("interval", [1.0, 20.0])
+def test_a_farewell_is_followed_within_the_handover_window(version: int, interval: float) -> None:
+    """ADR 5: at any priority and interval, in the order of priorities."""
+    lan = lan_of(254, 1, 2, version=version, advert_interval=interval)
+    lan.run(4.5 * interval)
+    lan.nodes["n1"].stop()
+    left = lan.clock.now
+    lan.run(1)
+    assert master_since(lan, "n3") - left <= 0.021
+    assert lan.holders(VIP) == ["n3"]
+
+
+def test_a_vacant_seat_goes_to_the_strongest_even_without_preemption() -> None:
+    """Its skew is longest, yet the weaker one's first advert must not keep the stronger away."""
+    for seed in range(20):
+        lan = lan_of(254, 101, 100, seed=seed, preempt=False)
+        lan.run(8)
+        lan.weather = Weather(delay=(0.0001, 0.004))
+        lan.nodes["n1"].stop()
+        lan.run(0.1)
+        assert lan.holders(VIP) == ["n2"], f"seed {seed}"
 
 
 def test_order_on_becoming_master() -> None:

@@ -26,7 +26,7 @@ from telamon.vrrp.notices import NoticeBook
 from telamon.vrrp.packet import Advert
 from telamon.vrrp.priority import OWNER, Tracker, effective_priority
 from telamon.vrrp.states import Action, Event, Rank, State, hear, next_transition
-from telamon.vrrp.timers import Timer, TimerTable, down_interval, skew
+from telamon.vrrp.timers import Timer, TimerTable, down_interval, handover_skew
 from telamon.vrrp.wire import Wire, placed
 
 
@@ -117,7 +117,9 @@ class Instance:
     def handle_advert(self, advert: Advert, source: IPAddress, now: Instant) -> Event | None:
         """An advert that passed all checks. Returns what it meant."""
         theirs = Rank(advert.priority, int(source))
-        obeys_all = not self.preempts or self._delays_preemption(theirs, now)
+        # While a seat is vacant there is nobody to preempt: the strongest candidate gets it.
+        sticky = not self.preempts and not self.master_left
+        obeys_all = self._delays_preemption(theirs, now) or sticky
         event = hear(self.state, self.rank, theirs, obeys_all=obeys_all)
         if event is None:
             return None
@@ -272,9 +274,9 @@ class Instance:
         self.timers.arm(Timer.DOWN, now + self.down_interval)
 
     def _arm_skew(self, now: Instant) -> None:
-        self.timers.arm(
-            Timer.DOWN, now + skew(self.plan.version, self.priority, self._master_interval)
-        )
+        plan = self.plan
+        wait = handover_skew(plan.version, self.priority, self._master_interval, strict=plan.strict)
+        self.timers.arm(Timer.DOWN, now + wait)
 
     def _arm_now(self, now: Instant) -> None:
         self.timers.arm(Timer.DOWN, now)

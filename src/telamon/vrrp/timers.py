@@ -66,6 +66,19 @@ def skew(version: int, priority: int, interval: Seconds) -> Seconds:
     return share if version == 2 else share * interval
 
 
+HANDOVER_WINDOW: Seconds = 0.020
+"""After a farewell the candidates take their turns within this time (ADR 5)."""
+
+
+def handover_skew(version: int, priority: int, interval: Seconds, *, strict: bool) -> Seconds:
+    """How long to wait after the master said goodbye: the skew, in the same order but pressed.
+
+    The RFCs' skew would be 609 ms at priority 100 and 1 s, all of it outage. `strict` keeps it.
+    """
+    full = skew(version, priority, interval)
+    return full if strict else min(full, (256 - priority) / 256 * HANDOVER_WINDOW)
+
+
 def down_interval(version: int, priority: int, interval: Seconds, adverts: int) -> Seconds:
     """After which silence the master counts as gone. `adverts` is the RFCs' 3."""
     return adverts * interval + skew(version, priority, interval)
