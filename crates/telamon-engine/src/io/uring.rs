@@ -24,6 +24,8 @@ const SILENT: u64 = 6;
 /// completes while it is submitted, so the wait would return for it at once, and the turn would
 /// cost a second `io_uring_enter`. With more of them the ring's batch is cheaper.
 const FEW: usize = 3;
+/// Only small messages go that way: bulk is gathered, and waits in the ring for room.
+const SMALL: usize = 16 << 10;
 
 pub(crate) struct UringIo {
     ring: Ring,
@@ -140,7 +142,7 @@ impl Io for UringIo {
         let mut chunks = chunks.peekable();
         if self.few {
             // One piece, as small messages are; whatever does not fit goes through the ring.
-            if let Some(first) = chunks.peek() {
+            if let Some(first) = chunks.peek().filter(|first| first.len() <= SMALL) {
                 let piece = [IoSlice::new(self.ring.pool().data(first))];
                 if let Ok(count) = socket::send(fd, &piece) {
                     return self.sent.push_back((key, count));
