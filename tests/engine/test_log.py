@@ -65,6 +65,7 @@ def serve(client: socket.socket) -> None:
         client.close()
         return
     receive_all(client)
+    client.shutdown(socket.SHUT_RDWR)
 
 
 def talk(address: tuple[str, int], said: bytes) -> None:
