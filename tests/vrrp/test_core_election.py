@@ -168,11 +168,27 @@ def yielding(lan: Lan, node: str) -> list[type]:
     return [type(e) for t, e in lan.nodes[node].effects if t == changed]
 
 
-def test_losing_the_first_election_sends_nothing() -> None:
+def test_the_loser_of_an_election_yields_with_a_last_advert() -> None:
+    """Its announcements may have come after the winner's: the winner must speak again."""
     lan = lan_of(100, 100)
     lan.run(10)
     assert lan.nodes["n1"].history[-1][1].old is State.MASTER
-    assert yielding(lan, "n1") == [RemoveAddresses, StateChanged]
+    assert yielding(lan, "n1") == [RemoveAddresses, SendAdvert, StateChanged]
+
+
+def test_equal_candidates_follow_a_farewell_in_turns() -> None:
+    """The guide's cluster: all of one priority. Only one of the two becomes master."""
+    lan = lan_of(100, 100, 100, preempt=False)
+    lan.run(10)
+    master = lan.masters("VI")[0]
+    lan.nodes[master].stop()
+    left = lan.clock.now
+    lan.run(1)
+    (heir,) = lan.masters("VI")
+    assert master_since(lan, heir) - left <= 0.021
+    took_over = [n for n, node in lan.nodes.items() for at, change in node.history
+                 if at > left and change.new is State.MASTER]  # fmt: skip
+    assert took_over == [heir]
 
 
 def test_an_established_master_yields_with_a_last_advert() -> None:

@@ -26,7 +26,7 @@ from telamon.vrrp.notices import NoticeBook
 from telamon.vrrp.packet import Advert
 from telamon.vrrp.priority import OWNER, Tracker, effective_priority
 from telamon.vrrp.states import Action, Event, Rank, State, hear, next_transition
-from telamon.vrrp.timers import Timer, TimerTable, down_interval, handover_skew
+from telamon.vrrp.timers import Timer, TimerTable, down_interval, handover_skew, turn
 from telamon.vrrp.wire import Wire, placed
 
 
@@ -44,6 +44,7 @@ class Instance:
         """Whom this backup obeys, as far as known."""
         self.master_left = False
         """That one has said goodbye with priority 0."""
+        self._master_priority: int | None = None
         self.wants = False
         """Its down timer ran out, but its sync group is not free."""
         self.timers = TimerTable()
@@ -124,11 +125,12 @@ class Instance:
         if event is None:
             return None
         if self.state is State.MASTER:
-            event = self._with_options(event, now)
+            event = self._with_options(event)
         self._heard = advert
         if event in (Event.SUPERIOR, Event.SUPERIOR_ANSWERED):
             self.wants = False
             self.master, self.master_left = source, False
+            self._master_priority = advert.priority
         elif event is Event.LEAVING:
             self.master_left = source == self.master
             if self.state is State.BACKUP and len(self.plan.unicast_peers) == 1:
@@ -224,10 +226,9 @@ class Instance:
             self.timers.arm(Timer.PREEMPT_DELAY, now + self.preempt_delay)
         return True
 
-    def _with_options(self, event: Event, now: Instant) -> Event:
-        # A moment ago it was no master yet: this is the election itself, and nobody is misled.
-        established = now - self.since > self.down_interval
-        if event is Event.SUPERIOR and (self.plan.advertise_before_yielding or established):
+    def _with_options(self, event: Event) -> Event:
+        if event is Event.SUPERIOR:
+            # It has announced its addresses, perhaps a moment after the winner did.
             return Event.SUPERIOR_ANSWERED
         if event is Event.INFERIOR and not self.plan.answer_lower_priority:
             return Event.INFERIOR_UNANSWERED

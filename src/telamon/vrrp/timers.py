@@ -66,8 +66,12 @@ def skew(version: int, priority: int, interval: Seconds) -> Seconds:
     return share if version == 2 else share * interval
 
 
-HANDOVER_WINDOW: Seconds = 0.020
+HANDOVER_WINDOW: Seconds = 0.016
 """After a farewell the candidates take their turns within this time (ADR 5)."""
+
+TURNS = 8
+TURN: Seconds = 0.001
+"""Candidates of one priority go by turns of a millisecond, by the last bits of their address."""
 
 
 def handover_skew(version: int, priority: int, interval: Seconds, *, strict: bool) -> Seconds:
@@ -77,6 +81,15 @@ def handover_skew(version: int, priority: int, interval: Seconds, *, strict: boo
     """
     full = skew(version, priority, interval)
     return full if strict else min(full, (256 - priority) / 256 * HANDOVER_WINDOW)
+
+
+def turn(address: int) -> Seconds:
+    """How much longer this one of several candidates of the same priority waits.
+
+    The higher address goes first, as it would win anyway (RFC 9568 6.4.3). Without turns both
+    would become master at once, and the loser's announcements could be the last ones heard.
+    """
+    return (TURNS - 1 - address % TURNS) * TURN
 
 
 def down_interval(version: int, priority: int, interval: Seconds, adverts: int) -> Seconds:
