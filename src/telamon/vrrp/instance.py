@@ -277,6 +277,9 @@ class Instance:
     def _arm_skew(self, now: Instant) -> None:
         plan = self.plan
         wait = handover_skew(plan.version, self.priority, self._master_interval, strict=plan.strict)
+        # Who followed a master of its own priority is probably not the only one to do so.
+        if self._master_priority == self.priority and not plan.strict:
+            wait += turn(self.rank.address)
         self.timers.arm(Timer.DOWN, now + wait)
 
     def _arm_now(self, now: Instant) -> None:
