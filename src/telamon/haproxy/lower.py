@@ -36,7 +36,9 @@ from telamon.plan.proxy import (
 
 def lower(model: Model, digest: str) -> ProxyPlan:
     """The plan of a model in which `checks.check` found no error."""
-    ids = _numbers([proxy.id for proxy in model.proxies])
+    # HAProxy keeps id 1 for the stats sockets' own frontend, if there is one.
+    first = 2 if model.process.stats_sockets else 1
+    ids = _numbers([proxy.id for proxy in model.proxies], first)
     backends = {
         proxy.name.text: id
         for proxy, id in zip(model.proxies, ids, strict=True)
@@ -49,10 +51,10 @@ def lower(model: Model, digest: str) -> ProxyPlan:
     return ProxyPlan(_process(model.process), proxies, digest)
 
 
-def _numbers(wanted: list[int | None]) -> list[int]:
+def _numbers(wanted: list[int | None], first: int = 1) -> list[int]:
     """Ids as HAProxy gives them: the wanted ones; else the own position, or the next free one."""
     taken = {id for id in wanted if id is not None}
-    numbers, candidate = [], 1
+    numbers, candidate = [], first
     for id in wanted:
         if id is None:
             while candidate in taken:

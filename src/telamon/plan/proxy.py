@@ -181,7 +181,7 @@ class StatsPage:
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """One section. `id` counts from 1 in file order (HAProxy's iid)."""
+    """One section. `id` counts in file order, from 1 or 2 (HAProxy's iid); see `haproxy.lower`."""
 
     id: int
     name: str
@@ -212,8 +212,6 @@ class ProxyPlan:
 
     def proxy(self, id: int) -> Proxy:
         """The proxy with this id; KeyError if there is none."""
-        if 1 <= id <= len(self.proxies) and self.proxies[id - 1].id == id:
-            return self.proxies[id - 1]
         for proxy in self.proxies:
             if proxy.id == id:
                 return proxy
