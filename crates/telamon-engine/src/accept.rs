@@ -128,14 +128,18 @@ impl<I: Io> Worker<I> {
 
     /// Stops accepting for good; the descriptor goes when nothing can come from it any more.
     pub(crate) fn close_gates(&mut self) {
-        while let Some((_, fd)) = self.parked.pop_front() {
-            let _ = socket::close(fd);
-        }
         for index in 0..self.gates.len() {
             self.shut_gate(index);
             if !self.gates[index].closing {
                 self.gates[index].fd = None;
             }
+        }
+    }
+
+    /// Gives up what was accepted and never served.
+    pub(crate) fn drop_parked(&mut self) {
+        while let Some((_, fd)) = self.parked.pop_front() {
+            let _ = socket::close(fd);
         }
     }
 
@@ -157,9 +161,8 @@ impl<I: Io> Worker<I> {
             gate.closing = false;
         }
         match result {
-            Ok(fd) if self.soft_stopping => {
-                let _ = socket::close(fd);
-            }
+            // Also while it stops softly: what the ring had accepted by then is a client's
+            // connection, and closing it would be a reset.
             Ok(fd) if self.parked.is_empty() && self.enter(listener) => self.open(listener, fd),
             Ok(fd) => {
                 self.parked.push_back((listener, fd));

@@ -215,7 +215,7 @@ impl<I: Io> Worker<I> {
             .as_ref()
             .map(|head| request::answer(503, http.keep_alive, head));
         let page = page.unwrap_or_default();
-        let logged = request::logged_size(&page);
+        let logged = telamon_http::logged_size(&page);
         self.http_answer(index, 503, page, logged);
         self.leave_backend(index);
     }
@@ -272,7 +272,7 @@ impl<I: Io> Worker<I> {
         {
             count!(self, frontend.object, Total::Intercepted, 1);
         }
-        let logged = response.len() as u64;
+        let logged = telamon_http::logged_size(&response);
         self.http_answer(index, status, response, logged);
     }
 
@@ -416,7 +416,7 @@ impl<I: Io> Worker<I> {
             Step::Page | Step::Sending => http.keep_alive = false,
             Step::Head | Step::Body if !http.input.is_empty() => {
                 http.log.end = End {
-                    cause: Cause::Proxy,
+                    cause: Cause::Client,
                     stage: Stage::Request,
                 };
                 http.log.request_line = None;

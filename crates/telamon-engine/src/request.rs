@@ -95,25 +95,6 @@ pub(crate) fn status_of(response: &[u8]) -> u16 {
         .unwrap_or(0)
 }
 
-/// What HAProxy's log says of the size of an own answer: not the bytes on the wire but those of
-/// its parsed form (20 for the start line's frame, its words, names and values without their
-/// separators, 1 for the end of the head), before `connection` is added.
-pub(crate) fn logged_size(response: &[u8]) -> u64 {
-    let mut size = 20 + 1;
-    let mut rest = response;
-    while let Some(end) = rest.iter().position(|byte| *byte == b'\n') {
-        let line = rest[..end].trim_ascii_end();
-        rest = &rest[end + 1..];
-        if line.is_empty() {
-            break;
-        }
-        if !line.starts_with(b"connection:") {
-            size += line.len() - 2;
-        }
-    }
-    (size + rest.len()) as u64
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -132,13 +113,5 @@ mod tests {
         assert_eq!(&input[head.line.clone()], b"POST /haproxy?stats HTTP/1.1");
         assert_eq!(&input[head.end..head.with_body()], b"abc");
         assert_eq!(head.uri, b"/haproxy?stats");
-    }
-
-    #[test]
-    fn a_503_is_logged_with_the_size_that_haproxy_says() {
-        for (keep, version) in [(true, "1.1"), (false, "1.1"), (true, "1.0")] {
-            let head = head(format!("GET / HTTP/{version}\r\n\r\n").as_bytes());
-            assert_eq!(logged_size(&answer(503, keep, &head)), 217);
-        }
     }
 }

@@ -239,8 +239,8 @@ impl<I: Io> Worker<I> {
                 slot.stream.eof(side);
                 return self.settle(key.slot);
             }
-            Err(error) => {
-                self.broke(key.slot, side, &error);
+            Err(_) => {
+                self.broke(key.slot, side);
                 return self.settle(key.slot);
             }
         };
@@ -333,11 +333,11 @@ impl<I: Io> Worker<I> {
         slot.running[at] &= !SEND;
         let mut left = match result {
             Ok(count) => count,
-            Err(error) => {
+            Err(_) => {
                 if slot.http.is_some() {
                     return self.http_broke(key.slot);
                 }
-                self.broke(key.slot, side, &error);
+                self.broke(key.slot, side);
                 return self.settle(key.slot);
             }
         };
@@ -370,8 +370,7 @@ impl<I: Io> Worker<I> {
         }
     }
 
-    fn broke(&mut self, index: u32, side: Side, error: &io::Error) {
-        let _ = error;
+    fn broke(&mut self, index: u32, side: Side) {
         let slot = self.slots.get(index);
         let first = slot.stream.end() == End::NORMAL;
         slot.stream.broke(side, true);
@@ -575,6 +574,7 @@ impl<I: Io> Worker<I> {
     fn stop(&mut self) {
         self.soft_stopping = true;
         self.close_gates();
+        self.drop_parked();
         for index in self.slots.used() {
             self.slots.get(index).stream.kill(Cause::Killed);
             self.end_now(index);
