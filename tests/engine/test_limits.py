@@ -187,8 +187,8 @@ def test_a_client_that_gives_up_leaves_the_queue(io: IoEngine) -> None:
     ):
         assert receive(first, 1) == b"1"
         rig.connect().close()
-        until(lambda: rig.engine.active() == 1)
-        assert rig.backend("qcur") == 0
+        until(lambda: rig.snapshot().process["CumConns"] == 2)
+        until(lambda: rig.engine.active() == 1 and rig.backend("qcur") == 0)
 
 
 def test_the_frontend_limit_holds_and_lets_go(io: IoEngine) -> None:
