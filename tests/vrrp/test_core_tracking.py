@@ -14,9 +14,11 @@ from telamon.plan.router import (
     RouterPlan,
     ScriptPlan,
     SyncGroupPlan,
+    TrackBackend,
     TrackFile,
     TrackInterface,
     TrackProcess,
+    TrackProxy,
     TrackScript,
 )
 from telamon.testing.lan import Lan, Node
@@ -83,6 +85,19 @@ def test_a_files_number_counts_times_its_weight(value: int, weight: int, fault: 
     figure = Figure("f", weight, False, value)
     assert figure.contribution == value * weight
     assert figure.is_fault is fault
+
+
+@pytest.mark.parametrize(
+    ("value", "reverse", "fault", "awaited"),
+    [(0, False, False, False), (7, False, True, False), (-1, False, True, False),
+     (0, True, True, False), (7, True, False, False), (None, False, False, True),
+     (None, True, False, True)],
+)  # fmt: skip
+def test_a_file_without_weight_says_whether_all_is_well(
+    value: int | None, reverse: bool, fault: bool, awaited: bool
+) -> None:
+    figure = Figure("f", 0, reverse, value)
+    assert (figure.is_fault, figure.is_awaited, figure.contribution) == (fault, awaited, 0)
 
 
 def script(**changes: object) -> ScriptPlan:
@@ -283,6 +298,8 @@ def test_other_trackers() -> None:
 
     assert node.states["VI"] is State.INIT
     router.handle_process("p", True, 0.0)
+    assert router.status(0.0)[0].state is State.INIT, "the file has not been read"
+    router.handle_file("f", 0, 0.0)
     assert router.status(0.0)[0].state is State.BACKUP
     router.handle_interface(Interface("eth1"), 0.0)
     assert priority() == 90
@@ -291,6 +308,46 @@ def test_other_trackers() -> None:
     router.handle_process("p", False, 0.0)
     assert router.status(0.0)[0].faults == ("process p",)
     assert router.interfaces() == {"eth0", "eth1"}
+
+
+def test_a_backend_needs_its_servers_and_a_proxy() -> None:
+    router = Router(router_plan(plan(track_backends=(TrackBackend("web", 2),))))
+    router.start(0.0)
+    router.handle_interface(Interface("eth0", True, (ip_address("10.77.0.1"),)), 0.0)
+
+    def faults() -> tuple[str, ...]:
+        return router.status(0.0)[0].faults
+
+    assert router.status(0.0)[0].state is State.INIT, "the proxy has not spoken yet"
+    router.handle_backends({"web": 1}, 0.0)
+    assert router.status(0.0)[0].state is State.INIT
+    router.handle_proxy(True, "ready", 0.0)
+    assert faults() == ("backend web has 1 of 2 servers up",)
+    router.handle_backends({"web": 2}, 0.0)
+    assert router.status(0.0)[0].state is State.BACKUP
+    router.handle_proxy(False, "killed", 0.0)
+    assert faults() == ("backend web has 0 of 2 servers up",)
+    router.handle_proxy(True, "ready", 0.0)
+    router.handle_backends({"other": 9}, 0.0)
+    assert faults() == ("backend web has 0 of 2 servers up",)
+
+
+def test_weights_of_a_backend_and_of_the_proxy() -> None:
+    tracked = plan(track_backends=(TrackBackend("web", 1, -20),), proxy=TrackProxy(-30))
+    router = Router(router_plan(tracked))
+    router.start(0.0)
+    router.handle_interface(Interface("eth0", True, (ip_address("10.77.0.1"),)), 0.0)
+
+    def priority() -> int:
+        return router.status(0.0)[0].priority
+
+    assert priority() == 100
+    router.handle_proxy(False, "killed", 0.0)
+    assert priority() == 50
+    router.handle_proxy(True, "ready", 0.0)
+    assert priority() == 80
+    router.handle_backends({"web": 3}, 0.0)
+    assert priority() == 100
 
 
 # Sync groups.

@@ -220,6 +220,31 @@ class TrackProcess:
 
 
 @dataclass(frozen=True, slots=True)
+class TrackBackend:
+    """A `track_backend` entry: this node's proxy has at least `minimum` servers up in `backend`.
+
+    Telamon's own word. A proxy that does not run has none. Weight 0 means fault.
+    """
+
+    backend: str
+    minimum: int = 1
+    weight: int = 0
+    reverse: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class TrackProxy:
+    """A `track_proxy` entry (Telamon's own word): this node's proxy serves.
+
+    Weight 0 means fault. `off`: the instance does not depend on the proxy that runs beside it.
+    """
+
+    weight: int = 0
+    reverse: bool = False
+    off: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class NotifyPlan:
     """What is run on a change of state, and what else is told.
 
@@ -330,6 +355,8 @@ class InstancePlan:
     peer_ttls: tuple[PeerTtl, ...] = ()
     promote_secondaries: bool = False
     timer_expired_backup: bool = False
+    track_backends: tuple[TrackBackend, ...] = ()
+    proxy: TrackProxy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -348,6 +375,8 @@ class SyncGroupPlan:
     tracking_weight: bool = False
     notify: NotifyPlan = NotifyPlan()
     source_line: str = ""
+    track_backends: tuple[TrackBackend, ...] = ()
+    proxy: TrackProxy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,8 +424,9 @@ class InterfaceDelay:
 class RouterPlan:
     """All of it. `router_id` labels logs; `digest` names the files' content (hex).
 
-    `startup_delay` s pass before any instance starts. `allow_missing_interfaces`: Keepalived's
-    `dynamic_interfaces`.
+    `startup_delay` s pass before any instance starts, `delay_after_boot` s from the machine's
+    boot on. `startup` and `shutdown` run before and after all else, for so long at most.
+    `allow_missing_interfaces`: Keepalived's `dynamic_interfaces`.
     """
 
     router_id: str
@@ -415,5 +445,8 @@ class RouterPlan:
     startup: CommandPlan | None = None
     shutdown: CommandPlan | None = None
     startup_delay: Seconds = 0.0
+    delay_after_boot: Seconds = 0.0
+    startup_timeout: Seconds = 10.0
+    shutdown_timeout: Seconds = 10.0
     allow_missing_interfaces: bool = False
     script_security: bool = False

@@ -71,22 +71,30 @@ class Condition:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A number from a file, times a weight; -254 and below mean fault (`track_file`)."""
+    """A number from a file, times a weight; -254 and below mean fault (`track_file`).
+
+    Without a weight the number says whether all is well: 0 is well, with `reverse` it is not.
+    `value` is None as long as nobody has looked.
+    """
 
     name: str
     weight: int
     reverse: bool
-    value: int
+    value: int | None
 
-    is_awaited = False
+    @property
+    def is_awaited(self) -> bool:
+        return self.value is None
 
     @property
     def is_fault(self) -> bool:
+        if self.weight == 0 and self.value is not None:
+            return (self.value == 0) == self.reverse
         return self.contribution <= -_HIGHEST
 
     @property
     def contribution(self) -> int:
-        product = self.value * self.weight
+        product = (self.value or 0) * self.weight
         return -product if self.reverse else product
 
 

@@ -17,7 +17,7 @@ a plan that is not one (from no front end) does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from telamon.base.address import IPAddress
@@ -26,6 +26,7 @@ from telamon.plan.router import (
     InstancePlan,
     RouterPlan,
     SyncGroupPlan,
+    TrackBackend,
     TrackInterface,
     VirtualAddress,
 )
@@ -90,6 +91,7 @@ class Router:
         self._scripts = {script.name: ScriptVerdict(script) for script in plan.scripts}
         self._processes: dict[str, bool] = {}
         self._files: dict[str, int] = {}
+        self._backends: dict[str, int] = {}
         self._proxy: tuple[bool, str] | None = None
         self._opens_at: Instant | None = None
         self._stopped = False
@@ -227,6 +229,13 @@ class Router:
         self._notice_oversleeping(now)
         self._facts_changed = True
         self._proxy = (alive, reason)
+        return self._settle(now)
+
+    def handle_backends(self, servers_up: Mapping[str, int], now: Instant) -> list[Effect]:
+        """How many servers are up in each backend that is known; one that lacks has none."""
+        self._notice_oversleeping(now)
+        self._facts_changed = True
+        self._backends = dict(servers_up)
         return self._settle(now)
 
     def handle_timeout(self, now: Instant) -> list[Effect]:
@@ -419,8 +428,22 @@ class Router:
             name = f"process {process.process}"
             yield Condition(name, process.weight, process.reverse, running)
         for file in plan.track_files:
-            value = self._files.get(file.file, 0)
+            value = self._files.get(file.file)
             yield Figure(f"file {file.file}", file.weight, file.reverse, value)
+        for backend in plan.track_backends:
+            yield self._tracked_backend(backend)
+        if plan.proxy is not None and plan.proxy.weight:
+            serves = self._proxy[0] if self._proxy is not None else None
+            yield Condition("the proxy", plan.proxy.weight, plan.proxy.reverse, serves)
+
+    def _tracked_backend(self, entry: TrackBackend) -> Tracker:
+        servers, well = 0, None
+        if self._proxy is not None:
+            # A proxy that is not there has no server.
+            servers = self._backends.get(entry.backend, 0) if self._proxy[0] else 0
+            well = servers >= entry.minimum
+        name = f"backend {entry.backend} has {servers} of {entry.minimum} servers up"
+        return Condition(name, entry.weight, entry.reverse, well)
 
     def _tracked_interface(self, entry: TrackInterface) -> Tracker:
         interface = self._interfaces.get(entry.interface)
