@@ -38,7 +38,7 @@ $(STAMPS)/venv: pyproject.toml | $(STAMPS)/system
 
 # `maturin develop` installs the package in place: Python files need no further build.
 $(STAMPS)/package: $(STAMPS)/venv $(RUST_SOURCES)
-	$(BIN)/maturin develop --release --quiet
+	$(BIN)/maturin develop --release --quiet > build/maturin.log 2>&1 || { cat build/maturin.log; exit 1; }
 	@touch $@
 
 demo: build
@@ -62,7 +62,9 @@ bench: build
 	$(BIN)/python bench/run.py
 
 docs: build
-	$(BIN)/python tools/docs.py
+	$(BIN)/python tools/generate_docs.py
+	$(BIN)/python -m telamon.keepalived.keywords.page > docs/keepalived-keywords.md
+	$(BIN)/python tools/readme.py
 
 clean:
 	rm -rf build target $(VENV) $(ENGINE)

@@ -22,7 +22,7 @@ case "${1:-}" in
          want=([haproxy]=haproxy [keepalived]=keepalived [nginx]=nginx [curl]=curl [socat]=socat
                [killall]=psmisc [pgrep]=procps [pidof]=sysvinit-utils [chromium]=chromium
                [tcpdump]=tcpdump [hatop]=hatop) ;;
-  bench) want=([haproxy]=haproxy [nginx]=nginx [wrk]=wrk) ;;
+  bench) want=([haproxy]=haproxy [nginx]=nginx) ;;
   *) echo "usage: $0 build|demo|test|bench" >&2; exit 2 ;;
 esac
 
@@ -36,6 +36,10 @@ if [ "${1}" = build ]; then
     if apt-cache show rustc-web >/dev/null 2>&1; then missing+=(rustc-web cargo-web)
     else missing+=(rustc cargo); fi
   fi
+fi
+# nginx's TCP proxy is a module of its own.
+if [ "${1}" = bench ] && [ ! -e /usr/lib/nginx/modules/ngx_stream_module.so ]; then
+  wished+=(libnginx-mod-stream)
 fi
 [ ${#missing[@]} -eq 0 ] && [ ${#wished[@]} -eq 0 ] && exit 0
 
