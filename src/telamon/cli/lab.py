@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 
 import click
@@ -149,4 +150,7 @@ def execute(node: str, argv: tuple[str, ...]) -> None:
         command_line = enter_command(found.inits[node], words, user=found.user, tty=True)
         for signum in (signal.SIGTERM, signal.SIGHUP):
             signal.signal(signum, signal.SIG_DFL)
+        # So that `telamon status` means this very program on the node too.
+        here = str(Path(sys.executable).parent)
+        os.environ["PATH"] = os.pathsep.join([here, os.environ.get("PATH", os.defpath)])
         os.execv(command_line[0], command_line)
