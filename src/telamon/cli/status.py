@@ -42,7 +42,8 @@ def _lines(document: dict[str, Any]) -> Iterator[str]:
         text = f": {entry['text']}" if entry.get("text") else ""
         yield f"{role:<7}{entry['state']}{pid}{since}{text}"
         for item in entry.get("instances", []):
-            held = " ".join(item["addresses"]) or "no address"
+            addresses = " ".join(item["addresses"]) or "no address"
+            held = ("holds " if item["state"] == "MASTER" else "does not hold ") + addresses
             why = f" ({item['reason']})" if item["reason"] else ""
             yield (
                 f"  {item['name']}: {item['state']}{why}, {item['interface']} vrid {item['vrid']} "
