@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from telamon.base.address import IPAddress
 from telamon.plan.router import AuthKind
+from telamon.vrrp.counters import Fault
 from telamon.vrrp.events import Received
 from telamon.vrrp.notices import Notice, NoticeKind
 from telamon.vrrp.packet import Advert, AuthType, ChecksumForm, PacketError, Reason, password_data
@@ -25,16 +26,22 @@ _UNICAST_TTL = 254
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """`advert` is None if the packet must be forgotten; `notices` tell about its sender."""
+    """`advert` is None if the packet must be forgotten; `notices` tell about its sender.
+
+    `fault` is what it counts as, if anything.
+    """
 
     advert: Advert | None
     notices: tuple[Notice, ...] = ()
+    fault: Fault | None = None
 
 
 class _Refused(Exception):
-    def __init__(self, kind: NoticeKind, text: str, mend: str = "") -> None:
+    def __init__(
+        self, kind: NoticeKind, text: str, mend: str = "", fault: Fault | None = None
+    ) -> None:
         super().__init__(text)
-        self.kind, self.text, self.mend = kind, text, mend
+        self.kind, self.text, self.mend, self.fault = kind, text, mend, fault
 
 
 def admit(wire: Wire, received: Received) -> Admission:
@@ -50,9 +57,14 @@ def admit(wire: Wire, received: Received) -> Admission:
         for judge in _AFTER_PARSING:
             judge(wire, advert)
     except _Refused as refused:
-        return Admission(None, (notice(refused.kind, refused.text, refused.mend),))
+        return Admission(None, (notice(refused.kind, refused.text, refused.mend),), refused.fault)
     odd = [oddity for look in _ODDITIES if (oddity := look(wire, advert)) is not None]
-    return Admission(advert, tuple(notice(k, t, m, harmless=True) for k, t, m in odd))
+    differs = any(k in (NoticeKind.ADDRESS_LIST, NoticeKind.FOREIGN_CLUSTER) for k, _, _ in odd)
+    return Admission(
+        advert,
+        tuple(notice(k, t, m, harmless=True) for k, t, m in odd),
+        Fault.ADDRESS_LIST if differs else None,
+    )
 
 
 def _transport(wire: Wire, received: Received) -> None:
@@ -107,6 +119,7 @@ def _ttl(wire: Wire, received: Received) -> None:
             if received.ttl < low
             else f"its packets arrive with TTL {received.ttl} where {high} is the most",
             mend if wire.is_unicast else "",
+            Fault.TTL,
         )
 
 
@@ -122,7 +135,18 @@ def _parse(received: Received) -> Advert:
             kind = NoticeKind.MALFORMED
         raise _Refused(kind, f"its packet is {error.reason.value}"
                        if kind is NoticeKind.MALFORMED else f"its packet has {_said(error)}",
+                       fault=_COUNTED_AS.get(error.reason),
                        ) from error  # fmt: skip
+
+
+_COUNTED_AS = {
+    Reason.SHORT: Fault.LENGTH,
+    Reason.LENGTH: Fault.LENGTH,
+    Reason.TYPE: Fault.TYPE,
+    Reason.INTERVAL: Fault.INTERVAL,
+    Reason.AUTHENTICATION_TYPE: Fault.AUTHENTICATION_UNKNOWN,
+}
+"""Wrong checksums, versions and VRIDs are the whole router's in the MIB, no instance's."""
 
 
 def _said(error: PacketError) -> str:
@@ -151,6 +175,7 @@ def _password(wire: Wire, advert: Advert) -> None:
             NoticeKind.AUTHENTICATION,
             "it sends no password, this node does" if passes else "it sends a password",
             "the same authentication block on both nodes",
+            Fault.AUTHENTICATION_MISMATCH,
         )
     # In constant time, so that nobody can guess it byte by byte.
     if passes and not hmac.compare_digest(advert.auth_data, password_data(authentication.secret)):
@@ -159,6 +184,7 @@ def _password(wire: Wire, advert: Advert) -> None:
             "its password differs",
             "the same auth_pass on both nodes, or another virtual_router_id if this is"
             " another cluster",
+            Fault.AUTHENTICATION_FAILURE,
         )
 
 
@@ -169,6 +195,7 @@ def _interval(wire: Wire, advert: Advert) -> None:
             NoticeKind.INTERVAL,
             f"its advert_int is {advert.interval // 100} s, this node's {wire.interval // 100} s",
             f"advert_int {advert.interval // 100}",
+            Fault.INTERVAL,
         )
 
 

@@ -25,6 +25,11 @@ class Group:
     def name(self) -> str:
         return self.plan.name
 
+    @property
+    def state(self) -> State | None:
+        """What all members are in; None while they differ."""
+        return self._common()
+
     def others(self, instance: Instance) -> list[Instance]:
         return [member for member in self.members if member is not instance]
 

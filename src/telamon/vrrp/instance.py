@@ -12,6 +12,7 @@ from typing import ClassVar
 from telamon.base.address import IPAddress
 from telamon.plan.router import InitialState, InstancePlan, Seconds, VirtualAddress
 from telamon.vrrp.announce import Announcer, Target
+from telamon.vrrp.counters import Counters
 from telamon.vrrp.effects import (
     AddAddresses,
     Effect,
@@ -49,6 +50,7 @@ class Instance:
         """Its down timer ran out, but its sync group is not free."""
         self.timers = TimerTable()
         self.notices = NoticeBook()
+        self.counters = Counters()
         self.losses = 0
         """How often somebody else deleted a virtual address."""
         self._out = out
@@ -66,6 +68,15 @@ class Instance:
     @property
     def rank(self) -> Rank:
         return Rank(self.priority, int(self.wire.source) if self.wire.source else 0)
+
+    @property
+    def master_priority(self) -> int:
+        """What the master that was heard last advertised; 0: none was."""
+        return self._master_priority or 0
+
+    @property
+    def master_interval(self) -> Seconds:
+        return self._master_interval
 
     @property
     def starts_as_master(self) -> bool:
@@ -106,8 +117,10 @@ class Instance:
             self.timers.disarm(Timer.PREEMPT_DELAY)
             if self.state is State.MASTER:
                 self.master = None
+                self.counters.become_master += 1
             elif old is State.MASTER:
                 self._announcer.end()
+                self.counters.release_master += 1
         for action in transition.actions:
             _ACTIONS[action](self, now)
         if old is not self.state:
@@ -241,10 +254,16 @@ class Instance:
 
     def _send_advert(self, now: Instant) -> None:
         self._last_sent = now
-        self._out.extend(self.wire.adverts(self.priority))
+        self._send(self.priority)
 
     def _send_farewell(self, now: Instant) -> None:
-        self._out.extend(self.wire.adverts(0))
+        self._send(0)
+
+    def _send(self, priority: int) -> None:
+        adverts = self.wire.adverts(priority)
+        if adverts:
+            self._out.extend(adverts)
+            self.counters.sent(priority)
 
     def _add_addresses(self, now: Instant) -> None:
         if addresses := placed(self.plan):
