@@ -1,8 +1,8 @@
 """Fill README.md's samples with what the program really prints, and make its picture.
 
-Runs the demo, `telamon check` on the example files and, if Chromium is there, takes a picture of the
-stats page of a lab. The benchmark's table is taken from docs/performance.md, where `make bench` with
-`--write` puts it. Needs what the lab needs.
+Runs the demo and `telamon check` on the example files, and takes a picture of the stats page of a
+lab with Chromium. The benchmark's table is taken from docs/performance.md, where
+`bench/run.py --write docs/performance.md` puts it. Needs what the lab needs.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def demo_sample() -> str:
 
 def bench_table() -> str:
     found = re.search(
-        r"<!-- (?:bench|table)[^>]*-->\n(.*?)<!-- /", PERFORMANCE.read_text("utf-8"), re.DOTALL
+        r"<!-- bench:begin[^>]*-->\n(.*?)<!-- bench:end", PERFORMANCE.read_text("utf-8"), re.DOTALL
     )
     if found is None:
         sys.exit("docs/performance.md has no table: run bench/run.py --write docs/performance.md")
