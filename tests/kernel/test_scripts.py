@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from telamon.daemon.script_messages import Notify, NotifyFailed, ScriptResult
+from telamon.daemon.script_messages import Notify, NotifyFailed, ScriptResult, Told
 from telamon.daemon.scripts import Helper, HelperGone
 from telamon.plan.router import CommandPlan, ScriptPlan
 
@@ -30,8 +30,8 @@ def helper() -> Iterator[Helper]:
     assert status == 0
 
 
-def collect(helper: Helper, count: int) -> list[ScriptResult | NotifyFailed]:
-    found: list[ScriptResult | NotifyFailed] = []
+def collect(helper: Helper, count: int) -> list[Told]:
+    found: list[Told] = []
     end = time.monotonic() + DEADLINE
     while len(found) < count:
         ready, _, _ = select.select([helper], [], [], max(0.0, end - time.monotonic()))

@@ -1,7 +1,7 @@
-"""Telling others of changes of state: notify scripts and FIFOs (keepalived.conf(5), "Scripts").
+"""Telling others of changes of state: notify scripts, FIFOs, mail (keepalived.conf(5), "Scripts").
 
-Here is only what to say to whom. Scripts are handed to the helper, which runs them in order; a
-FIFO is written without ever waiting for its reader.
+Here is only what to say to whom. Scripts and mails are handed to the helper, which runs and sends
+them in order; a FIFO is written without ever waiting for its reader.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ import stat
 from collections.abc import Callable
 from pathlib import Path
 
+from telamon.daemon.mail import Mail, group_mail, instance_mail
 from telamon.daemon.script_messages import Notify
-from telamon.plan.router import CommandPlan, FifoPlan, NotifyPlan, RouterPlan
+from telamon.plan.router import CommandPlan, FifoPlan, MailPlan, NotifyPlan, RouterPlan
 from telamon.vrrp.effects import GroupChanged, StateChanged
 from telamon.vrrp.states import State
 
@@ -21,12 +22,17 @@ _DELETED = "DELETED"
 
 
 class RouterNotify:
-    """`run` hands a script to the helper."""
+    """`run` hands a script to the helper, `send` a mail."""
 
     def __init__(
-        self, plan: RouterPlan, run: Callable[[Notify], None], log: Callable[[str], None]
+        self,
+        plan: RouterPlan,
+        run: Callable[[Notify], None],
+        send: Callable[[Mail], None],
+        log: Callable[[str], None],
     ) -> None:
         self._run = run
+        self._send = send
         self._log = log
         self._plan = plan
         self._instances: dict[str, NotifyPlan] = {}
@@ -37,6 +43,7 @@ class RouterNotify:
 
     def replan(self, plan: RouterPlan) -> None:
         """Live by `plan`; an instance that it lacks is deleted, and told so when it stops."""
+        self._plan = plan
         names = {instance.name for instance in plan.instances}
         self._gone = {name: n for name, n in self._instances.items() if name not in names}
         self._instances = {instance.name: instance.notify for instance in plan.instances}
@@ -58,12 +65,26 @@ class RouterNotify:
             return
         plan = self._instances.get(name, NotifyPlan())
         self._tell("INSTANCE", name, plan, _own(plan, effect.new), word, effect.priority)
+        if plan.mail:
+            self._mail(instance_mail, name, effect.new)
 
     def group_changed(self, effect: GroupChanged) -> None:
         plan = self._groups.get(effect.group)
         if plan is not None and effect.state in _TOLD:
             own = _own(plan, effect.state)
             self._tell("GROUP", effect.group, plan, own, effect.state.value, 0)
+            if plan.mail:
+                self._mail(group_mail, effect.group, effect.state)
+
+    def _mail(
+        self, about: Callable[[MailPlan, str, str, State], Mail], name: str, state: State
+    ) -> None:
+        """Keepalived mails of three states; who stops it knows that."""
+        plan = self._plan.mail
+        if plan is None or state not in (State.MASTER, State.BACKUP, State.FAULT):
+            return
+        if state is not State.FAULT or plan.faults:
+            self._send(about(plan, self._plan.router_id, name, state))
 
     def close(self) -> None:
         for fifo in self._fifos.values():

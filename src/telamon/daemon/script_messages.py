@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from telamon.kernel.rtnetlink import Address
-from telamon.plan.router import CommandPlan, ScriptPlan
+from telamon.plan.router import CommandPlan, FilePlan, ProcessWatchPlan, ScriptPlan
 
 MAX_PACKET = 1 << 20
 
@@ -13,6 +13,8 @@ MAX_PACKET = 1 << 20
 @dataclass(frozen=True, slots=True)
 class Watch:
     scripts: tuple[ScriptPlan, ...]
+    processes: tuple[ProcessWatchPlan, ...] = ()
+    files: tuple[FilePlan, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +32,29 @@ class ScriptResult:
 
 
 @dataclass(frozen=True, slots=True)
+class ProcessVerdict:
+    """Whether a tracked process has its quorum."""
+
+    name: str
+    running: bool
+
+
+@dataclass(frozen=True, slots=True)
+class FileNumber:
+    """What a tracked file holds."""
+
+    name: str
+    value: int
+
+
+@dataclass(frozen=True, slots=True)
+class HelperSays:
+    """One line for the log, a warning."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Notify:
     """Run `command` with `arguments` appended, for `limit` seconds at most (None: for ever)."""
 
@@ -44,3 +69,7 @@ class NotifyFailed:
     queue: str
     command: str
     reason: str
+
+
+Told = ScriptResult | NotifyFailed | ProcessVerdict | FileNumber | HelperSays
+"""helper -> router."""

@@ -1,4 +1,5 @@
-"""The helper's side: run scripts, keep their time limits, guard the addresses.
+"""The helper's side: run scripts, keep their time limits, guard the addresses. Its loop also
+carries what follows processes and files (`process_watch`, `file_watch`) and sends mail (`mail`).
 
 What it is for, and what it promises, stands in `telamon.daemon.scripts`.
 """
@@ -17,12 +18,19 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 
+from telamon.daemon.file_watch import FileWatch
+from telamon.daemon.mail import Mail, Postman
+from telamon.daemon.process_watch import ProcessWatch
 from telamon.daemon.script_messages import (
     MAX_PACKET,
+    FileNumber,
     Guard,
+    HelperSays,
     Notify,
     NotifyFailed,
+    ProcessVerdict,
     ScriptResult,
+    Told,
     Watch,
 )
 from telamon.kernel import executable
@@ -61,6 +69,18 @@ class Runner:
     guarded: tuple[Address, ...] = ()
     queues: dict[str, deque[Notify]] = field(default_factory=dict)
     selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
+    processes: ProcessWatch = field(init=False)
+    files: FileWatch = field(init=False)
+    postman: Postman = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.processes = ProcessWatch(
+            self.selector, lambda name, runs: self._send(ProcessVerdict(name, runs)), self._say
+        )
+        self.files = FileWatch(
+            self.selector, lambda name, value: self._send(FileNumber(name, value)), self._say
+        )
+        self.postman = Postman(self.selector, self._say)
 
     def run(self) -> None:
         set_name(HELPER_NAME)
@@ -74,13 +94,18 @@ class Runner:
             netlink.remove(self.guarded)
         self.selector.unregister(self.channel)
         self._end_scripts()
-        while self.jobs:
+        self.processes.close()
+        self.files.close()
+        self.postman.leave()
+        while self.jobs or self.postman.busy:
             self._turn()
 
     def _turn(self) -> bool:
         """One wake-up; False when the router is gone."""
         now = time.monotonic()
         moments = [job.deadline if job.process else job.due for job in self.jobs.values()]
+        others = (self.processes, self.files, self.postman)
+        moments += [other.deadline for other in others if other.deadline is not None]
         timeout = max(0.0, min(moments) - now) if moments else None
         if timeout == math.inf:
             timeout = None
@@ -88,9 +113,14 @@ class Runner:
             if key.data is None:
                 if not self._read():
                     return False
-            else:
+            elif isinstance(key.data, _Job):
                 self._ended(key.data)
+            elif key.fd in self.selector.get_map():
+                # An earlier one of this round may have closed it.
+                key.data()
         now = time.monotonic()
+        for other in others:
+            other.turn(now)
         for job in list(self.jobs.values()):
             if job.process is not None and now >= job.deadline:
                 self._overdue(job, now)
@@ -110,6 +140,10 @@ class Runner:
             self.guarded = message.addresses
         elif isinstance(message, Watch):
             self._watch(message.scripts)
+            self.processes.watch(message.processes)
+            self.files.watch(message.files)
+        elif isinstance(message, Mail):
+            self.postman.take(message)
         elif isinstance(message, Notify):
             self.queues.setdefault(message.queue, deque()).append(message)
             self._notify_next(message.queue)
@@ -213,8 +247,14 @@ class Runner:
             if ok:
                 return
             result = NotifyFailed(job.queue, " ".join(job.plan.command), reason)
+        self._send(result)
+
+    def _say(self, text: str) -> None:
+        self._send(HelperSays(text))
+
+    def _send(self, message: Told) -> None:
         with contextlib.suppress(OSError):
-            self.channel.send(pickle.dumps(result), socket.MSG_NOSIGNAL)
+            self.channel.send(pickle.dumps(message), socket.MSG_NOSIGNAL)
 
     def _end_scripts(self) -> None:
         """End what watches; what notifies, and what serves without a limit, is told apart."""

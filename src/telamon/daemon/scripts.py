@@ -1,14 +1,19 @@
-"""The router's helper: a process of its own that runs scripts and guards the addresses.
+"""The router's helper: a process of its own that does all that could make the router wait.
 
 Nothing slow may run in the router: a fork of it, a script on a hung file system, a `wait` would
 each delay an advert. So the router forks this helper once, early, and then only exchanges small
 packets with it over a socket pair:
 
-    router -> helper   Watch(scripts)      run these from now on, and no others
+    router -> helper   Watch(scripts, ...) run these scripts from now on, and no others; follow
+                                           these processes and files
                        Guard(addresses)    these virtual addresses are on the node
                        Notify(queue, ...)  run this once, after what waits in its queue
+                       Mail(...)           send this mail, after those before it
     helper -> router   ScriptResult        one run is over (or timed out, or cannot be)
                        NotifyFailed        a notify script did not do its work
+                       ProcessVerdict      a tracked process runs, or does not
+                       FileNumber          what a tracked file holds
+                       HelperSays          a line for the log
 
 The socket is the life line in both directions. When the router is gone, however it went, the
 helper takes the guarded addresses off the interfaces, so that a router killed by force does not
@@ -28,18 +33,12 @@ import os
 import pickle
 import socket
 
-from telamon.daemon.script_messages import (
-    MAX_PACKET,
-    Guard,
-    Notify,
-    NotifyFailed,
-    ScriptResult,
-    Watch,
-)
+from telamon.daemon.mail import Mail
+from telamon.daemon.script_messages import MAX_PACKET, Guard, Notify, Told, Watch
 from telamon.daemon.script_runner import Runner
 from telamon.kernel.process import close_descriptors
 from telamon.kernel.rtnetlink import Address
-from telamon.plan.router import ScriptPlan
+from telamon.plan.router import FilePlan, ProcessWatchPlan, ScriptPlan
 
 
 class HelperGone(Exception):
@@ -75,19 +74,28 @@ class Helper:
     def fileno(self) -> int:
         return self._socket.fileno()
 
-    def watch(self, scripts: tuple[ScriptPlan, ...]) -> None:
-        self._send(Watch(scripts))
+    def watch(
+        self,
+        scripts: tuple[ScriptPlan, ...],
+        processes: tuple[ProcessWatchPlan, ...] = (),
+        files: tuple[FilePlan, ...] = (),
+    ) -> None:
+        self._send(Watch(scripts, processes, files))
 
     def guard(self, addresses: tuple[Address, ...]) -> None:
         self._send(Guard(addresses))
+
+    def mail(self, mail: Mail) -> bool:
+        """False if the helper cannot take it."""
+        return self._send(mail)
 
     def notify(self, job: Notify) -> bool:
         """False if the helper cannot take it: it is gone, or thousands wait already."""
         return self._send(job)
 
-    def results(self) -> list[ScriptResult | NotifyFailed]:
+    def results(self) -> list[Told]:
         """What has arrived. Raises HelperGone."""
-        found: list[ScriptResult | NotifyFailed] = []
+        found: list[Told] = []
         while True:
             try:
                 data = self._socket.recv(MAX_PACKET)
@@ -103,7 +111,7 @@ class Helper:
         """Let go of it: it ends its scripts and leaves."""
         self._socket.close()
 
-    def _send(self, message: Watch | Guard | Notify) -> bool:
+    def _send(self, message: Watch | Guard | Notify | Mail) -> bool:
         # A dead helper is noticed on reading. `Watch` and `Guard` hold the whole truth each, so
         # that the next one mends what a full socket lost.
         try:

@@ -23,6 +23,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from telamon.daemon.mail import Mail
 from telamon.daemon.messages import (
     Channel,
     Failed,
@@ -39,7 +40,14 @@ from telamon.daemon.router_addresses import RouterAddresses
 from telamon.daemon.router_notify import RouterNotify
 from telamon.daemon.router_sockets import RouterSockets
 from telamon.daemon.router_supervisor import SupervisorLink, router_status
-from telamon.daemon.script_messages import Notify, NotifyFailed, ScriptResult
+from telamon.daemon.script_messages import (
+    FileNumber,
+    HelperSays,
+    Notify,
+    NotifyFailed,
+    ProcessVerdict,
+    ScriptResult,
+)
 from telamon.daemon.scripts import Helper, HelperGone
 from telamon.kernel import libc, realtime, sysctl
 from telamon.kernel.announce import Announcer
@@ -166,7 +174,7 @@ class _Role:
         self._sockets = RouterSockets(
             self._interfaces, self._socket_opened, self._socket_closed, self._warn
         )
-        self._notify = RouterNotify(plan, self._run_notify, self._warn)
+        self._notify = RouterNotify(plan, self._run_notify, self._send_mail, self._warn)
         self._core = Router(plan)
 
     def run(self) -> int:
@@ -176,7 +184,7 @@ class _Role:
         self._watch(self._monitor, self._read_monitor)
         if self._helper is not None:
             self._watch(self._helper, self._read_helper)
-            self._helper.watch(self._plan.scripts)
+            self._helper.watch(self._plan.scripts, self._plan.processes, self._plan.files)
         if self._supervisor.channel is not None:
             self._watch(self._supervisor.channel, self._read_channel)
         self._sockets.require(self._core.transports())
@@ -405,10 +413,22 @@ class _Role:
             return
         try:
             for result in self._helper.results():
-                if isinstance(result, NotifyFailed):
-                    self._warn(f"({result.queue}) notify script {result.command}: {result.reason}")
-                else:
-                    self._script_ended(result)
+                match result:
+                    case ScriptResult():
+                        self._script_ended(result)
+                    case NotifyFailed(queue, command, reason):
+                        self._warn(f"({queue}) notify script {command}: {reason}")
+                    case ProcessVerdict(name, running):
+                        # keepalived's words
+                        self._info(
+                            f"Quorum {'gained' if running else 'lost'} for tracked process {name}"
+                        )
+                        self._carry_out(self._core.handle_process(name, running, libc.now()))
+                    case FileNumber(name, value):
+                        self._info(f"track_file {name} holds {value}")
+                        self._carry_out(self._core.handle_file(name, value, libc.now()))
+                    case HelperSays(text):
+                        self._warn(text)
         except HelperGone:
             self._warn("the script helper died; starting another one")
             self._unwatch(self._helper.fileno())
@@ -428,12 +448,16 @@ class _Role:
         self._helper_at = None
         self._helper = Helper.start()
         self._watch(self._helper, self._read_helper)
-        self._helper.watch(self._plan.scripts)
+        self._helper.watch(self._plan.scripts, self._plan.processes, self._plan.files)
         self._addresses.tell_guard(anew=True)
 
     def _run_notify(self, job: Notify) -> None:
         if self._helper is None or not self._helper.notify(job):
             self._warn(f"({job.queue}) cannot run {job.command.command[0]}: the helper is gone")
+
+    def _send_mail(self, mail: Mail) -> None:
+        if self._helper is None or not self._helper.mail(mail):
+            self._warn(f"mail '{mail.subject}' is not sent: the helper is gone")
 
     def _tell_guard(self, addresses: tuple[Address, ...]) -> None:
         if self._helper is not None:
@@ -522,7 +546,7 @@ class _Role:
         self._told = {n: f for n, f in self._told.items() if n in self._core.interfaces()}
         self._tell_interfaces()
         if self._helper is not None:
-            self._helper.watch(plan.scripts)
+            self._helper.watch(plan.scripts, plan.processes, plan.files)
         self._info("reloaded")
         self._supervisor.say(Ready())
         self._say_status()
