@@ -205,7 +205,10 @@ def _user(hold: bool = True) -> int:
 
 
 def _say(line: str) -> None:
-    os.write(1, f"{line}\n".encode())
+    # The owner may have been killed a moment ago: there is nobody to tell, and end of file on
+    # standard input ends this process next.
+    with contextlib.suppress(BrokenPipeError):
+        os.write(1, f"{line}\n".encode())
 
 
 def main() -> int:
