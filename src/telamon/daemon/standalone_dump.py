@@ -1,0 +1,63 @@
+"""Keepalived's dump files, written on its signals: whole, at once, and safe in /tmp.
+
+A name in /tmp may be a trap laid by another user: a link to a file that root would overwrite. So
+each file is made anew under a name that did not exist (O_EXCL follows no link) and renamed into
+place; a reader sees the old file or the new one, never half of one. Mode 0600, as Keepalived's:
+the dump holds the password.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+from telamon.plan.router import RouterPlan
+from telamon.runtime import keepalived_data, keepalived_json, keepalived_stats
+from telamon.runtime.keepalived_data import Descriptor, InterfaceLine
+from telamon.runtime.keepalived_text import words
+from telamon.vrrp.detail import RouterDetail
+
+FOLDER = Path("/tmp")
+DATA, STATS, JSON = "keepalived.data", "keepalived.stats", "keepalived.json"
+PARENT_DATA = "keepalived_parent.data"
+
+Say = Callable[[str], None]
+
+
+def write_data(
+    detail: RouterDetail, interfaces: Iterable[InterfaceLine], descriptor: Descriptor, warn: Say
+) -> None:
+    _replace(DATA, keepalived_data.render(detail, interfaces, descriptor, time.time()), warn)
+
+
+def write_stats(detail: RouterDetail, warn: Say) -> None:
+    _replace(STATS, keepalived_stats.render(detail.instances), warn)
+
+
+def write_json(detail: RouterDetail, warn: Say) -> None:
+    commands = {script.name: words(script.command) for script in detail.plan.scripts}
+    _replace(JSON, keepalived_json.render(detail.instances, commands, time.time()), warn)
+
+
+def write_parent(plan: RouterPlan, warn: Say) -> None:
+    _replace(PARENT_DATA, keepalived_data.render_globals(plan), warn)
+
+
+def _replace(name: str, text: str, warn: Say) -> None:
+    """`warn` is told if it cannot be written; a dump is no reason to fail."""
+    path = FOLDER / name
+    draft = FOLDER / f".{name}.{secrets.token_hex(8)}"
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        fd = os.open(draft, flags, 0o600)
+        with os.fdopen(fd, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(text)
+        draft.rename(path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            draft.unlink()
+        warn(f"cannot write {path}: {error.strerror}")

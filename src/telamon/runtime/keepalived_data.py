@@ -1,0 +1,364 @@
+"""/tmp/keepalived.data: configuration and state for people and exporters, as Keepalived 2.2.7.
+
+The shape is the contract: a heading for each block, ` VRRP Instance = NAME`, three blanks before
+`Key = value`, five before the entries of a list. Lines about things that do not exist here
+(SNMP, IPVS, buffers of netlink sockets) are left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from telamon.base.address import IPAddress
+from telamon.plan.router import AuthKind, InstancePlan, RouterPlan, SyncGroupPlan
+from telamon.runtime import keepalived_text as text
+from telamon.vrrp.detail import InstanceDetail, RouterDetail
+
+
+@dataclass(frozen=True, slots=True)
+class InterfaceLine:
+    """An interface of this machine, whether the router uses it or not."""
+
+    name: str
+    index: int
+    up: bool
+    running: bool
+    loopback: bool
+    mtu: int
+    mac: bytes
+    addresses: tuple[IPAddress, ...]
+
+
+Descriptor = Callable[[str, int], int]
+"""The descriptor of the socket on an interface for a family; -1 if there is none."""
+
+
+def render(
+    detail: RouterDetail, interfaces: Iterable[InterfaceLine], descriptor: Descriptor, now: float
+) -> str:
+    """`now`: seconds since the epoch."""
+    sections = [
+        ("Global definitions", global_lines(detail.plan)),
+        ("VRRP Topology", _topology(detail, descriptor, now)),
+        ("VRRP Sockpool", _sockets(detail.instances, descriptor)),
+        ("VRRP Sync groups", _groups(detail)),
+        ("VRRP Scripts", _scripts(detail)),
+        ("VRRP Track files", _files(detail)),
+        ("VRRP Track processes", _processes(detail)),
+        ("Interfaces", _interfaces(detail.plan, interfaces)),
+    ]
+    out = []
+    for title, lines in sections:
+        block = list(lines)
+        if block:
+            out += [f"------< {title} >------", *block]
+    return "".join(f"{line}\n" for line in out)
+
+
+def render_globals(plan: RouterPlan) -> str:
+    """/tmp/keepalived_parent.data: what the parent process knows."""
+    lines = ["------< Global definitions >------", *global_lines(plan)]
+    return "".join(f"{line}\n" for line in lines)
+
+
+def global_lines(plan: RouterPlan) -> Iterator[str]:
+    yield " Network namespace = (default)"
+    yield f" Router ID = {plan.router_id}"
+    if plan.mail is not None:
+        yield f" Smtp server = {plan.mail.server}"
+        yield f" Smtp server port = {plan.mail.port}"
+        yield f" Smtp HELO name = {plan.mail.helo}"
+        yield f" Smtp server connection timeout = {plan.mail.timeout:g}"
+        yield f" Email notification from = {plan.mail.sender}"
+        yield " Email notification"
+        yield from (f"  {receiver}" for receiver in plan.mail.receivers)
+    yield f" Dynamic interfaces = {_truth(plan.allow_missing_interfaces)}"
+    if plan.startup_delay:
+        yield f" Startup delay = {plan.startup_delay:g}"
+    yield f" FIFO write vrrp states on reload = {_truth(plan.fifo_states_on_reload)}"
+    for fifo in plan.fifos:
+        yield f" Global notify fifo = {fifo.path}"
+    yield f" Script security {'enabled' if plan.script_security else 'disabled'}"
+
+
+def _topology(detail: RouterDetail, descriptor: Descriptor, now: float) -> Iterator[str]:
+    for instance in detail.instances:
+        yield f" VRRP Instance = {instance.plan.name}"
+        yield from (f"   {line}" for line in _state(instance, now))
+        yield from (f"   {line}" for line in _settings(instance))
+        yield from (f"   {line}" for line in _addresses(instance))
+        fd = descriptor(instance.plan.interface, instance.family)
+        yield f"   fd_in {fd}, fd_out {fd}"
+        yield from (f"   {line}" for line in _tracked(instance.plan))
+        yield from (f"   {line}" for line in _notify(instance.plan))
+
+
+def _state(detail: InstanceDetail, now: float) -> Iterator[str]:
+    plan = detail.plan
+    yield f"VRRP Version = {plan.version}"
+    if detail.group is not None:
+        yield f"Sync group = {detail.group}"
+    if detail.family == 6:
+        yield "Using Native IPv6"
+    yield f"State = {text.state_name(detail.state)}"
+    if plan.unicast_peers:
+        yield "Flags:"
+        yield "  Using unicast"
+    else:
+        yield "Flags: none"
+    yield f"Wantstate = {text.state_name(text.wanted(detail))}"
+    yield "Number of config faults = 0"
+    yield f"Number of interface and track script faults = {len(detail.faults)}"
+    yield "Number of track scripts init = 0"
+    yield f"Last transition = {text.moment(now - detail.age)}"
+    timeout = detail.timeout
+    yield f"Read timeout = {'DISABLED' if timeout is None else text.moment(now + timeout)}"
+    yield f"Master down timer = {round(detail.down_interval * 1e6)} usecs"
+
+
+def _settings(detail: InstanceDetail) -> Iterator[str]:
+    plan, garp = detail.plan, detail.plan.garp
+    if plan.vmac is not None:
+        base = _truth(plan.vmac.adverts_from_base)
+        yield f"Use VMAC, i/f name {text.device(plan)}, is_up = true, xmit_base = {base}"
+        yield f"Interface = {text.device(plan)}, vmac on {plan.interface}"
+    else:
+        yield f"Interface = {plan.interface}"
+    given = " (from configuration)" if plan.source is not None else ""
+    yield f"Using src_ip = {detail.source or '(none)'}{given}"
+    if detail.multicast is not None:
+        yield f"Multicast address {detail.multicast}"
+    yield f"Gratuitous ARP delay = {garp.delay:g}"
+    yield f"Gratuitous ARP repeat = {garp.repeat}"
+    yield f"Gratuitous ARP refresh = {garp.refresh:g}"
+    yield f"Gratuitous ARP refresh repeat = {garp.refresh_repeat}"
+    yield f"Gratuitous ARP lower priority delay = {garp.lower_priority_delay:g}"
+    yield f"Gratuitous ARP lower priority repeat = {garp.lower_priority_repeat}"
+    yield f"Down timer adverts = {plan.down_timer_adverts}"
+    answers = _truth(plan.answer_lower_priority)
+    yield f"Send advert after receive lower priority advert = {answers}"
+    speaks = _truth(plan.advertise_before_yielding)
+    yield f"Send advert after receive higher priority advert = {speaks}"
+    yield f"Virtual Router ID = {plan.vrid}"
+    yield f"Priority = {plan.priority}"
+    yield f"Effective priority = {detail.priority}"
+    yield f"Total priority = {detail.total_priority}"
+    yield f"Advert interval = {text.interval(plan)}"
+    yield f"Accept = {_able(plan.accept)}"
+    yield f"Preempt = {_able(plan.preempt)}"
+    if plan.preempt_delay:
+        yield f"Preempt delay = {plan.preempt_delay:g} secs"
+    yield f"Promote_secondaries = {_able(plan.promote_secondaries)}"
+    if plan.version == 2:
+        passes = plan.authentication.kind is AuthKind.PASS
+        yield f"Authentication type = {'SIMPLE_PASSWORD' if passes else 'none'}"
+        if passes:
+            secret = plan.authentication.secret.decode("utf-8", "backslashreplace")
+            yield f"Password = {secret}"
+
+
+def _addresses(detail: InstanceDetail) -> Iterator[str]:
+    plan = detail.plan
+    if plan.addresses:
+        yield f"Virtual IP ({len(plan.addresses)}):"
+        yield from _listed(text.virtual_addresses(detail, plan.addresses))
+    if plan.excluded_addresses:
+        yield "Virtual IP Excluded :"
+        yield from _listed(text.virtual_addresses(detail, plan.excluded_addresses))
+    if plan.unicast_peers:
+        yield f"Unicast TTL = {plan.unicast_ttl}"
+        # Only peers are believed, whatever the file says about it.
+        yield "Check unicast src : yes"
+        yield "Unicast Peer :"
+        ttls = {limit.peer: limit for limit in plan.peer_ttls}
+        for peer in plan.unicast_peers:
+            limit = ttls.get(peer)
+            low = limit.low if limit is not None and limit.low is not None else 254
+            high = limit.high if limit is not None and limit.high is not None else 255
+            yield f"  {peer} min_ttl {low} max_ttl {high}"
+    if plan.version == 3 and detail.family == 4:
+        yield f"Unicast checksum compatibility = {'yes' if plan.checksum_as_v2 else 'no'}"
+
+
+def _tracked(plan: InstancePlan) -> Iterator[str]:
+    blocks: tuple[tuple[str, list[str]], ...] = (
+        ("Virtual Routes :", [text.route(entry) for entry in plan.routes]),
+        ("Virtual Rules :", [text.route(entry) for entry in plan.rules]),
+        *_trackers(plan),
+    )
+    for title, lines in blocks:
+        if lines:
+            yield title
+            yield from _listed(lines)
+
+
+def _trackers(plan: InstancePlan | SyncGroupPlan) -> tuple[tuple[str, list[str]], ...]:
+    return (
+        (
+            "Tracked interfaces :",
+            [
+                f"{t.interface} weight {t.weight}{_reverse(t.reverse)}"
+                for t in plan.track_interfaces
+            ],
+        ),
+        (
+            "Tracked scripts :",
+            [f"{t.script} weight {t.weight}{_reverse(t.reverse)}" for t in plan.track_scripts],
+        ),
+        (
+            "Tracked files :",
+            [f"{t.file}, weight {t.weight}{_reverse(t.reverse)}" for t in plan.track_files],
+        ),
+        (
+            "Tracked processes :",
+            [f"{t.process}, weight {t.weight}{_reverse(t.reverse)}" for t in plan.track_processes],
+        ),
+    )
+
+
+def _notify(plan: InstancePlan | SyncGroupPlan) -> Iterator[str]:
+    notify = plan.notify
+    yield f"Using smtp notification = {'yes' if notify.mail else 'no'}"
+    if isinstance(plan, InstancePlan):
+        deleted = notify.tell_deleted or notify.deleted is not None
+        yield f"Notify deleted = {'Deleted' if deleted else 'Fault'}"
+    for name, script in (
+        ("Backup state transition", notify.backup),
+        ("Master state transition", notify.master),
+        ("Fault state transition", notify.fault),
+        ("Stop state transition", notify.stop),
+        ("Generic state transition", notify.any),
+        ("Master rx lower pri", notify.lower_priority_heard),
+    ):
+        if script is not None:
+            user = f"{script.uid or 0}:{script.gid or 0}"
+            yield f"{name} script = {text.command(script)}, uid:gid {user}"
+    if isinstance(plan, InstancePlan):
+        yield f"Notify priority changes = {_truth(notify.priority_changes)}"
+
+
+def _sockets(instances: Iterable[InstanceDetail], descriptor: Descriptor) -> Iterator[str]:
+    shared: dict[tuple[str, int, bool], list[InstanceDetail]] = {}
+    for detail in instances:
+        key = (detail.plan.interface, detail.family, detail.multicast is None)
+        shared.setdefault(key, []).append(detail)
+    for (interface, family, unicast), users in shared.items():
+        fd = descriptor(interface, family)
+        yield f" fd_in {fd} fd_out = {fd}"
+        yield f"   Interface = {interface}"
+        yield f"   Family = IPv{family}"
+        yield "   Protocol = VRRP"
+        yield f"   Type = {'Unicast' if unicast else 'Multicast'}"
+        if unicast and users[0].source is not None:
+            yield f"   Address = {users[0].source}"
+        yield "   VRRP instances"
+        yield from (f"     {user.plan.name} vrid {user.plan.vrid}" for user in users)
+
+
+def _groups(detail: RouterDetail) -> Iterator[str]:
+    for group in detail.plan.groups:
+        state = detail.group_states.get(group.name)
+        yield f" VRRP Sync Group = {group.name}, {text.state_name(state) if state else 'BACKUP'}"
+        faults = sum(bool(i.faults) for i in detail.instances if i.group == group.name)
+        yield f"   Num member fault {faults}, num member init 0"
+        yield "   VRRP member instances :"
+        yield from (f"     {member}" for member in group.members)
+        for title, lines in _trackers(group):
+            if lines:
+                yield f"   {title}"
+                yield from (f"   {line}" for line in _listed(lines))
+        yield from (f"   {line}" for line in _notify(group))
+
+
+def _scripts(detail: RouterDetail) -> Iterator[str]:
+    for script in detail.plan.scripts:
+        well = detail.known.scripts.get(script.name)
+        yield f" VRRP Script = {script.name}"
+        yield f"   Command = {text.words(script.command)}"
+        yield f"   Interval = {script.interval:g} sec"
+        yield f"   Timeout = {script.timeout:g} sec"
+        yield f"   Weight = {script.weight}{_reverse(script.reverse)}"
+        yield f"   Rise = {script.rise}"
+        yield f"   Fall = {script.fall}"
+        yield "   Insecure = no"
+        yield f"   Init state = {'failed' if script.init_fail else 'unknown'}"
+        yield f"   Status = {'INIT' if well is None else 'GOOD' if well else 'BAD'}"
+        yield f"   Script uid:gid = {script.uid or 0}:{script.gid or 0}"
+        yield "   Tracking instances :"
+        for instance in detail.instances:
+            for entry in instance.plan.track_scripts:
+                if entry.script == script.name:
+                    yield f"     {instance.plan.name}, weight {entry.weight}"
+        yield "   State = idle"
+
+
+def _files(detail: RouterDetail) -> Iterator[str]:
+    for file in detail.plan.files:
+        yield f" Track file = {file.name}"
+        yield f"   File = {file.path}"
+        yield f"   Status = {detail.known.files.get(file.name, 0)}"
+        yield f"   Weight = {file.weight}{_reverse(file.reverse)}"
+        yield "   Tracking instances :"
+        for instance in detail.instances:
+            for entry in instance.plan.track_files:
+                if entry.file == file.name:
+                    yield f"     {instance.plan.name}, weight {entry.weight}"
+
+
+def _processes(detail: RouterDetail) -> Iterator[str]:
+    for process in detail.plan.processes:
+        yield f" VRRP Track process = {process.name}"
+        yield f"   Process = {process.command[0]}"
+        if process.parameters is not None:
+            yield f"   Parameters = {' '.join(process.command[1:])}"
+        yield f"   Min processes = {process.quorum}"
+        if process.quorum_max is not None:
+            yield f"   Max processes = {process.quorum_max}"
+        yield f"   Have quorum = {_truth(detail.known.processes.get(process.name, False))}"
+        yield f"   Weight = {process.weight}{_reverse(process.reverse)}"
+        yield f"   Terminate delay = {process.terminate_delay:f}s"
+        yield f"   Fork delay = {process.fork_delay:f}s"
+        yield f"   Full command = {_truth(process.full_command)}"
+        yield "   Tracking instances :"
+        for instance in detail.instances:
+            for entry in instance.plan.track_processes:
+                if entry.process == process.name:
+                    yield f"     {instance.plan.name}, weight {entry.weight}"
+
+
+def _interfaces(plan: RouterPlan, interfaces: Iterable[InterfaceLine]) -> Iterator[str]:
+    for entry in interfaces:
+        yield f" Name = {entry.name}"
+        yield f"   index = {entry.index}"
+        for version in (4, 6):
+            first = next((a for a in entry.addresses if a.version == version), None)
+            yield f"   IPv{version} address = {first or '(none)'}"
+        if entry.mac and not entry.loopback:
+            yield f"   MAC = {entry.mac.hex(':')}"
+        up = "UP" if entry.up else "not UP"
+        running = "RUNNING" if entry.running else "not RUNNING"
+        rest = ", no broadcast, loopback, no multicast" if entry.loopback else ""
+        yield f"   State = {up}, {running}{rest}"
+        yield f"   MTU = {entry.mtu}"
+        yield f"   HW Type = {'LOOPBACK' if entry.loopback else 'ETHERNET'}"
+        users = [i for i in plan.instances if i.interface == entry.name and i.track_primary]
+        if users:
+            yield "   Tracking VRRP instances :"
+            yield from (f"     {user.name}, weight 0" for user in users)
+
+
+def _listed(lines: Iterable[str]) -> Iterator[str]:
+    return (f"  {line}" for line in lines)
+
+
+def _reverse(reverse: bool) -> str:
+    return " reverse" if reverse else ""
+
+
+def _truth(flag: bool) -> str:
+    return "true" if flag else "false"
+
+
+def _able(flag: bool) -> str:
+    return "enabled" if flag else "disabled"

@@ -1,0 +1,94 @@
+"""How Keepalived writes addresses, times and commands in its dumps; exporters parse these."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable
+
+from telamon.plan.router import CommandPlan, InstancePlan, RoutePlan, RulePlan, VirtualAddress
+from telamon.vrrp.detail import InstanceDetail
+from telamon.vrrp.states import State
+
+STATE_NUMBERS = {
+    State.STOPPED: 0,
+    State.INIT: 0,
+    State.BACKUP: 1,
+    State.MASTER: 2,
+    State.FAULT: 3,
+}
+"""The numbers of Keepalived's JSON; a router that stops is not asked any more."""
+
+
+def state_name(state: State) -> str:
+    """One of INIT, BACKUP, MASTER and FAULT: exporters know no other."""
+    return State.INIT.value if state is State.STOPPED else state.value
+
+
+def wanted(detail: InstanceDetail) -> State:
+    """What the instance would like to be."""
+    return State.MASTER if detail.wants else detail.state
+
+
+def device(plan: InstancePlan) -> str:
+    """The interface that the instance speaks on."""
+    if plan.vmac is None:
+        return plan.interface
+    return plan.vmac.name or f"vrrp.{plan.vrid}"
+
+
+def virtual_address(address: VirtualAddress, plan: InstancePlan, *, held: bool) -> str:
+    """As `10.0.0.1/24 brd 10.0.0.255 dev eth0 scope global label eth0:1 set`."""
+    interface = address.address
+    full = interface.network.prefixlen == interface.max_prefixlen
+    words = [str(interface.ip) if full else str(interface)]
+    if address.peer is not None:
+        words.append(f"peer {address.peer}")
+    if address.broadcast is not None:
+        words.append(f"brd {address.broadcast}")
+    own = address.device in (None, plan.interface)
+    on = f"{device(plan)}@{plan.interface}" if own and plan.vmac is not None else None
+    words.append(f"dev {on or address.device or plan.interface}")
+    words.append(f"scope {address.scope or 'global'}")
+    if address.label:
+        words.append(f"label {address.label}")
+    if interface.version == 6:
+        left = address.preferred_lifetime
+        words.append(f"preferred_lft {'forever' if left is None else left}")
+    if held:
+        words.append("set")
+    return " ".join(words)
+
+
+def virtual_addresses(
+    detail: InstanceDetail, addresses: Iterable[VirtualAddress]
+) -> list[str]:  # fmt: skip
+    """Each as a line, those that are up marked as such."""
+    up = {entry.address for entry in detail.held}
+    return [virtual_address(a, detail.plan, held=a.address in up) for a in addresses]
+
+
+def route(entry: RoutePlan | RulePlan) -> str:
+    return " ".join(entry.arguments)
+
+
+def command(plan: CommandPlan) -> str:
+    """Each word quoted, as `'/bin/notify' 'arg'`."""
+    return words(plan.command)
+
+
+def words(arguments: Iterable[str]) -> str:
+    return " ".join(f"'{word}'" for word in arguments)
+
+
+def moment(when: float) -> str:
+    """Seconds since the epoch, and the same for people."""
+    micro = f"{when:.6f}"
+    local = time.localtime(int(micro.partition(".")[0]))
+    people = time.strftime("%a %b %e %H:%M:%S", local) + micro[micro.index(".") :]
+    return f"{micro} ({people} {local.tm_year})"
+
+
+def interval(plan: InstancePlan) -> str:
+    if plan.version == 2:
+        return f"{plan.advert_interval:g} sec"
+    return f"{plan.advert_interval * 1000:g} milli-sec"
