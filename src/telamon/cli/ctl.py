@@ -19,7 +19,7 @@ def command() -> None:
     """Control a running Telamon: reload it, stop and start its parts."""
 
 
-def _send(run_dir: Path | None, **message: str) -> None:
+def _send(run_dir: Path | None, **message: str | bool) -> None:
     from telamon.daemon.control import ControlError, default_run_dir, request
 
     try:
@@ -31,10 +31,13 @@ def _send(run_dir: Path | None, **message: str) -> None:
 
 
 @command.command()
+@click.option(
+    "--force", is_flag=True, help="Even if this node loses a virtual address that it holds."
+)
 @_RUN_DIR
-def reload(run_dir: Path | None) -> None:
+def reload(force: bool, run_dir: Path | None) -> None:
     """Read both files again; a bad one changes nothing."""
-    _send(run_dir, command="reload")
+    _send(run_dir, command="reload", force=force)
 
 
 @command.command()

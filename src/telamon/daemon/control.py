@@ -1,8 +1,8 @@
 """The control socket: `telamon status` and `telamon ctl` talk to the supervisor through it.
 
 One JSON object a line each way, over a unix stream socket that only its owner may open. A
-request has `command` and, for start, stop and restart, `role`; an answer has `ok` and either
-`text` or the status document.
+request has `command`, for start, stop and restart `role`, for reload perhaps `force`; an answer
+has `ok` and either `text` or the status document.
 """
 
 from __future__ import annotations

@@ -75,9 +75,20 @@ class ProxyDown:
 
 @dataclass(frozen=True, slots=True)
 class NewPlan:
-    """supervisor -> router: take this plan in place of the old one; answer Ready or Failed."""
+    """supervisor -> router: take this plan in place of the old one; answer Ready or Failed.
+
+    Without `force` a plan that would lose an address that this node holds is refused.
+    """
 
     plan: RouterPlan
+    force: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReloadWanted:
+    """router -> supervisor: an operator's signal asks for it; read the files again."""
+
+    force: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +121,7 @@ Message = (
     | ProxyUp
     | ProxyDown
     | NewPlan
+    | ReloadWanted
     | RouterStatus
 )
 

@@ -15,17 +15,69 @@ import time
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
+from telamon.daemon.standalone_signals import Function
+from telamon.kernel.interfaces import Interfaces
+from telamon.kernel.rtnetlink import IFF_LOOPBACK, IFF_RUNNING, IFF_UP
+from telamon.kernel.vrrp_socket import VrrpSocket
 from telamon.plan.router import RouterPlan
 from telamon.runtime import keepalived_data, keepalived_json, keepalived_stats
 from telamon.runtime.keepalived_data import Descriptor, InterfaceLine
 from telamon.runtime.keepalived_text import words
 from telamon.vrrp.detail import RouterDetail
+from telamon.vrrp.events import Instant
+from telamon.vrrp.router import Router
 
 FOLDER = Path("/tmp")
 DATA, STATS, JSON = "keepalived.data", "keepalived.stats", "keepalived.json"
 PARENT_DATA = "keepalived_parent.data"
 
 Say = Callable[[str], None]
+
+
+class Dumper:
+    """Carries the signals out. `sockets` finds the socket on an interface for a family."""
+
+    def __init__(
+        self,
+        core: Router,
+        interfaces: Interfaces,
+        sockets: Callable[[str, int], VrrpSocket | None],
+        warn: Say,
+    ) -> None:
+        self._core, self._interfaces = core, interfaces
+        self._sockets, self._warn = sockets, warn
+
+    def write(self, function: Function, now: Instant) -> None:
+        """Write what DATA, STATS, STATS_CLEAR or JSON asks for; `now` is the router's clock."""
+        detail = self._core.details(now)
+        if function is Function.DATA:
+            write_data(detail, _lines(self._interfaces), self._descriptor, self._warn)
+        elif function is Function.JSON:
+            write_json(detail, self._warn)
+        else:
+            write_stats(detail, self._warn)
+        if function is Function.STATS_CLEAR:
+            self._core.clear_counters()
+
+    def _descriptor(self, interface: str, family: int) -> int:
+        sock = self._sockets(interface, family)
+        return -1 if sock is None else sock.fileno()
+
+
+def _lines(interfaces: Interfaces) -> list[InterfaceLine]:
+    return [
+        InterfaceLine(
+            link.name,
+            link.index,
+            bool(link.flags & IFF_UP),
+            bool(link.flags & IFF_RUNNING),
+            bool(link.flags & IFF_LOOPBACK),
+            link.mtu,
+            link.mac,
+            interfaces.addresses(link.name),
+        )
+        for link in interfaces.links()
+    ]
 
 
 def write_data(

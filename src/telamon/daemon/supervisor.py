@@ -55,6 +55,7 @@ from telamon.daemon.messages import (
     NewPlan,
     ProxyUp,
     Ready,
+    ReloadWanted,
     RouterStatus,
     Status,
     Stopping,
@@ -167,6 +168,7 @@ class _Next:
     plans: Plans
     change: Change | None
     bindings: Bindings | None
+    force: bool = False
 
 
 class Supervisor:
@@ -285,7 +287,7 @@ class Supervisor:
                 self._send(pid, message)
             case OfferPlan(pid):
                 if self._next is not None and self._next.plans.router is not None:
-                    self._send(pid, NewPlan(self._next.plans.router))
+                    self._send(pid, NewPlan(self._next.plans.router, self._next.force))
             case TellProxyUp(router, proxy):
                 self._send(router, ProxyUp(proxy), (self._processes[proxy].pidfd,))
             case Kill(pid, signum):
@@ -490,6 +492,8 @@ class Supervisor:
             case Status(text):
                 process.status = text
                 self._systemd.send(f"STATUS={self._summary()}")
+            case ReloadWanted(force):
+                self._reload(None, force)
             case RouterStatus():
                 self._instances = message
                 self._systemd.send(f"STATUS={self._summary()}")
@@ -513,8 +517,11 @@ class Supervisor:
 
     # -- reload ---------------------------------------------------------------------------
 
-    def _reload(self, token: int | None) -> None:
-        """SIGHUP and `ctl reload`: read, check, bind; only then ask the core to change over."""
+    def _reload(self, token: int | None, force: bool = False) -> None:
+        """SIGHUP and `ctl reload`: read, check, bind; only then ask the core to change over.
+
+        Without `force` the router refuses a plan that loses an address which it holds.
+        """
         if self._busy(token):
             return
         LOG.info("reload: reading the files")
@@ -525,7 +532,7 @@ class Supervisor:
         if loaded is None:
             self._refuse(token, "reload", f"{_first_error(report)}")
             return
-        self._change_over(token, "reload", loaded)
+        self._change_over(token, "reload", loaded, force)
 
     def _busy(self, token: int | None) -> bool:
         """True if no reload can begin now. A SIGHUP is kept for later, a command refused."""
@@ -550,7 +557,9 @@ class Supervisor:
             self._reload_again = False
             self._reload(None)
 
-    def _change_over(self, token: int | None, what: str, loaded: Plans) -> None:
+    def _change_over(
+        self, token: int | None, what: str, loaded: Plans, force: bool = False
+    ) -> None:
         wanted = plans.bindings(loaded.proxy) if loaded.proxy is not None else None
         try:
             _check(loaded)
@@ -562,7 +571,7 @@ class Supervisor:
             # The proxy was stopped by the operator: it was only tried whether it could bind.
             change.abandon()
             change = None
-        self._next = _Next(loaded, change, wanted)
+        self._next = _Next(loaded, change, wanted, force)
         self._apply(self._core.reload(token, what, time.monotonic()))
 
     def _refuse(self, token: int | None, what: str, reason: str) -> None:
@@ -605,14 +614,15 @@ class Supervisor:
             del self._clients[client.token]
             return
         for item in requests:
-            self._command(client.token, item.get("command"), item.get("role"))
+            force = item.get("force") is True
+            self._command(client.token, item.get("command"), item.get("role"), force)
 
-    def _command(self, token: int, command: object, role_name: object) -> None:
+    def _command(self, token: int, command: object, role_name: object, force: bool) -> None:
         if command == "status":
             self._answer(token, self.status())
             return
         if command == "reload":
-            self._reload(token)
+            self._reload(token, force)
             return
         role = next((role for role in Role if role.value == role_name), None)
         if role is None or command not in control.COMMANDS:

@@ -32,6 +32,7 @@ from telamon.daemon.messages import (
     ProxyDown,
     ProxyUp,
     Ready,
+    ReloadWanted,
     Status,
     Stop,
     Stopping,
@@ -49,6 +50,8 @@ from telamon.daemon.script_messages import (
     ScriptResult,
 )
 from telamon.daemon.scripts import Helper, HelperGone
+from telamon.daemon.standalone_dump import Dumper
+from telamon.daemon.standalone_signals import DUMPS, REAL_TIME, Function
 from telamon.kernel import libc, realtime, sysctl
 from telamon.kernel.announce import Announcer
 from telamon.kernel.interfaces import Interfaces
@@ -75,6 +78,18 @@ _HELPER_LEAVES_WITHIN = 2.0
 _LOG_AGAIN = 0.2
 
 
+@dataclass(frozen=True, slots=True)
+class Habits:
+    """What keepalived(8)'s flags change.
+
+    `keep_addresses` (-V): leave the virtual addresses on the interfaces at the end.
+    `report_addresses` (-a): log every address that comes or goes.
+    """
+
+    keep_addresses: bool = False
+    report_addresses: bool = False
+
+
 class _Readable(Protocol):
     def fileno(self) -> int: ...
 
@@ -86,6 +101,7 @@ def run(
     log: Write | None = None,
     supervisor: int | None = None,
     reload: Callable[[], RouterPlan | None] | None = None,
+    habits: Habits | None = None,
 ) -> int:
     """Be the router until told to stop; the exit status.
 
@@ -98,7 +114,7 @@ def run(
     # First of all: a fork gets dearer and riskier with everything that is open.
     helper = Helper.start()
     try:
-        role = _Role(plan, channel, helper, log, reload)
+        role = _Role(plan, channel, helper, log, reload, habits or Habits())
     except OSError as error:
         reason = f"the router cannot start: {error.strerror or error} (CAP_NET_RAW, CAP_NET_ADMIN?)"
         if channel is not None:
@@ -144,8 +160,10 @@ class _Role:
         helper: Helper,
         log: Write | None,
         reload: Callable[[], RouterPlan | None] | None,
+        habits: Habits,
     ) -> None:
         self._plan = plan
+        self._habits = habits
         self._supervisor = SupervisorLink(channel)
         self._helper: Helper | None = helper
         self._helper_at: float | None = None
@@ -162,7 +180,7 @@ class _Role:
         self._handlers: dict[int, Callable[[], None]] = {}
         self._epoll = select.epoll()
         self._timer = libc.Timer()
-        self._signals, self._signal_writer = signal_socket()
+        self._signals, self._signal_writer = signal_socket(REAL_TIME)
         self._monitor = Monitor()
         self._netlink = Netlink()
         self._announcer = Announcer()
@@ -176,6 +194,7 @@ class _Role:
         )
         self._notify = RouterNotify(plan, self._run_notify, self._send_mail, self._warn)
         self._core = Router(plan)
+        self._dumper = Dumper(self._core, self._interfaces, self._sockets.get, self._warn)
 
     def run(self) -> int:
         self._info(realtime.enter())
@@ -382,6 +401,9 @@ class _Role:
             self._interfaces.apply(change)
             if isinstance(change, AddressAdded | AddressRemoved):
                 name = self._interfaces.name(change.address.index)
+                if self._habits.report_addresses:
+                    verb = "added to" if isinstance(change, AddressAdded) else "deleted from"
+                    self._info(f"Netlink reports {change.address.interface} {verb} {name}")
             else:
                 name = change.name
                 self._sockets.refresh(name)
@@ -469,14 +491,14 @@ class _Role:
                 name = signal.Signals(number).name
                 self._supervisor.say(Stopping(f"{name} was sent to the router"))
                 self._stop(f"received {name}")
-            elif (
-                number == signal.SIGHUP
-                and self._supervisor.channel is None
-                and self._reload is not None
-            ):
-                plan = self._reload()
-                if plan is not None:
-                    self._take(plan)
+            elif number in DUMPS:
+                self._dumper.write(Function(number), libc.now())
+            elif number in (Function.RELOAD, Function.RELOAD_FORCE):
+                force = number == Function.RELOAD_FORCE
+                if self._supervisor.channel is not None:
+                    self._supervisor.say(ReloadWanted(force))
+                elif self._reload is not None and (plan := self._reload()) is not None:
+                    self._take(plan, force)
 
     # The proxy and the supervisor
 
@@ -495,8 +517,8 @@ class _Role:
                 return
             case ProxyDown(reason):
                 self._proxy_gone(reason)
-            case NewPlan(plan):
-                self._take(plan)
+            case NewPlan(plan, force):
+                self._take(plan, force)
             case Stop():
                 self._stop("told to stop")
             case _:
@@ -530,8 +552,15 @@ class _Role:
             os.close(self._proxy.pidfd)
             self._proxy = None
 
-    def _take(self, plan: RouterPlan) -> None:
+    def _take(self, plan: RouterPlan, force: bool) -> None:
         """A new plan, by difference: what stays as it was is not touched."""
+        lost = self._core.losses(plan)
+        if lost and not force:
+            names = ", ".join(str(virtual.address.ip) for virtual in lost)
+            reason = f"this node holds {names} and would lose it; force the reload if that is meant"
+            self._warn(f"the new plan is refused, the old one stays: {reason}")
+            self._supervisor.say(Failed(reason))
+            return
         try:
             effects = self._core.reload(plan, libc.now())
         except ValueError as error:
@@ -556,7 +585,12 @@ class _Role:
             return
         self._running = False
         self._info(f"Stopping: {reason}")
-        self._carry_out(self._core.stop(libc.now()))
+        effects = self._core.stop(libc.now())
+        if self._habits.keep_addresses:
+            effects = [e for e in effects if not isinstance(e, do.RemoveAddresses)]
+            # Nor may the helper take them off once this process is gone.
+            self._tell_guard(())
+        self._carry_out(effects)
         self._say_status()
 
     def _say_status(self) -> None:

@@ -36,6 +36,10 @@ class Interfaces:
     def link(self, name: str) -> Link | None:
         return self._names.get(name)
 
+    def links(self) -> tuple[Link, ...]:
+        """All of them, in the kernel's order."""
+        return tuple(self._links.values())
+
     def name(self, index: int) -> str:
         """The interface's name, or its number if it is not known (any more)."""
         link = self._links.get(index)
