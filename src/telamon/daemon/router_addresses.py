@@ -21,6 +21,9 @@ from telamon.plan.router import VirtualAddress
 RETRY = 1.0
 """Seconds between two tries to put on an address that the kernel refused."""
 
+STATICS = "static_ipaddress"
+"""The owner of addresses that stay whoever is master, as the log names it."""
+
 _GONE_WITH_ITS_INTERFACE = (errno.ENODEV, errno.EADDRNOTAVAIL)
 
 _Key = tuple[str, IPInterface]
@@ -94,6 +97,19 @@ class RouterAddresses:
         self.deadline = None
         self._put_on([item for item in self._wanted.values() if item.refused], now)
 
+    def keep_statics(self, device: str, address: IPAddress, now: float) -> None:
+        """Somebody deleted this address: if it is a static one, it is put back."""
+        items = [
+            item
+            for (name, interface), item in self._wanted.items()
+            if item.instance == STATICS
+            and item.virtual.track
+            and (name, interface.ip) == (device, address)
+        ]
+        if items:
+            self._log(f"({STATICS}) somebody deleted {address} from {device}; put back")
+            self._put_on(items, now)
+
     def missing(self) -> list[tuple[str, IPAddress]]:
         """Device and address of what should be on the node and, as far as we know, is not."""
         found = []
@@ -110,7 +126,12 @@ class RouterAddresses:
 
     def tell_guard(self, *, anew: bool = False) -> None:
         """Tell the guardian all there is to guard, if that has changed or it is `anew`."""
-        addresses = (self._address(item.virtual) for item in self._wanted.values())
+        # Static addresses outlive a crash: what else runs here may well speak from them.
+        addresses = (
+            self._address(item.virtual)
+            for item in self._wanted.values()
+            if item.instance != STATICS
+        )
         guarded = tuple(address for address in addresses if address is not None)
         if anew or guarded != self._guarded:
             self._guarded = guarded

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import errno
 import socket
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from typing import TypeVar
 
 from telamon.kernel import rtnetlink
 from telamon.kernel.rtnetlink import (
@@ -19,11 +20,13 @@ from telamon.kernel.rtnetlink import (
     Link,
     LinkGone,
     Reply,
+    RouteRemoved,
+    RuleRemoved,
 )
 
-Change = Link | LinkGone | AddressAdded | AddressRemoved
+Change = Link | LinkGone | AddressAdded | AddressRemoved | RouteRemoved | RuleRemoved
 
-_Request = Callable[[Address, int], bytes]
+Thing = TypeVar("Thing", bound=Hashable)
 
 _SOL_NETLINK = 270
 _NETLINK_CAP_ACK = 10
@@ -32,6 +35,10 @@ _NETLINK_EXT_ACK = 11
 _RTMGRP_LINK = 0x1
 _RTMGRP_IPV4_IFADDR = 0x10
 _RTMGRP_IPV6_IFADDR = 0x100
+_RTMGRP_ROUTES = 0x40 | 0x400
+_RTMGRP_RULES = 0x80 | 1 << 18
+LINKS_AND_ADDRESSES = _RTMGRP_LINK | _RTMGRP_IPV4_IFADDR | _RTMGRP_IPV6_IFADDR
+ROUTES_AND_RULES = _RTMGRP_ROUTES | _RTMGRP_RULES
 
 _DATAGRAM = 64 << 10
 _MONITOR_BUFFER = 4 << 20
@@ -60,11 +67,11 @@ class Netlink:
 
     def add(self, addresses: Iterable[Address]) -> dict[Address, KernelRefused]:
         """Add all; the refused ones with the reason. One that is there already counts as added."""
-        return self._orders(addresses, rtnetlink.add_address_request, errno.EEXIST)
+        return self.orders(addresses, rtnetlink.add_address_request, errno.EEXIST)
 
     def remove(self, addresses: Iterable[Address]) -> dict[Address, KernelRefused]:
         """Remove all; the refused ones with the reason. One that is not there counts as gone."""
-        return self._orders(addresses, rtnetlink.remove_address_request, errno.EADDRNOTAVAIL)
+        return self.orders(addresses, rtnetlink.remove_address_request, errno.EADDRNOTAVAIL)
 
     def close(self) -> None:
         self._socket.close()
@@ -80,18 +87,22 @@ class Netlink:
                     return
                 yield event
 
-    def _orders(
-        self, addresses: Iterable[Address], request: _Request, harmless: int
-    ) -> dict[Address, KernelRefused]:
-        refused: dict[Address, KernelRefused] = {}
-        waiting = list(addresses)
+    def orders(
+        self, things: Iterable[Thing], request: Callable[[Thing, int], bytes], *harmless: int
+    ) -> dict[Thing, KernelRefused]:
+        """Order `request(thing, sequence)` for all; those refused but for a `harmless` errno."""
+        refused: dict[Thing, KernelRefused] = {}
+        waiting = list(things)
         for start in range(0, len(waiting), _MAX_BATCH):
             refused |= self._order(waiting[start : start + _MAX_BATCH], request, harmless)
         return refused
 
     def _order(
-        self, batch: list[Address], request: _Request, harmless: int
-    ) -> dict[Address, KernelRefused]:
+        self,
+        batch: list[Thing],
+        request: Callable[[Thing, int], bytes],
+        harmless: tuple[int, ...],
+    ) -> dict[Thing, KernelRefused]:
         """Many orders in one system call: the kernel takes them in order and answers each."""
         by_sequence = {}
         messages = []
@@ -100,22 +111,25 @@ class Netlink:
             by_sequence[self._sequence] = address
             messages.append(request(address, self._sequence))
         self._socket.send(b"".join(_padded(message) for message in messages))
-        refused = {}
+        refused: dict[Thing, KernelRefused] = {}
         while by_sequence:
             for reply in rtnetlink.parse(self._socket.recv(_DATAGRAM)):
                 if not isinstance(reply, Reply) or reply.sequence not in by_sequence:
                     continue
                 address = by_sequence.pop(reply.sequence)
-                if reply.errno not in (0, harmless):
+                if reply.errno and reply.errno not in harmless:
                     refused[address] = KernelRefused(reply.errno, reply.text)
         return refused
 
 
 class Monitor:
-    """What changes on links and addresses, as it happens. Watch `fileno()`, then `changes()`."""
+    """What changes, as it happens. Watch `fileno()`, then `changes()`.
 
-    def __init__(self) -> None:
-        self._socket = _open(_RTMGRP_LINK | _RTMGRP_IPV4_IFADDR | _RTMGRP_IPV6_IFADDR)
+    `groups`: links and addresses, or routes and rules (a router may have very many of those).
+    """
+
+    def __init__(self, groups: int = LINKS_AND_ADDRESSES) -> None:
+        self._socket = _open(groups)
         self._socket.setblocking(False)
         _grow_receive_buffer(self._socket, _MONITOR_BUFFER)
 

@@ -1,8 +1,9 @@
 """rtnetlink messages: bytes in, values out (rtnetlink(7)). Opens nothing.
 
-Only what a router needs: links and addresses. A message is a 16-byte head, a fixed body that
-depends on its type, and attributes (length, type, value, padded to 4 bytes). Numbers are in host
-order, addresses in network order. Why not pyroute2: `docs/adr/0004-netlink.md`.
+Only what a router needs: links, addresses and, in `routes.py`, routes and rules. A message is a
+16-byte head, a fixed body that depends on its type, and attributes (length, type, value, padded
+to 4 bytes). Numbers are in host order, addresses in network order. Why not pyroute2:
+`docs/adr/0004-netlink.md`.
 """
 
 from __future__ import annotations
@@ -24,6 +25,8 @@ RTM_GETLINK = 18
 RTM_NEWADDR = 20
 RTM_DELADDR = 21
 RTM_GETADDR = 22
+RTM_DELROUTE = 25
+RTM_DELRULE = 33
 
 NLM_F_REQUEST = 0x01
 NLM_F_ACK = 0x04
@@ -49,6 +52,9 @@ _IFA_PROTO = 11
 _IFLA_ADDRESS = 1
 _IFLA_IFNAME = 3
 _IFLA_MTU = 4
+_IFLA_LINK = 5
+_IFLA_LINKINFO = 18
+_IFLA_INFO_KIND = 1
 _NLMSGERR_ATTR_MSG = 1
 
 IFA_F_SECONDARY = 0x01
@@ -69,6 +75,10 @@ tools that look can tell a VIP from an address that an administrator set."""
 _HEAD = struct.Struct("=IHHII")
 _LINK = struct.Struct("=BxHiII")
 _ADDRESS = struct.Struct("=BBBBI")
+_ROUTE = struct.Struct("=BBBBBBBBI")
+_VERSIONS: dict[int, int] = {socket.AF_INET: 4, socket.AF_INET6: 6}
+_RTA_DST = 1
+_RTA_TABLE = 15
 _ATTRIBUTE = struct.Struct("=HH")
 _CACHEINFO = struct.Struct("=IIII")
 
@@ -81,13 +91,18 @@ class NetlinkFormatError(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """An interface as the kernel shows it. `mac` is empty where it has none (a tunnel)."""
+    """An interface as the kernel shows it. `mac` is empty where it has none (a tunnel).
+
+    `kind` names a virtual one's driver ("macvlan"); `parent` is the index of what it stands on.
+    """
 
     index: int
     name: str
     flags: int
     mac: bytes
     mtu: int
+    kind: str = ""
+    parent: int = 0
 
     @property
     def running(self) -> bool:
@@ -153,7 +168,23 @@ class Done:
     sequence: int
 
 
-Event = Link | LinkGone | AddressAdded | AddressRemoved | Reply | Done
+@dataclass(frozen=True, slots=True)
+class RouteRemoved:
+    """A route has gone; `destination` is its prefix, None for the default route."""
+
+    family: int
+    table: int
+    destination: IPInterface | None
+
+
+@dataclass(frozen=True, slots=True)
+class RuleRemoved:
+    """A policy rule has gone. Rules are few and seldom change: which one does not matter."""
+
+    family: int
+
+
+Event = Link | LinkGone | AddressAdded | AddressRemoved | RouteRemoved | RuleRemoved | Reply | Done
 
 
 def scope_number(name: str | None) -> int:
@@ -171,18 +202,18 @@ def scope_number(name: str | None) -> int:
 def get_request(kind: int, sequence: int) -> bytes:
     """Ask for all links (`RTM_GETLINK`) or all addresses (`RTM_GETADDR`)."""
     body = _LINK.pack(0, 0, 0, 0, 0) if kind == RTM_GETLINK else _ADDRESS.pack(0, 0, 0, 0, 0)
-    return _message(kind, NLM_F_REQUEST | NLM_F_DUMP, sequence, body)
+    return message(kind, NLM_F_REQUEST | NLM_F_DUMP, sequence, body)
 
 
 def add_address_request(address: Address, sequence: int) -> bytes:
     """Add `address`; an address that is there already is answered with EEXIST."""
     flags = NLM_F_REQUEST | NLM_F_ACK | NLM_F_CREATE | NLM_F_EXCL
-    return _message(RTM_NEWADDR, flags, sequence, _address_body(address))
+    return message(RTM_NEWADDR, flags, sequence, _address_body(address))
 
 
 def remove_address_request(address: Address, sequence: int) -> bytes:
     """Remove `address`; one that is not there is answered with EADDRNOTAVAIL."""
-    return _message(RTM_DELADDR, NLM_F_REQUEST | NLM_F_ACK, sequence, _address_body(address))
+    return message(RTM_DELADDR, NLM_F_REQUEST | NLM_F_ACK, sequence, _address_body(address))
 
 
 def parse(data: bytes) -> Iterator[Event]:
@@ -205,11 +236,13 @@ def _aligned(length: int) -> int:
     return (length + 3) & ~3
 
 
-def _message(kind: int, flags: int, sequence: int, body: bytes) -> bytes:
+def message(kind: int, flags: int, sequence: int, body: bytes) -> bytes:
+    """A whole message of this type."""
     return _HEAD.pack(_HEAD.size + len(body), kind, flags, sequence, 0) + body
 
 
-def _attribute(kind: int, value: bytes) -> bytes:
+def attribute(kind: int, value: bytes) -> bytes:
+    """An attribute, padded."""
     head = _ATTRIBUTE.pack(_ATTRIBUTE.size + len(value), kind)
     return head + value + bytes(_aligned(len(value)) - len(value))
 
@@ -221,21 +254,21 @@ def _address_body(address: Address) -> bytes:
     packed = interface.ip.packed
     parts = [
         _ADDRESS.pack(family, _prefix(far_end), address.flags & 0xFF, address.scope, address.index),
-        _attribute(_IFA_LOCAL, packed),
-        _attribute(_IFA_ADDRESS, far_end.ip.packed),
+        attribute(_IFA_LOCAL, packed),
+        attribute(_IFA_ADDRESS, far_end.ip.packed),
     ]
     if address.label:
-        parts.append(_attribute(_IFA_LABEL, address.label.encode() + b"\0"))
+        parts.append(attribute(_IFA_LABEL, address.label.encode() + b"\0"))
     if address.broadcast is not None:
-        parts.append(_attribute(_IFA_BROADCAST, address.broadcast.packed))
+        parts.append(attribute(_IFA_BROADCAST, address.broadcast.packed))
     if address.flags > 0xFF:
-        parts.append(_attribute(_IFA_FLAGS, struct.pack("=I", address.flags)))
+        parts.append(attribute(_IFA_FLAGS, struct.pack("=I", address.flags)))
     if address.preferred is not None:
         lifetimes = _CACHEINFO.pack(address.preferred, _FOREVER, 0, 0)
-        parts.append(_attribute(_IFA_CACHEINFO, lifetimes))
+        parts.append(attribute(_IFA_CACHEINFO, lifetimes))
     if address.protocol:
         # Kernels before 5.18 do not know the attribute and skip it.
-        parts.append(_attribute(_IFA_PROTO, bytes([address.protocol])))
+        parts.append(attribute(_IFA_PROTO, bytes([address.protocol])))
     return b"".join(parts)
 
 
@@ -249,6 +282,10 @@ def _event(kind: int, flags: int, sequence: int, body: bytes) -> Event | None:
             return _link(kind, body)
         if kind in (RTM_NEWADDR, RTM_DELADDR):
             return _address(kind, body)
+        if kind == RTM_DELROUTE:
+            return _route_removed(body)
+        if kind == RTM_DELRULE:
+            return RuleRemoved(_VERSIONS.get(body[0], 0) if body else 0)
         if kind == NLMSG_ERROR:
             return _reply(flags, sequence, body)
         if kind == NLMSG_DONE:
@@ -283,7 +320,10 @@ def _link(kind: int, body: bytes) -> Event | None:
     if kind == RTM_DELLINK:
         return LinkGone(index, name)
     mtu = int.from_bytes(attributes.get(_IFLA_MTU, b"\0\0\0\0"), "little" if _LITTLE else "big")
-    return Link(index, name, flags, attributes.get(_IFLA_ADDRESS, b""), mtu)
+    kind_of = _attributes(attributes.get(_IFLA_LINKINFO, b""), 0).get(_IFLA_INFO_KIND, b"")
+    parent = int.from_bytes(attributes.get(_IFLA_LINK, b""), "little" if _LITTLE else "big")
+    mac = attributes.get(_IFLA_ADDRESS, b"")
+    return Link(index, name, flags, mac, mtu, _text(kind_of), parent)
 
 
 _LITTLE = struct.pack("=H", 1) == b"\1\0"
@@ -314,6 +354,27 @@ def _address(kind: int, body: bytes) -> Event | None:
         attributes.get(_IFA_PROTO, b"\0")[0],
     )
     return AddressAdded(address) if kind == RTM_NEWADDR else AddressRemoved(address)
+
+
+def _route_removed(body: bytes) -> Event | None:
+    family, prefix, _source, _tos, table, _protocol, _scope, _kind, _flags = _ROUTE.unpack_from(
+        body
+    )
+    version = _VERSIONS.get(family)
+    if version is None:
+        return None
+    attributes = _attributes(body, _ROUTE.size)
+    if _RTA_TABLE in attributes:
+        (table,) = struct.unpack("=I", attributes[_RTA_TABLE])
+    packed = attributes.get(_RTA_DST)
+    if packed is None or prefix == 0:
+        return RouteRemoved(version, table, None)
+    destination: IPInterface = (
+        IPv4Interface((IPv4Address(packed), prefix))
+        if version == 4
+        else IPv6Interface((IPv6Address(packed), prefix))
+    )
+    return RouteRemoved(version, table, destination)
 
 
 def _reply(flags: int, sequence: int, body: bytes) -> Reply:

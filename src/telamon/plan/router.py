@@ -269,13 +269,14 @@ class VmacPlan:
     """`use_vmac`: adverts and VIPs on a macvlan with the virtual router's own MAC address.
 
     `name` and `address` None: `vrrp.VRID` and the RFC's. `adverts_from_base`: `vmac_xmit_base`.
-    `for_other_interfaces`: `use_vmac_addr`.
+    `for_other_interfaces`: `use_vmac_addr`. `for_adverts`: `use_vmac` itself is there.
     """
 
     name: str | None = None
     address: str | None = None
     adverts_from_base: bool = False
     for_other_interfaces: bool = False
+    for_adverts: bool = True
 
 
 @dataclass(frozen=True, slots=True)
