@@ -157,11 +157,13 @@ class RouterVmacs:
                 return item.name
         return interface
 
-    def inlet(self, interface: str, vrid: int, version: int) -> str | None:
+    def inlet(self, interface: str, octet: bytes, version: int) -> str | None:
         """By which interface of the plan a packet that came in here came in; None: not ours.
 
-        Each macvlan hears all multicast of the interface below: only its own VRID counts.
+        `octet` is that of the VRID, empty if the packet has none. Each macvlan hears all
+        multicast of the interface below: only its own VRID counts.
         """
+        vrid = octet[0] if octet else 0
         item = self._vmacs.get(interface)
         if item is not None:
             return item.parent if (item.vrid, item.family) == (vrid, version) else None

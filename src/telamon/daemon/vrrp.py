@@ -23,6 +23,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
 
+from telamon.base.address import IPAddress
 from telamon.daemon.mail import Mail
 from telamon.daemon.messages import (
     Channel,
@@ -41,6 +42,8 @@ from telamon.daemon.router_addresses import RouterAddresses
 from telamon.daemon.router_notify import RouterNotify
 from telamon.daemon.router_sockets import RouterSockets
 from telamon.daemon.router_supervisor import SupervisorLink, router_status
+from telamon.daemon.router_surroundings import Surroundings
+from telamon.daemon.router_vmacs import arrange
 from telamon.daemon.script_messages import (
     FileNumber,
     HelperSays,
@@ -58,7 +61,7 @@ from telamon.kernel.interfaces import Interfaces
 from telamon.kernel.netlink import Monitor, Netlink
 from telamon.kernel.process import die_with_parent, set_name
 from telamon.kernel.reaping import reap, signal_socket
-from telamon.kernel.rtnetlink import Address, AddressAdded, AddressRemoved, Link
+from telamon.kernel.rtnetlink import Address, AddressAdded, AddressRemoved, Link, LinkGone
 from telamon.kernel.steady_log import SteadyLog
 from telamon.kernel.vrrp_socket import VrrpSocket
 from telamon.plan.router import RouterPlan
@@ -193,7 +196,10 @@ class _Role:
             self._interfaces, self._socket_opened, self._socket_closed, self._warn
         )
         self._notify = RouterNotify(plan, self._run_notify, self._send_mail, self._warn)
-        self._core = Router(plan)
+        self._surroundings = Surroundings(
+            self._netlink, self._interfaces, self._addresses, self._announce_extra, self._warn
+        )
+        self._core = Router(self._surroundings.plan(plan, libc.now()))
         self._dumper = Dumper(self._core, self._interfaces, self._sockets.get, self._warn)
 
     def run(self) -> int:
@@ -201,12 +207,13 @@ class _Role:
         self._watch(self._timer, self._timer_fired)
         self._watch(self._signals, self._read_signals)
         self._watch(self._monitor, self._read_monitor)
+        self._watch(self._surroundings.monitor, lambda: self._surroundings.read_monitor(libc.now()))
         if self._helper is not None:
             self._watch(self._helper, self._read_helper)
             self._helper.watch(self._plan.scripts, self._plan.processes, self._plan.files)
         if self._supervisor.channel is not None:
             self._watch(self._supervisor.channel, self._read_channel)
-        self._sockets.require(self._core.transports())
+        self._sockets.require(self._surroundings.vmacs.transports(self._core.transports()))
         self._carry_out(self._core.start(libc.now()))
         self._tell_interfaces()
         self._supervisor.say(Ready())
@@ -223,6 +230,7 @@ class _Role:
         self._log(do.Urgency.ERROR, f"the router failed and leaves: {why}")
         with contextlib.suppress(Exception):
             self._carry_out(self._core.stop(libc.now()))
+            self._surroundings.remove()
 
     def close(self) -> None:
         """Let go of everything; the helper is given a moment to end its scripts."""
@@ -234,7 +242,7 @@ class _Role:
             reap(self._helper.pid, _HELPER_LEAVES_WITHIN)
         for closable in (
             self._announcer, self._netlink, self._monitor, self._timer, self._epoll,
-            self._signals,
+            self._signals, self._surroundings,
         ):  # fmt: skip
             closable.close()
         signal.set_wakeup_fd(-1)
@@ -267,6 +275,9 @@ class _Role:
     def _handle_timeouts(self, now: float) -> None:
         self._carry_out(self._core.handle_timeout(now))
         self._addresses.retry(now)
+        self._surroundings.handle_timeout(now)
+        for name in self._surroundings.delays.due(now):
+            self._tell_interface(name)
         if self._helper_at is not None and self._helper_at <= now:
             self._restart_helper()
 
@@ -278,9 +289,10 @@ class _Role:
     def _arm(self) -> None:
         deadline = self._core.next_timeout()
         # Rarely anything but the core waits for a time; a hundred wake-ups a second count.
-        if self._addresses.deadline or self._helper_at or self._behind:
+        around = self._surroundings.deadline
+        if self._addresses.deadline or around or self._helper_at or self._behind:
             again = libc.now() + _LOG_AGAIN if self._behind else None
-            others = (deadline, self._addresses.deadline, self._helper_at, again)
+            others = (deadline, self._addresses.deadline, around, self._helper_at, again)
             deadline = min(moment for moment in others if moment is not None)
         self._timer.arm(deadline)
 
@@ -321,7 +333,10 @@ class _Role:
             self._say_status()
 
     def _send_advert(self, effect: do.SendAdvert) -> None:
-        sock = self._sockets.get(effect.interface, effect.source.version)
+        outlet = effect.interface
+        if self._surroundings.vmacs and effect.destination.is_multicast:
+            outlet = self._surroundings.vmacs.outlet(effect.instance, outlet)
+        sock = self._sockets.get(outlet, effect.source.version)
         if sock is None:
             return
         try:
@@ -349,6 +364,9 @@ class _Role:
         with contextlib.suppress(OSError):
             self._announcer.announce(effect.address, effect.device, link.mac, router=router)
 
+    def _announce_extra(self, instance: str, device: str, address: IPAddress) -> None:
+        self._announce(do.SendGratuitous(instance, device, address))
+
     def _state_changed(self, effect: do.StateChanged) -> None:
         name, new = effect.instance, effect.new.name
         if effect.new in (State.MASTER, State.BACKUP, State.FAULT):
@@ -357,6 +375,7 @@ class _Role:
         self._info(
             f"({name}) {effect.old.name} -> {new}, priority {effect.priority}: {effect.reason}"
         )
+        self._surroundings.state(name, effect.new is State.MASTER, libc.now())
         self._notify.state_changed(effect)
 
     def _noticed(self, notice: Notice) -> None:
@@ -377,8 +396,15 @@ class _Role:
 
     def _read_adverts(self, interface: str, sock: VrrpSocket) -> None:
         for datagram in sock.receive():
+            inlet: str | None = interface
+            if self._surroundings.vmacs and datagram.destination.is_multicast:
+                inlet = self._surroundings.vmacs.inlet(
+                    interface, datagram.payload[1:2], datagram.source.version
+                )
+            if inlet is None:
+                continue
             received = Received(
-                interface,
+                inlet,
                 datagram.payload,
                 datagram.source,
                 datagram.destination,
@@ -404,10 +430,13 @@ class _Role:
                 if self._habits.report_addresses:
                     verb = "added to" if isinstance(change, AddressAdded) else "deleted from"
                     self._info(f"Netlink reports {change.address.interface} {verb} {name}")
-            else:
+            elif isinstance(change, Link | LinkGone):
                 name = change.name
                 self._sockets.refresh(name)
+            else:
+                continue
             self._tell_interface(name)
+            self._surroundings.changed(change, name, libc.now())
             if isinstance(change, AddressRemoved):
                 ip = change.address.interface.ip
                 self._carry_out(self._core.handle_address_removed(name, ip, libc.now()))
@@ -425,7 +454,8 @@ class _Role:
         link = self._interfaces.link(name)
         fact = Interface(name)
         if link is not None:
-            fact = Interface(name, link.running, self._interfaces.addresses(name), link.mtu)
+            up = self._surroundings.delays.seen(name, link.running, libc.now())
+            fact = Interface(name, up, self._interfaces.addresses(name), link.mtu)
         if self._told.get(name) != fact:
             self._told[name] = fact
             self._carry_out(self._core.handle_interface(fact, libc.now()))
@@ -554,7 +584,7 @@ class _Role:
 
     def _take(self, plan: RouterPlan, force: bool) -> None:
         """A new plan, by difference: what stays as it was is not touched."""
-        lost = self._core.losses(plan)
+        lost = self._core.losses(arrange(plan)[0])
         if lost and not force:
             names = ", ".join(str(virtual.address.ip) for virtual in lost)
             reason = f"this node holds {names} and would lose it; force the reload if that is meant"
@@ -562,7 +592,7 @@ class _Role:
             self._supervisor.say(Failed(reason))
             return
         try:
-            effects = self._core.reload(plan, libc.now())
+            effects = self._core.reload(self._surroundings.plan(plan, libc.now()), libc.now())
         except ValueError as error:
             self._warn(f"the new plan is refused, the old one stays: {error}")
             self._supervisor.say(Failed(str(error)))
@@ -570,7 +600,7 @@ class _Role:
         self._plan = plan
         self._ttls = _unicast_ttls(plan)
         self._notify.replan(plan)
-        self._sockets.require(self._core.transports())
+        self._sockets.require(self._surroundings.vmacs.transports(self._core.transports()))
         self._carry_out(effects)
         self._told = {n: f for n, f in self._told.items() if n in self._core.interfaces()}
         self._tell_interfaces()
@@ -591,11 +621,13 @@ class _Role:
             # Nor may the helper take them off once this process is gone.
             self._tell_guard(())
         self._carry_out(effects)
+        if not self._habits.keep_addresses:
+            self._surroundings.remove()
         self._say_status()
 
     def _say_status(self) -> None:
         views = self._core.status(libc.now())
-        self._supervisor.say(router_status(views, self._addresses.refusals))
+        self._supervisor.say(router_status(views, self._surroundings.refusals))
         self._supervisor.say(Status(", ".join(f"{view.name} {view.state.name}" for view in views)))
 
     # The log
