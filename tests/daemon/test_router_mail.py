@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from io import BufferedRWPair
 
 import pytest
 
@@ -92,17 +93,17 @@ class Sink:
                 self._serve(file)
             sock.close()
 
-    def _serve(self, file: socket.SocketIO | object) -> None:
+    def _serve(self, file: BufferedRWPair) -> None:
         def say(verb: str, otherwise: str) -> bool:
             text = self._replies.get(verb, otherwise)
             if text:
-                file.write(text.encode() + b"\r\n")  # type: ignore[attr-defined]
-                file.flush()  # type: ignore[attr-defined]
+                file.write(text.encode() + b"\r\n")
+                file.flush()
             return text != ""
 
         going = say("GREETING", "220-sink\r\n220 ready")
         body = False
-        while going and (line := file.readline()):  # type: ignore[attr-defined]
+        while going and (line := file.readline()):
             if body:
                 if line.startswith(b"Subject: "):
                     self.subjects.append(line[9:].strip().decode())

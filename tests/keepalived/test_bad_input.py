@@ -113,7 +113,11 @@ def test_each_keyword_without_arguments_and_with_odd_ones(tmp_path: Path, row: o
         "\n}}\n}}\n}}",
         "URL": "virtual_server 10.0.0.1 80 {{\nreal_server 10.0.0.2 80 {{\nHTTP_GET {{\nurl {{\n{}"
         "\n}}\n}}\n}}\n}}",
-        "SSL": "SSL {{\n{}\n}}",
+        "TRACK_PROXY": "vrrp_instance I {{\ninterface e\nvirtual_router_id 5\ntrack_proxy {{\n{}"
+            "\n}}\n}}",
+            "TRACK_BACKEND": "vrrp_instance I {{\ninterface e\nvirtual_router_id 5\n"
+            "track_backend b {{\n{}\n}}\n}}",
+            "SSL": "SSL {{\n{}\n}}",
     }  # fmt: skip
     for block in row.blocks:
         for arguments in ("", "-1", "x y z", "1 { }", "{ a b { c } }", '"" ""', "999999999999999"):

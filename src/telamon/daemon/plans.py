@@ -13,7 +13,7 @@ from telamon.plan.process import StatsSocket
 from telamon.plan.proxy import Listener, Proxy, ProxyPlan
 
 if TYPE_CHECKING:  # only a run with a router pays for its plan's many classes
-    from telamon.plan.router import RouterPlan
+    from telamon.plan.router import RouterPlan, TrackProxy
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,13 +58,38 @@ def load(files: Files) -> tuple[Plans | None, Report]:
         if report.failed:
             return None, report
         router = follow_proxy(router)
+    elif router is not None:
+        from telamon.plan.conflicts import without_proxy
+
+        report.extend(without_proxy(router))
     return Plans(proxy, router), report
 
 
 def follow_proxy(router: RouterPlan) -> RouterPlan:
-    """Every instance depends on the proxy that runs beside it, whatever the file tracks."""
-    instances = tuple(replace(instance, track_proxy=True) for instance in router.instances)
+    """Every instance depends on the proxy that runs beside it, unless the file says otherwise.
+
+    That is `track_proxy` with `off` or a weight, in the instance or in its group.
+    """
+    own_way = {m for g in router.groups if _own_way(g.proxy) for m in g.members}
+    instances = tuple(
+        instance
+        if _own_way(instance.proxy) or (instance.proxy is None and instance.name in own_way)
+        else replace(instance, track_proxy=True)
+        for instance in router.instances
+    )
     return replace(router, instances=instances)
+
+
+def _own_way(entry: TrackProxy | None) -> bool:
+    return entry is not None and (entry.off or entry.weight != 0)
+
+
+def tracked_backends(router: RouterPlan | None) -> frozenset[str]:
+    """The backends of which the router wants to hear."""
+    if router is None:
+        return frozenset()
+    plans = (*router.instances, *router.groups)
+    return frozenset(entry.backend for plan in plans for entry in plan.track_backends)
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,6 +109,8 @@ class InstanceLowering:
             source_line=node.statement.place,
             track_files=tracked.files,
             track_processes=tracked.processes,
+            track_backends=tracked.backends,
+            proxy=tracked.proxy,
             track_source=node.track_src_ip,
             notify=lower_notify(node, merged, self.scripts, self.report),
             vmac=self._vmac(),

@@ -74,8 +74,15 @@ def lower_fifos(globals_: GlobalDefs, scripts: Scripts, report: Report) -> tuple
     return tuple(found.values())
 
 
-def lower_mail(globals_: GlobalDefs) -> MailPlan | None:
+def lower_mail(globals_: GlobalDefs, wanted: bool, report: Report) -> MailPlan | None:
+    """Where mail goes; None if it has nowhere to go, which is told if it is `wanted`."""
     if globals_.smtp_server is None or not globals_.mail_to:
+        if wanted:
+            missing = "smtp_server" if globals_.smtp_server is None else "notification_email"
+            report.warning(
+                codes.TRAP_MAIL, f"smtp_alert is on, but global_defs has no {missing}", None,
+                help="no mail is sent: write smtp_server HOST and notification_email { ADDRESS }",
+            )  # fmt: skip
         return None
     host = socket.gethostname()
     return MailPlan(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from telamon.base.diagnostic import Report
 from telamon.keepalived import codes
@@ -65,7 +65,7 @@ def lower_router(
             (group.name, tuple(member.value for member in group.members))
             for group in configuration.track_groups
         ),
-        mail=lower_mail(globals_),
+        mail=lower_mail(globals_, _wants_mail(instances, groups), report),
         fifos=lower_fifos(globals_, scripts, report),
         fifo_states_on_reload=globals_.fifo_states_on_reload,
         startup=scripts.command(globals_.startup_script, globals_.at("startup_script"), report),
@@ -74,6 +74,11 @@ def lower_router(
         allow_missing_interfaces=globals_.dynamic_interfaces,
         script_security=globals_.script_security,
     )
+
+
+def _wants_mail(instances: Iterable[InstancePlan], groups: Iterable[SyncGroupPlan]) -> bool:
+    plans = (*(i.notify for i in instances), *(g.notify for g in groups))
+    return any(plan.mail for plan in plans)
 
 
 def _lower_group(
@@ -111,6 +116,8 @@ def _lower_group(
         node.tracking_weight,
         lower_notify(node, configuration.globals, scripts, report),
         node.statement.place,
+        tracked.backends,
+        tracked.proxy,
     )
 
 

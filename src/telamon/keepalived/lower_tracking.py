@@ -25,7 +25,9 @@ from telamon.plan.router import (
     ParameterMatch,
     ProcessWatchPlan,
     ScriptPlan,
+    TrackBackend,
     TrackInterface,
+    TrackProxy,
     TrackScript,
 )
 from telamon.plan.router import (
@@ -177,6 +179,8 @@ class TrackedPlans:
     scripts: tuple[TrackScript, ...]
     files: tuple[TrackFileEntry, ...]
     processes: tuple[TrackProcessEntry, ...]
+    backends: tuple[TrackBackend, ...]
+    proxy: TrackProxy | None
 
 
 def lower_tracked(
@@ -206,6 +210,13 @@ def lower_tracked(
             )
             for item in _known(node.track_processes, process_nodes, "vrrp_track_process", report)
         ),
+        tuple(
+            TrackBackend(item.name, item.minimum or 1, item.weight or 0, item.reverse)
+            for item in node.track_backends
+        ),
+        TrackProxy(node.track_proxy.weight or 0, node.track_proxy.reverse, node.track_proxy.off)
+        if node.track_proxy is not None
+        else None,
     )
 
 

@@ -194,6 +194,24 @@ class Authentication(Node):
 
 
 @dataclass(slots=True)
+class ProxyEntry(Node):
+    """`track_proxy` of an instance or group."""
+
+    weight: int | None = None
+    reverse: bool = False
+    off: bool = False
+
+
+@dataclass(slots=True)
+class BackendEntry(Node):
+    """`track_backend NAME` of an instance or group."""
+
+    minimum: int | None = None
+    weight: int | None = None
+    reverse: bool = False
+
+
+@dataclass(slots=True)
 class Notified(Garp):
     """What instances and groups share: tracking and notify scripts."""
 
@@ -210,6 +228,8 @@ class Notified(Garp):
     track_files: list[Placed[Tracked]] = field(default_factory=list)
     track_processes: list[Placed[Tracked]] = field(default_factory=list)
     track_bfds: list[Placed[Tracked]] = field(default_factory=list)
+    track_backends: list[BackendEntry] = field(default_factory=list)
+    track_proxy: ProxyEntry | None = None
 
 
 @dataclass(slots=True)

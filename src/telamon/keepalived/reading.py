@@ -149,6 +149,14 @@ class Reading:
         """A value that Keepalived adjusts or ignores with a log line: so do we. `done` says how."""
         self.report.warning(codes.BAD_VALUE, message, span, help=done)
 
+    def own_word(self, statement: Statement) -> None:
+        """A word of Telamon's: the file is not one for Keepalived any more."""
+        self._once(
+            statement.name, self.report.warning, codes.OWN_WORD,
+            f"'{statement.name}' is Telamon's own word", statement.span,
+            help="real Keepalived would warn of an unknown keyword and go on without it",
+        )  # fmt: skip
+
     def wrong(self, span: Span, message: str, help: str = "") -> None:
         """A value with which the file cannot be run."""
         self.report.error(codes.BAD_VALUE, message, span, help=help)

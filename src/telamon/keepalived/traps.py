@@ -38,11 +38,19 @@ def _nopreempt_and_weight(node: Instance, plan: InstancePlan, report: Report) ->
     if plan.preempt:
         return
     weighted = [item.script for item in plan.track_scripts if item.weight]
-    links = [item.interface for item in plan.track_interfaces if item.weight]
-    if not weighted and not links:
+    others = {
+        "track_interface": [item.interface for item in plan.track_interfaces if item.weight],
+        "track_process": [item.process for item in plan.track_processes if item.weight],
+        "track_file": [item.file for item in plan.track_files if item.weight],
+        "track_backend": [item.backend for item in plan.track_backends if item.weight],
+        "track_proxy": ["the proxy"] if plan.proxy is not None and plan.proxy.weight else [],
+    }
+    found = [name for names in others.values() for name in names]
+    if not weighted and not found:
         return
-    names = ", ".join(f"'{name}'" for name in (*weighted, *links))
-    place = f"vrrp_script {weighted[0]}" if weighted else "track_interface"
+    names = ", ".join(f"'{name}'" for name in (*weighted, *found))
+    block = next((word for word, tracked in others.items() if tracked), "")
+    place = f"vrrp_script {weighted[0]}" if weighted else block
     report.warning(
         codes.TRAP_NOPREEMPT,
         f"nopreempt and the weight of {names} together can never move the VIP",
@@ -138,6 +146,9 @@ def _proxy_scripts(configuration: Configuration, router: RouterPlan, report: Rep
                 codes.TRAP_PROXY_SCRIPT,
                 f"'{script.name}' asks whether the proxy runs: Telamon knows that by itself",
                 place,
+                help="leave the script out; 'track_proxy { weight N }' in its place gives the "
+                "proxy a weight, and 'track_backend NAME { min 1 }' follows its servers as well "
+                "(words of Telamon's own)",
                 notes=[
                     "when Telamon runs the proxy, its death is told to the router by the kernel, "
                     f"at once; the script would need {_reaction(script.interval, script.fall)}",

@@ -11,10 +11,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from telamon.base.address import InetAddress, IPAddress
-from telamon.base.diagnostic import Diagnostic, Severity
+from telamon.base.diagnostic import Diagnostic, Severity, nearest
 from telamon.plan.director import DirectorPlan, Forwarding, VirtualServer
 from telamon.plan.proxy import AdminRule, Listener, Proxy, ProxyPlan, Server
-from telamon.plan.router import InstancePlan, RouterPlan, VirtualAddress
+from telamon.plan.router import InstancePlan, RouterPlan, TrackBackend, VirtualAddress
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +61,7 @@ class _Plans:
         self, proxy: ProxyPlan | None, router: RouterPlan | None, director: DirectorPlan | None
     ) -> None:
         self.proxies = [item for item in (proxy.proxies if proxy else ()) if not item.disabled]
+        self.tracked = list(tracked_backends(router)) if router and proxy else []
         self.virtual_servers = director.virtual_servers if director else ()
         self.vips = [
             _Vip(address, instance)
@@ -96,9 +97,32 @@ def find_conflicts(
         _bind_without_vip,
         _bind_on_other_interface,
         _open_stats,
+        _unknown_backend,
     ):
         found.extend(finder(plans))
     return found
+
+
+def tracked_backends(router: RouterPlan) -> Iterator[tuple[TrackBackend, str]]:
+    """Every `track_backend`, and the `file:line` of the instance or group it stands in."""
+    for plan in (*router.instances, *router.groups):
+        for entry in plan.track_backends:
+            yield entry, plan.source_line
+
+
+def without_proxy(router: RouterPlan) -> list[Diagnostic]:
+    """P008: what follows a proxy where none will run beside the router."""
+    places = [place for _entry, place in tracked_backends(router)]
+    places += [p.source_line for p in (*router.instances, *router.groups) if p.proxy is not None]
+    return [
+        Diagnostic(
+            Severity.WARNING,
+            "P008",
+            f"track_proxy or track_backend ({place}), but no proxy runs beside this router",
+            help="without one no backend has a server up: give haproxy.cfg too (-f)",
+        )
+        for place in dict.fromkeys(places)
+    ]
 
 
 def _caught_ports(plans: _Plans) -> Iterator[Diagnostic]:
@@ -247,3 +271,26 @@ def _open_stats(plans: _Plans) -> Iterator[Diagnostic]:
                 help="write 'stats auth USER:PASSWORD', or bind it to 127.0.0.1",
             )
             break
+
+
+def _unknown_backend(plans: _Plans) -> Iterator[Diagnostic]:
+    """P007: it would be a fault for ever."""
+    servers = {p.name: len(p.backend.servers) for p in plans.proxies if p.backend is not None}
+    for entry, place in plans.tracked:
+        count = servers.get(entry.backend)
+        if count is None:
+            near = nearest(entry.backend, servers)
+            yield Diagnostic(
+                Severity.ERROR,
+                "P007",
+                f"track_backend '{entry.backend}' ({place}): the proxy has no such backend",
+                help=f"did you mean '{near}'?" if near else "name a backend or listen section",
+            )
+        elif count < entry.minimum:
+            yield Diagnostic(
+                Severity.ERROR,
+                "P007",
+                f"track_backend '{entry.backend}' ({place}) wants {entry.minimum} servers up, "
+                f"but the backend has {count}",
+                help=f"write 'min {count}' or less" if count else "give it servers",
+            )

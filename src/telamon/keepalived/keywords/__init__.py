@@ -8,6 +8,7 @@ from telamon.keepalived.keywords import (
     groups,
     hmac,
     instance,
+    own,
     scripts,
     top,
     virtual_server,
@@ -21,6 +22,7 @@ ROWS: tuple[Keyword, ...] = (
     *instance.ROWS,
     *hmac.ROWS,
     *groups.ROWS,
+    *own.ROWS,
     *virtual_server.ROWS,
     *checkers.ROWS,
 )

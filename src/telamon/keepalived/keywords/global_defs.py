@@ -223,26 +223,27 @@ def _script_rows() -> list[Keyword]:
 
 
 def _mail_rows() -> list[Keyword]:
-    kept = "kept for smtp_alert; by itself it sends nothing"
-    later = "no mail is sent; state changes are in the log and in `telamon status`"
+    carried = Mark.CARRIED_OUT
     return [
-        Keyword("notification_email", _G, "{ ADDRESS ... }", Mark.NOTED, "who gets mail", _mail_to,
-                meaning=kept),
-        Keyword("notification_email_from", _G, "ADDRESS", Mark.NOTED, "mail's sender",
-                text("mail_from"), least=1, meaning=kept),
-        Keyword("smtp_server", _G, "HOST [PORT]", Mark.NOTED, "where mail is handed in",
-                _smtp_server, least=1, meaning=kept),
-        Keyword("smtp_helo_name", _G, "NAME", Mark.NOTED, "the name said to the mail server",
-                text("smtp_helo"), least=1, meaning=kept),
-        Keyword("smtp_connect_timeout", _G, "SECONDS", Mark.NOTED, "how long a mail may take",
-                seconds("smtp_timeout", 0.001, _MAX_UNSIGNED), least=1, meaning=kept),
-        Keyword("smtp_alert", _G, "[BOOL]", Mark.NOT_YET, "mail for everything by default",
-                boolean("smtp_alert"), meaning=later),
-        Keyword("smtp_alert_vrrp", _G, "[BOOL]", Mark.NOT_YET, "mail for VRRP by default",
-                boolean("smtp_alert_vrrp"), meaning=later),
+        Keyword("notification_email", _G, "{ ADDRESS ... }", carried, "who gets mail", _mail_to),
+        Keyword("notification_email_from", _G, "ADDRESS", carried,
+                "mail's sender (default keepalived@ and the host's name)", text("mail_from"),
+                least=1),
+        Keyword("smtp_server", _G, "HOST [PORT]", carried,
+                "where mail is handed in (default port 25)", _smtp_server, least=1),
+        Keyword("smtp_helo_name", _G, "NAME", carried,
+                "the name said to the mail server (default: the host's)", text("smtp_helo"),
+                least=1),
+        Keyword("smtp_connect_timeout", _G, "SECONDS", carried,
+                "how long a mail may take, from the name server to the end (default 30)",
+                seconds("smtp_timeout", 0.001, _MAX_UNSIGNED), least=1),
+        Keyword("smtp_alert", _G, "[BOOL]", carried, "mail for everything by default",
+                boolean("smtp_alert")),
+        Keyword("smtp_alert_vrrp", _G, "[BOOL]", carried, "mail for VRRP by default",
+                boolean("smtp_alert_vrrp")),
         _noted("smtp_alert_checker", "[BOOL]", _NO_DIRECTOR, "mail for checks by default"),
-        Keyword("no_email_faults", _G, "", Mark.NOTED, "no mail for FAULT",
-                flag("no_email_faults"), meaning=kept),
+        Keyword("no_email_faults", _G, "", carried, "no mail for FAULT",
+                flag("no_email_faults")),
         _noted("no_checker_emails", "", _NO_DIRECTOR, "no mail for each check"),
         _noted("checker_log_all_failures", "[BOOL]", _NO_DIRECTOR, "log each failed check"),
     ]  # fmt: skip

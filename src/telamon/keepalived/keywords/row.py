@@ -30,6 +30,8 @@ class Block(StrEnum):
     AUTHENTICATION = "authentication"
     HMAC = "auth_hmac"
     GROUP = "vrrp_sync_group"
+    TRACK_PROXY = "track_proxy"
+    TRACK_BACKEND = "track_backend"
     TRACK_GROUP = "track_group"
     GARP_GROUP = "garp_group"
     VIRTUAL_SERVER = "virtual_server"

@@ -90,7 +90,7 @@ def _interval(reading: Reading, statement: Statement, node: Script) -> None:
     set_field(node, "interval", value, statement)
 
 
-_carried, _yet = Mark.CARRIED_OUT, Mark.NOT_YET
+_carried = Mark.CARRIED_OUT
 
 _SCRIPT_ROWS = (
     Keyword("script", _S, "COMMAND", _carried, "what is run; it succeeds by exit code 0", _command,
@@ -114,28 +114,31 @@ _SCRIPT_ROWS = (
 )  # fmt: skip
 
 _FILE_ROWS = (
-    Keyword("file", _F, "PATH", _yet, "the file that holds a number", text("file"), least=1),
-    Keyword("weight", _F, "N [reverse]", _yet, "the factor of the number (default 1)",
+    Keyword("file", _F, "PATH", _carried, "the file that holds a number", text("file"), least=1),
+    Keyword("weight", _F, "N [reverse]", _carried,
+            "the factor of the number (default 1); with 0, a number other than 0 means FAULT",
             weight("weight", 2147483647), least=1),
-    Keyword("init_file", _F, "[N] [overwrite]", _yet, "write the file at start", _init_file),
+    Keyword("init_file", _F, "[N] [overwrite]", _carried, "write the file at start", _init_file),
 )  # fmt: skip
 
 _PROCESS_ROWS = (
-    Keyword("process", _P, "NAME [PARAMETER ...]", _yet, "the process", _process, least=1),
-    Keyword("param_match", _P, "initial|partial", _yet, "how parameters are compared",
+    Keyword("process", _P, "NAME [PARAMETER ...]", _carried, "the process", _process, least=1),
+    Keyword("param_match", _P, "initial|partial", _carried, "how parameters are compared",
             _param_match, least=1),
-    Keyword("weight", _P, "-254-254 [reverse]", _yet, "what it changes of the priority (default 1)",
+    Keyword("weight", _P, "-254-254 [reverse]", _carried,
+            "what it changes of the priority (default 1); 0 means FAULT without a quorum",
             weight("weight", 254), least=1),
-    Keyword("quorum", _P, "N", _yet, "how many must run (default 1)",
+    Keyword("quorum", _P, "N", _carried, "how many must run (default 1)",
             integer("quorum", 0, 65535), least=1),
-    Keyword("quorum_max", _P, "N", _yet, "how many may run", integer("quorum_max", 0, 65535),
+    Keyword("quorum_max", _P, "N", _carried, "how many may run", integer("quorum_max", 0, 65535),
             least=1),
-    Keyword("fork_delay", _P, "SECONDS", _yet, "how long a new one must live to count",
+    Keyword("fork_delay", _P, "SECONDS", _carried, "how long a new one must live to count",
             seconds("fork_delay", 0, 3600), least=1),
-    Keyword("terminate_delay", _P, "SECONDS", _yet, "how long one may be gone",
+    Keyword("terminate_delay", _P, "SECONDS", _carried, "how long one may be gone",
             seconds("terminate_delay", 0, 3600), least=1),
-    Keyword("delay", _P, "SECONDS", _yet, "fork_delay and terminate_delay", _delay, least=1),
-    Keyword("full_command", _P, "", _yet, "compare the whole command line", flag("full_command")),
+    Keyword("delay", _P, "SECONDS", _carried, "fork_delay and terminate_delay", _delay, least=1),
+    Keyword("full_command", _P, "", _carried, "compare the command line, not the name",
+            flag("full_command")),
 )  # fmt: skip
 
 _BFD_ROWS = tuple(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from telamon.keepalived.keywords.own import own_rows
 from telamon.keepalived.keywords.readers import boolean, command, set_field, tracked
 from telamon.keepalived.keywords.row import Block, Keyword, Mark
 from telamon.keepalived.model import Notified
@@ -40,18 +41,17 @@ def notified_rows(blocks: tuple[Block, ...]) -> list[Keyword]:
         Keyword("notify_priority_changes", blocks, "BOOL", later,
                 "tell the FIFOs of changes of priority", boolean("notify_priority_changes"),
                 meaning="FIFOs are told of states only"),
-        Keyword("smtp_alert", blocks, "[BOOL]", later, "send mail when the state changes",
-                boolean("smtp_alert"), meaning="no mail is sent; state changes are in the log"),
+        Keyword("smtp_alert", blocks, "[BOOL]", carried, "send mail when the state changes",
+                boolean("smtp_alert")),
         Keyword("track_script", blocks, entries, carried, "follow these scripts",
                 tracked("track_scripts", 254)),
         Keyword("track_interface", blocks, entries, carried, "follow these interfaces",
                 tracked("track_interfaces", 253)),
-        Keyword("track_process", blocks, entries, Mark.REFUSED_YET, "follow these processes",
-                tracked("track_processes", 254),
-                meaning="the proxy's own death needs no track_process; for others use a "
-                "vrrp_script until then"),
-        Keyword("track_file", blocks, entries, Mark.REFUSED_YET, "follow these files",
-                tracked("track_files", 254), meaning="use a vrrp_script that reads the file"),
+        Keyword("track_process", blocks, entries, carried, "follow these processes",
+                tracked("track_processes", 254)),
+        Keyword("track_file", blocks, entries, carried, "follow these files",
+                tracked("track_files", 254)),
+        *own_rows(blocks),
         Keyword("track_bfd", blocks, entries, Mark.REFUSED, "follow these BFD sessions",
                 tracked("track_bfds", 253),
                 meaning="BFD is not spoken; VRRPv3 with advert_int 0.01 fails over in 0.03 s"),
