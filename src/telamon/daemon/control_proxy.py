@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -30,6 +30,29 @@ class MemoryMeter:
         """Bytes."""
         self._file.seek(0)
         return int(self._file.read().split()[1]) * _PAGE
+
+
+class IdleMeter:
+    """What share of the data threads' time was not spent on a CPU (`Idle_pct`).
+
+    Taken over the time since it was last asked, at least a second. `now` and `cpu` are seconds.
+    """
+
+    PERIOD = 1.0
+
+    def __init__(self, threads: int, now: float, cpu: float) -> None:
+        self._threads = threads
+        self._since, self._cpu = now, cpu
+        self._idle = 100
+
+    def read(self, now: float, cpu: float) -> int:
+        """0 to 100."""
+        elapsed = now - self._since
+        if elapsed >= self.PERIOD:
+            busy = (cpu - self._cpu) / (elapsed * self._threads)
+            self._idle = round(100 * max(0.0, 1.0 - busy))
+            self._since, self._cpu = now, cpu
+        return self._idle
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +83,7 @@ class EngineControl:
         self.targets: dict[tuple[int, int], Target] = {}
         self._engine, self._servers = engine, servers
         self._limits, self._memory = limits, memory
+        self._idle = IdleMeter(limits.threads, time.monotonic(), time.process_time())
 
     @property
     def threads(self) -> int:
@@ -81,7 +105,9 @@ class EngineControl:
         return time.monotonic()
 
     def snapshot(self) -> Snapshot:
-        return self._engine.snapshot()
+        snapshot = self._engine.snapshot()
+        idle = self._idle.read(time.monotonic(), time.process_time())
+        return replace(snapshot, process={**snapshot.process, "Idle_pct": idle})
 
     def _record(self, proxy_id: int, server_id: int) -> ServerRecord:
         record = self._servers.records.get((proxy_id, server_id))

@@ -185,8 +185,7 @@ class ProxyRole:
         where = [str(x.address) for p in plan.proxies if p.frontend for x in p.frontend.listeners]
         shown = ", ".join(where[:8]) + (f" and {len(where) - 8} more" if len(where) > 8 else "")
         LOG.info(
-            "proxy ready: engine %s (%s), %d thread(s), maxconn %d, listening on %s",
-            engine.io.value,
+            "proxy ready: engine %s, %d thread(s), maxconn %d, listening on %s",
             engine.io_reason,
             self.control.threads,
             self.control.max_connections,
