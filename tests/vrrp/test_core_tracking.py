@@ -477,7 +477,7 @@ def test_spaced_announcements_wait_in_a_queue() -> None:
     assert times[3:] == pytest.approx([10.0])
 
 
-def test_signed_adverts_are_not_replaced_by_unsigned_ones() -> None:
+def test_without_a_key_nothing_is_sent_unsigned() -> None:
     lan = lan_of(150, authentication=Authentication(AuthKind.HMAC))
     lan.run(10)
     assert lan.sent == []

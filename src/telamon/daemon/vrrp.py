@@ -18,6 +18,7 @@ import contextlib
 import os
 import select
 import signal
+import time
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -214,6 +215,7 @@ class _Role:
         if self._supervisor.channel is not None:
             self._watch(self._supervisor.channel, self._read_channel)
         self._sockets.require(self._surroundings.vmacs.transports(self._core.transports()))
+        self._core.handle_wall_clock(time.time(), libc.now())
         self._carry_out(self._core.start(libc.now()))
         self._tell_interfaces()
         self._supervisor.say(Ready())
@@ -253,7 +255,10 @@ class _Role:
 
     def _turn(self) -> None:
         self._arm()
-        for fd, _events in self._epoll.poll():
+        events = self._epoll.poll()
+        # The wall clock may be set at any time, and signed adverts carry it.
+        self._core.handle_wall_clock(time.time(), libc.now())
+        for fd, _events in events:
             # An earlier handler of this very round may have closed a later one's descriptor.
             handler = self._handlers.get(fd)
             if handler is not None:

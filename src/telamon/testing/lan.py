@@ -70,6 +70,8 @@ class Node:
         self.effects: list[tuple[float, Effect]] = []
         self.alive = False
         self.paused = False
+        self.unix_ahead = 1_800_000_000.0
+        """Unix time minus the simulated time; nodes' clocks may differ."""
         self.router = Router(plan)
         self._inbox: list[Received] = []
         self._armed: float | None = None
@@ -81,6 +83,7 @@ class Node:
         self._armed = None
         self.router = Router(self.plan)
         now = self.lan.clock.now
+        self.set_unix_ahead(self.unix_ahead)
         self._do(self.router.start(now))
         for name in self.own:
             self._do(self.router.handle_interface(self._interface(name), now))
@@ -99,6 +102,12 @@ class Node:
         self._do(self.router.stop(self.lan.clock.now))
         self.alive = False
         self.states.clear()
+
+    def set_unix_ahead(self, seconds: float) -> None:
+        """Set the node's wall clock; the other one is nobody's to set."""
+        self.unix_ahead = seconds
+        now = self.lan.clock.now
+        self.router.handle_wall_clock(now + seconds, now)
 
     def pause(self) -> None:
         self.paused = True

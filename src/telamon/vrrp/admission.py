@@ -12,11 +12,21 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from telamon.base.address import IPAddress
-from telamon.plan.router import AuthKind
+from telamon.plan.router import AuthKind, HmacMode, Seconds
+from telamon.vrrp import signature
 from telamon.vrrp.counters import Fault
 from telamon.vrrp.events import Received
 from telamon.vrrp.notices import Notice, NoticeKind
-from telamon.vrrp.packet import Advert, AuthType, ChecksumForm, PacketError, Reason, password_data
+from telamon.vrrp.packet import (
+    Advert,
+    AuthType,
+    ChecksumForm,
+    PacketError,
+    Reason,
+    password_data,
+    split_trailer,
+)
+from telamon.vrrp.signature import SignatureError, Verifier
 from telamon.vrrp.wire import Wire
 
 _MULTICAST_TTL = 255
@@ -44,8 +54,13 @@ class _Refused(Exception):
         self.kind, self.text, self.mend, self.fault = kind, text, mend, fault
 
 
-def admit(wire: Wire, received: Received) -> Admission:
-    """Judge a packet that carries this instance's VRID."""
+def admit(
+    wire: Wire, received: Received, verifier: Verifier | None = None, wall: Seconds = 0.0
+) -> Admission:
+    """Judge a packet that carries this instance's VRID.
+
+    With `auth_hmac`, `verifier` holds what was signed before and `wall` is Unix time.
+    """
 
     def notice(kind: NoticeKind, text: str, mend: str = "", *, harmless: bool = False) -> Notice:
         return Notice(kind, wire.plan.name, received.source, text, mend, harmless)
@@ -53,12 +68,17 @@ def admit(wire: Wire, received: Received) -> Admission:
     try:
         for check in _BEFORE_PARSING:
             check(wire, received)
-        advert = _parse(received)
+        data, trailer = split_trailer(received.payload, wire.family, signature.SIZE)
+        advert = _parse(received, data, trailer)
+        _version(wire, advert)
+        _signature(wire, received, data, trailer, verifier, wall)
         for judge in _AFTER_PARSING:
             judge(wire, advert)
     except _Refused as refused:
         return Admission(None, (notice(refused.kind, refused.text, refused.mend),), refused.fault)
     odd = [oddity for look in _ODDITIES if (oddity := look(wire, advert)) is not None]
+    if (unsigned := _odd_signature(wire, advert, bool(trailer))) is not None:
+        odd.append(unsigned)
     differs = any(k in (NoticeKind.ADDRESS_LIST, NoticeKind.FOREIGN_CLUSTER) for k, _, _ in odd)
     return Admission(
         advert,
@@ -123,9 +143,9 @@ def _ttl(wire: Wire, received: Received) -> None:
         )
 
 
-def _parse(received: Received) -> Advert:
+def _parse(received: Received, data: bytes, trailer: bytes) -> Advert:
     try:
-        return Advert.parse(received.payload, received.source, received.destination)
+        return Advert.parse(data, received.source, received.destination, trailer)
     except PacketError as error:
         if error.reason is Reason.CHECKSUM:
             kind = NoticeKind.CHECKSUM
@@ -165,6 +185,37 @@ def _version(wire: Wire, advert: Advert) -> None:
         )
 
 
+def _signature(
+    wire: Wire,
+    received: Received,
+    data: bytes,
+    trailer: bytes,
+    verifier: Verifier | None,
+    wall: Seconds,
+) -> None:
+    mode = wire.plan.authentication.mode
+    if verifier is None:
+        if trailer:
+            raise _Refused(
+                NoticeKind.AUTHENTICATION,
+                "it signs its adverts, this node does not know a key",
+                "the same auth_hmac block on both nodes",
+            )
+    elif not trailer:
+        if mode is HmacMode.ENFORCE:
+            raise _Refused(
+                NoticeKind.AUTHENTICATION,
+                "it does not sign its adverts, this node insists on it",
+                "auth_hmac on the peer, or mode permissive here until it has one",
+            )
+    else:
+        try:
+            verifier.check(data, trailer, received.source, wall)
+        except SignatureError as error:
+            kind = NoticeKind.REPLAY if error.replayed else NoticeKind.SIGNATURE
+            raise _Refused(kind, error.text, error.mend) from None
+
+
 def _password(wire: Wire, advert: Advert) -> None:
     if advert.version != 2:
         return
@@ -200,9 +251,20 @@ def _interval(wire: Wire, advert: Advert) -> None:
 
 
 _BEFORE_PARSING: tuple[Callable[[Wire, Received], None], ...] = (_transport, _peer, _ttl)
-_AFTER_PARSING: tuple[Callable[[Wire, Advert], None], ...] = (_version, _password, _interval)
+_AFTER_PARSING: tuple[Callable[[Wire, Advert], None], ...] = (_password, _interval)
 
 Oddity = tuple[NoticeKind, str, str]
+
+
+def _odd_signature(wire: Wire, advert: Advert, signed: bool) -> Oddity | None:
+    """On the way to `mode enforce`: who does not sign yet."""
+    if signed or wire.plan.authentication.kind is not AuthKind.HMAC:
+        return None
+    return (
+        NoticeKind.AUTHENTICATION,
+        "it does not sign its adverts yet; with mode enforce it would be refused",
+        "auth_hmac with mode permissive on the peer",
+    )
 
 
 def _odd_interval(wire: Wire, advert: Advert) -> Oddity | None:

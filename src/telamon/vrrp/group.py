@@ -3,6 +3,13 @@
 A router with two legs is of no use with one of them. So a member whose down timer runs out only
 claims mastership; when the last one has claimed, all go at once. A member that loses its election
 takes the others along, and a member's fault is everybody's (see `Router`).
+
+Equal priorities need care. On each leg the higher source address wins, and nothing says that the
+same node has it on all legs. Then each node would lose on one leg and take all of its legs down,
+for ever. So ties are for one leg to decide, the one with the lowest VRID, which is the same on all
+nodes; on the other legs an equal rival is answered as a weaker one while the deciding leg hears a
+rival too, or may hear one soon (for one down interval after becoming master). If it stays silent
+there, the legs are on LANs that are split differently, and each leg decides for itself.
 """
 
 from __future__ import annotations
@@ -32,6 +39,17 @@ class Group:
 
     def others(self, instance: Instance) -> list[Instance]:
         return [member for member in self.members if member is not instance]
+
+    def decides_ties(self, instance: Instance, now: Instant) -> bool:
+        """Whether an equal priority is settled by the addresses of this member's leg."""
+        leg = min(self.members, key=lambda m: (m.plan.vrid, m.wire.family, m.plan.interface))
+        if instance is leg or instance.state is not State.MASTER:
+            return True
+        wait = max(instance.down_interval, leg.down_interval)
+        heard = leg.rival_heard
+        if heard is not None and heard >= leg.since and now - heard <= wait:
+            return False
+        return now - instance.since > wait
 
     def claim(self, instance: Instance, now: Instant) -> None:
         """A member's down timer ran out."""

@@ -7,10 +7,18 @@ effects to the router's common list, so that the order of effects is the order o
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import ClassVar
 
 from telamon.base.address import IPAddress
-from telamon.plan.router import InitialState, InstancePlan, Seconds, VirtualAddress
+from telamon.plan.router import (
+    AuthKind,
+    InitialState,
+    InstancePlan,
+    Seconds,
+    VirtualAddress,
+)
+from telamon.vrrp.admission import Admission, admit
 from telamon.vrrp.announce import Announcer, Target
 from telamon.vrrp.counters import Counters
 from telamon.vrrp.effects import (
@@ -18,17 +26,24 @@ from telamon.vrrp.effects import (
     Effect,
     Log,
     RemoveAddresses,
+    SendAdvert,
     SendGratuitous,
     StateChanged,
     Urgency,
 )
-from telamon.vrrp.events import Instant
+from telamon.vrrp.events import Instant, Received
 from telamon.vrrp.notices import NoticeBook
-from telamon.vrrp.packet import Advert
+from telamon.vrrp.owner import OwnerRivalry
+from telamon.vrrp.pace import ANSWER_GAP, Pace
+from telamon.vrrp.packet import Advert, with_trailer
 from telamon.vrrp.priority import OWNER, Tracker, effective_priority
+from telamon.vrrp.signature import Signer, Verifier
 from telamon.vrrp.states import Action, Event, Rank, State, hear, next_transition
 from telamon.vrrp.timers import Timer, TimerTable, down_interval, handover_skew, turn
 from telamon.vrrp.wire import Wire, placed
+
+_REMEMBERED = 16
+"""Senders whose last advert is remembered with its verdict."""
 
 
 class Instance:
@@ -59,6 +74,18 @@ class Instance:
         self._heard: Advert | None = None
         self._weaker_obeyed_long_enough = False
         self._last_sent: Instant = 0.0
+        self._answers = Pace(ANSWER_GAP)
+        self._rivalry = OwnerRivalry()
+        self._gave_way = False
+        """An owner that another one has outlasted: 254 until a reload."""
+        self.rival_heard: Instant | None = None
+        """When another master was heard last."""
+        self.wall_ahead: Seconds = 0.0
+        """Unix time minus the monotonic clock; for signatures only."""
+        self._signer: Signer | None = None
+        self._verifier: Verifier | None = None
+        self._admitted: dict[IPAddress, tuple[Received, Wire, Admission]] = {}
+        self._take_keys()
         self._due: Instant | None = None
 
     @property
@@ -128,9 +155,35 @@ class Instance:
             self._out.append(StateChanged(self.plan.name, old, self.state, self.priority, reason))
         return True
 
-    def handle_advert(self, advert: Advert, source: IPAddress, now: Instant) -> Event | None:
-        """An advert that passed all checks. Returns what it meant."""
-        theirs = Rank(advert.priority, int(source))
+    def admit(self, received: Received, now: Instant) -> Admission:
+        """Judge a packet with this VRID.
+
+        A living master says the same a hundred times a second; what is byte for byte what it
+        said last, to the same wire, is judged as it was then. Signed adverts never are the same.
+        """
+        if self._verifier is not None:
+            return admit(self.wire, received, self._verifier, now + self.wall_ahead)
+        known = self._admitted.get(received.source)
+        if known is not None and known[1] is self.wire and known[0] == received:
+            return known[2]
+        admission = admit(self.wire, received)
+        if admission.advert is not None:
+            if len(self._admitted) >= _REMEMBERED:
+                self._admitted.clear()
+            self._admitted[received.source] = (received, self.wire, admission)
+        return admission
+
+    def handle_advert(
+        self, advert: Advert, source: IPAddress, now: Instant, *, decides_ties: bool = True
+    ) -> Event | None:
+        """An advert that passed all checks. Returns what it meant.
+
+        Without `decides_ties` a master of this node's priority counts as weaker (see `Group`).
+        """
+        theirs = Rank(advert.priority, int(source) if decides_ties else -1)
+        if self.state is State.MASTER and advert.priority:
+            self.rival_heard = now
+            self._look_at_owners(advert, now)
         # While a seat is vacant there is nobody to preempt: the strongest candidate gets it.
         sticky = not self.preempts and not self.master_left
         obeys_all = self._delays_preemption(theirs, now) or sticky
@@ -138,7 +191,7 @@ class Instance:
         if event is None:
             return None
         if self.state is State.MASTER:
-            event = self._with_options(event)
+            event = self._with_options(event, now)
         self._heard = advert
         if event in (Event.SUPERIOR, Event.SUPERIOR_ANSWERED):
             self.wants = False
@@ -180,6 +233,8 @@ class Instance:
     def track(self, trackers: tuple[Tracker, ...], now: Instant) -> None:
         """Recompute the priority."""
         priority = effective_priority(self.plan.priority, trackers)
+        if self._gave_way:
+            priority = min(priority, OWNER - 1)
         if priority == self.priority:
             return
         before = self.down_interval
@@ -209,9 +264,11 @@ class Instance:
         """Second half of a reload: the wire is the new one; live by it, in the state as it is."""
         wire = self.wire
         self._announcer.replan(wire.plan.name, wire.plan.garp)
+        self._gave_way, self._rivalry = False, OwnerRivalry()
         self.track(trackers, now)
         if old.plan == wire.plan:
             return
+        self._take_keys()
         if old.interval != wire.interval or self.plan.version != 3:
             self._master_interval = wire.interval / 100
         if self.state is State.BACKUP:
@@ -239,12 +296,35 @@ class Instance:
             self.timers.arm(Timer.PREEMPT_DELAY, now + self.preempt_delay)
         return True
 
-    def _with_options(self, event: Event) -> Event:
+    def _look_at_owners(self, advert: Advert, now: Instant) -> None:
+        if advert.priority != OWNER or self.priority != OWNER:
+            return
+        ours, theirs = self.wire.interval / 100, advert.interval / 100
+        if self._rivalry.persists(ours, theirs, now):
+            self._gave_way = True
+            self.priority = OWNER - 1
+            text = "another owner with priority 255 does not yield; this one goes down to 254"
+            self._out.append(Log(Urgency.WARNING, f"{self.plan.name}: {text}"))
+
+    def _take_keys(self) -> None:
+        authentication = self.plan.authentication
+        if authentication.kind is not AuthKind.HMAC:
+            self._signer = self._verifier = None
+            return
+        if self._signer is None or self._verifier is None:
+            self._signer, self._verifier = Signer(authentication), Verifier(self.plan)
+        self._signer.replan(authentication)
+        self._verifier.replan(self.plan)
+
+    def _with_options(self, event: Event, now: Instant) -> Event:
         if event is Event.SUPERIOR:
             # It has announced its addresses, perhaps a moment after the winner did.
             return Event.SUPERIOR_ANSWERED
-        if event is Event.INFERIOR and not self.plan.answer_lower_priority:
-            return Event.INFERIOR_UNANSWERED
+        if event is Event.INFERIOR:
+            answers = self.plan.answer_lower_priority and self._answers.allows(now)
+            return Event.INFERIOR if answers else Event.INFERIOR_UNANSWERED
+        if event is Event.LEAVING and not self._answers.allows(now):
+            return Event.LEAVING_UNANSWERED
         return event
 
     def _targets(self) -> tuple[Target, ...]:
@@ -254,16 +334,34 @@ class Instance:
 
     def _send_advert(self, now: Instant) -> None:
         self._last_sent = now
-        self._send(self.priority)
+        self._send(self.priority, now)
 
     def _send_farewell(self, now: Instant) -> None:
-        self._send(0)
+        self._send(0, now)
 
-    def _send(self, priority: int) -> None:
+    def _send(self, priority: int, now: Instant) -> None:
         adverts = self.wire.adverts(priority)
         if adverts:
-            self._out.extend(adverts)
+            self._out.extend(self._signed(adverts, now))
             self.counters.sent(priority)
+
+    def _signed(self, adverts: tuple[SendAdvert, ...], now: Instant) -> tuple[SendAdvert, ...]:
+        signer = self._signer
+        if signer is None or not signer.signs:
+            return adverts
+        number = signer.sequence(now + self.wall_ahead)
+        return tuple(
+            replace(
+                advert,
+                payload=with_trailer(
+                    advert.payload,
+                    signer.trailer(advert.payload, advert.source, number),
+                    advert.source,
+                    advert.destination,
+                ),
+            )
+            for advert in adverts
+        )
 
     def _add_addresses(self, now: Instant) -> None:
         if addresses := placed(self.plan):
@@ -274,7 +372,8 @@ class Instance:
             self._out.append(RemoveAddresses(self.plan.name, addresses))
 
     def _announce(self, now: Instant) -> None:
-        self._announcer.begin(self._targets(), now)
+        from_silence = not self.master_left
+        self._announcer.begin(self._targets(), now, from_silence=from_silence)
 
     def _learn(self, now: Instant) -> None:
         if self.plan.version == 3 and self._heard is not None:
@@ -299,7 +398,9 @@ class Instance:
         # Who followed a master of its own priority is probably not the only one to do so.
         if self._master_priority == self.priority and not plan.strict:
             wait += turn(self.rank.address)
-        self.timers.arm(Timer.DOWN, now + wait)
+        # Never later than it was: farewells in a row, or forged ones, must not keep the seat empty.
+        deadline = self.timers.deadline(Timer.DOWN)
+        self.timers.arm(Timer.DOWN, now + wait if deadline is None else min(deadline, now + wait))
 
     def _arm_now(self, now: Instant) -> None:
         self.timers.arm(Timer.DOWN, now)

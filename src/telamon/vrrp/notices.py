@@ -22,6 +22,8 @@ class NoticeKind(StrEnum):
     VERSION = "version"
     INTERVAL = "interval"
     AUTHENTICATION = "authentication"
+    SIGNATURE = "signature"
+    REPLAY = "replay"
     ADDRESS_LIST = "address-list"
     FOREIGN_CLUSTER = "foreign-cluster"
     CHECKSUM = "checksum"

@@ -179,11 +179,14 @@ class Advert:
             raise ValueError("version 2 never sums a pseudo-header")
 
     @staticmethod
-    def parse(data: bytes, source: IPAddress, destination: IPAddress) -> Advert:
+    def parse(
+        data: bytes, source: IPAddress, destination: IPAddress, trailer: bytes = b""
+    ) -> Advert:
         """The advert in `data`, which stood behind an IP header with these addresses.
 
         Raises PacketError, and nothing else. Ethernet's padding is tolerated where IPv4 was short
-        enough to need it; any other excess is not.
+        enough to need it; any other excess is not. `trailer` is a signature that was cut off from
+        behind it: IPv6's checksum may count it, where the kernel has done the sum.
         """
         packet = Packet(data)
         family: Literal[4, 6] = 6 if source.version == 6 else 4
@@ -194,7 +197,7 @@ class Advert:
         if len(data) != length and not padded:
             raise PacketError(Reason.LENGTH)
         data = data[:length]
-        form = _checksum_form(data, packet.version, source, destination)
+        form = _checksum_form(data, packet.version, source, destination, trailer)
         if packet.kind != _ADVERTISEMENT:
             raise PacketError(Reason.TYPE)
         if packet.vrid == 0:
@@ -229,6 +232,28 @@ class Advert:
         return data[:_CHECKSUM_AT] + checksum.to_bytes(2, "big") + data[_CHECKSUM_AT + 2 :]
 
 
+def split_trailer(data: bytes, family: int, size: int) -> tuple[bytes, bytes]:
+    """An advert and what stands behind it, if that is exactly `size` bytes; else no trailer."""
+    if len(data) < _HEADER.size + size:
+        return data, b""
+    length = Packet(data).length(16 if family == 6 else 4)
+    return (data[:length], data[length:]) if len(data) == length + size else (data, b"")
+
+
+def with_trailer(data: bytes, trailer: bytes, source: IPAddress, to: IPAddress) -> bytes:
+    """`data` with a signature behind it.
+
+    The kernel sums whole IPv6 packets (RFC 3542 3.1), as keepalived lets it: there, the checksum
+    counts the trailer; over IPv4 it does not.
+    """
+    if source.version == 4:
+        return data + trailer
+    blank = data[:_CHECKSUM_AT] + b"\0\0" + data[_CHECKSUM_AT + 2 :] + trailer
+    pseudo = _pseudo_header(ChecksumForm.PSEUDO_HEADER, len(blank), source, to)
+    checksum = _sum(pseudo + blank).to_bytes(2, "big")
+    return blank[:_CHECKSUM_AT] + checksum + blank[_CHECKSUM_AT + 2 :]
+
+
 def password_data(secret: bytes) -> bytes:
     """A password as the 8 bytes of the wire: cut or filled up with zeros (RFC 2338 5.3.10)."""
     return secret[:_AUTH_DATA].ljust(_AUTH_DATA, b"\0")
@@ -252,12 +277,14 @@ def _forms(version: int, destination: IPAddress) -> tuple[ChecksumForm, ...]:
 
 
 def _checksum_form(
-    data: bytes, version: int, source: IPAddress, destination: IPAddress
+    data: bytes, version: int, source: IPAddress, destination: IPAddress, trailer: bytes
 ) -> ChecksumForm:
     for form in _forms(version, destination):
         # Summed together with its own checksum, a sound message gives zero (RFC 1071).
         if _sum(_pseudo_header(form, len(data), source, destination) + data) == 0:
             return form
+    if trailer and destination.version == 6:
+        return _checksum_form(data + trailer, version, source, destination, b"")
     raise PacketError(Reason.CHECKSUM)
 
 

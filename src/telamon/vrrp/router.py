@@ -17,7 +17,7 @@ a plan that is not one (from no front end) does.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from telamon.base.address import IPAddress
@@ -25,12 +25,10 @@ from telamon.plan.router import (
     AuthKind,
     InstancePlan,
     RouterPlan,
-    SyncGroupPlan,
-    TrackBackend,
-    TrackInterface,
+    Seconds,
     VirtualAddress,
 )
-from telamon.vrrp.admission import admit
+from telamon.vrrp.detail import InstanceDetail, RouterDetail
 from telamon.vrrp.effects import (
     Effect,
     GroupChanged,
@@ -41,10 +39,12 @@ from telamon.vrrp.effects import (
 from telamon.vrrp.events import Instant, Interface, Received
 from telamon.vrrp.group import Group
 from telamon.vrrp.instance import Instance
+from telamon.vrrp.lateness import Lateness, LatenessView
 from telamon.vrrp.notices import Notice, NoticeKind
-from telamon.vrrp.priority import Condition, Figure, ScriptVerdict, Tracker
+from telamon.vrrp.priority import Tracker
 from telamon.vrrp.states import Event, State
 from telamon.vrrp.timers import Timer
+from telamon.vrrp.tracking import Tracking
 from telamon.vrrp.wire import Wire, family, placed
 
 _Key = tuple[str, int, int]
@@ -87,12 +87,9 @@ class Router:
     def __init__(self, plan: RouterPlan) -> None:
         self._out: list[Effect] = []
         self._plan = plan
-        self._interfaces: dict[str, Interface] = {}
-        self._scripts = {script.name: ScriptVerdict(script) for script in plan.scripts}
-        self._processes: dict[str, bool] = {}
-        self._files: dict[str, int] = {}
-        self._backends: dict[str, int] = {}
-        self._proxy: tuple[bool, str] | None = None
+        self._tracking = Tracking(plan)
+        self._lateness = Lateness()
+        self._wall_ahead: Seconds = 0.0
         self._opens_at: Instant | None = None
         self._stopped = False
         self._instances: dict[_Key, Instance] = {}
@@ -101,7 +98,6 @@ class Router:
             self._instances[_key(instance_plan)] = Instance(self._wire(instance_plan), self._out)
         self._groups: list[Group] = []
         self._membership: dict[Instance, Group] = {}
-        self._facts_changed = True
         self._index()
 
     # Getters.
@@ -134,9 +130,30 @@ class Router:
             for i in self._instances.values()
         )  # fmt: skip
 
+    def details(self, now: Instant) -> RouterDetail:
+        """Everything, for a dump; `status` is for those who ask often."""
+        groups = {i: g.name for i, g in self._membership.items()}
+        return RouterDetail(
+            self._plan,
+            tuple(InstanceDetail.of(i, groups.get(i), now) for i in self._instances.values()),
+            self._tracking.known(),
+            {g.name: g.state for g in self._groups},
+        )
+
+    def clear_counters(self) -> None:
+        for instance in self._instances.values():
+            instance.counters.clear()
+
+    def lateness(self) -> LatenessView:
+        """How late the edge has let timers fire so far."""
+        return self._lateness.view()
+
     def losses(self, plan: RouterPlan) -> tuple[VirtualAddress, ...]:
-        """The addresses held now that a reload to `plan` would give up."""
-        kept = {(a.device, a.address.ip) for i in plan.instances for a in placed(i)}
+        """The addresses held now that a reload to `plan` would give up, if only for a moment."""
+        # One that moves to an instance which is no master yet waits for an election there.
+        masters = {k for k, i in self._instances.items() if i.state is State.MASTER}
+        heirs = [p for p in plan.instances if _key(p) in masters]
+        kept = {(a.device, a.address.ip) for p in heirs for a in placed(p)}
         return tuple(
             address
             for instance in self._instances.values()
@@ -149,7 +166,7 @@ class Router:
 
     def start(self, now: Instant) -> list[Effect]:
         """Leave STOP. Removes what an earlier life has left on the interfaces."""
-        self._facts_changed = True
+        self._tracking.changed = True
         if self._plan.startup_delay > 0:
             self._opens_at = now + self._plan.startup_delay
         for instance in self._instances.values():
@@ -168,9 +185,7 @@ class Router:
     def handle_interface(self, interface: Interface, now: Instant) -> list[Effect]:
         """Facts about an interface, at the start and whenever they change."""
         self._notice_oversleeping(now)
-        self._facts_changed = True
-        before = self._interfaces.get(interface.name)
-        self._interfaces[interface.name] = interface
+        before = self._tracking.interface(interface)
         for instance in self._instances.values():
             instance.rewire(self._wire(instance.plan))
             came_back = before is not None and interface.up and not before.up
@@ -203,9 +218,7 @@ class Router:
     def handle_script(self, name: str, passed: bool, now: Instant) -> list[Effect]:
         """One run of a `vrrp_script` has ended; one that took too long has not passed."""
         self._notice_oversleeping(now)
-        self._facts_changed = True
-        verdict = self._scripts.get(name)
-        if verdict is not None and verdict.count(passed):
+        if self._tracking.script(name, passed):
             outcome = "succeeds" if passed else "fails"
             self._log(Urgency.INFO, f"script {name} {outcome} now")
         return self._settle(now)
@@ -213,39 +226,42 @@ class Router:
     def handle_process(self, name: str, running: bool, now: Instant) -> list[Effect]:
         """Whether a `vrrp_track_process` has its quorum."""
         self._notice_oversleeping(now)
-        self._facts_changed = True
-        self._processes[name] = running
+        self._tracking.process(name, running)
         return self._settle(now)
 
     def handle_file(self, name: str, value: int, now: Instant) -> list[Effect]:
         """The number that a `track_file` holds."""
         self._notice_oversleeping(now)
-        self._facts_changed = True
-        self._files[name] = value
+        self._tracking.file(name, value)
         return self._settle(now)
 
     def handle_proxy(self, alive: bool, reason: str, now: Instant) -> list[Effect]:
         """Whether this node's proxy serves; `reason` for people, as in "it was killed"."""
         self._notice_oversleeping(now)
-        self._facts_changed = True
-        self._proxy = (alive, reason)
+        self._tracking.proxy(alive, reason)
         return self._settle(now)
 
     def handle_backends(self, servers_up: Mapping[str, int], now: Instant) -> list[Effect]:
         """How many servers are up in each backend that is known; one that lacks has none."""
         self._notice_oversleeping(now)
-        self._facts_changed = True
-        self._backends = dict(servers_up)
+        self._tracking.backends(servers_up)
         return self._settle(now)
+
+    def handle_wall_clock(self, wall: Seconds, now: Instant) -> None:
+        """Unix time at `now`. Signed adverts carry it; tell it at each wake-up, before the rest."""
+        self._wall_ahead = wall - now
+        for instance in self._instances.values():
+            instance.wall_ahead = self._wall_ahead
 
     def handle_timeout(self, now: Instant) -> list[Effect]:
         """Let the timers that are due run out, in the order of their deadlines."""
         self._notice_oversleeping(now)
         if self._opens_at is not None and self._opens_at <= now:
             self._opens_at = None
-            self._facts_changed = True
+            self._tracking.changed = True
         for instance in self._instances.values():
             while (due := instance.timers.take_due(now)) is not None:
+                self._lateness.note(now - due[1])
                 self._time_out(instance, *due, now)
         return self._settle(now)
 
@@ -253,16 +269,8 @@ class Router:
 
     def reload(self, plan: RouterPlan, now: Instant) -> list[Effect]:
         """Live by `plan` from now on; what is the same in both goes on undisturbed."""
-        self._facts_changed = True
         self._plan = plan
-        verdicts = self._scripts
-        self._scripts = {}
-        for script in plan.scripts:
-            verdict = verdicts.get(script.name)
-            if verdict is None:
-                verdict = ScriptVerdict(script)
-            verdict.replan(script)
-            self._scripts[script.name] = verdict
+        self._tracking.replan(plan)
         wanted = {_key(p): p for p in plan.instances}
         for key in [k for k in self._instances if k not in wanted]:
             self._instances.pop(key).fire(Event.STOP, now, "not in the configuration any more")
@@ -282,6 +290,7 @@ class Router:
         for instance, old_wire in known.values():
             instance.replan(old_wire, self._ranking(instance)[0], now)
         for instance in self._instances.values():
+            instance.wall_ahead = self._wall_ahead
             instance.fire(Event.START, now, "new in the configuration")
         return self._settle(now)
 
@@ -298,20 +307,24 @@ class Router:
     def _hear(self, instance: Instance, received: Received, now: Instant) -> None:
         if instance.state not in (State.BACKUP, State.MASTER):
             return
-        admission = admit(instance.wire, received)
+        admission = instance.admit(received, now)
         for notice in admission.notices:
             self._notice(instance, notice, now)
+        if admission.fault is not None:
+            instance.counters.fault(admission.fault)
         if admission.advert is None:
             return
+        instance.counters.received(admission.advert.priority)
         was_master = instance.state is State.MASTER
-        event = instance.handle_advert(admission.advert, received.source, now)
+        group = self._group_of(instance)
+        ties = group is None or group.decides_ties(instance, now)
+        event = instance.handle_advert(admission.advert, received.source, now, decides_ties=ties)
         inferior = event in (Event.INFERIOR, Event.INFERIOR_UNANSWERED)
         if was_master and inferior:
             text = f"it is master as well, with priority {admission.advert.priority}; it must yield"
             name = instance.plan.name
             notice = Notice(NoticeKind.TWO_MASTERS, name, received.source, text, harmless=True)
             self._notice(instance, notice, now)
-        group = self._group_of(instance)
         if group is None:
             return
         if was_master and instance.state is not State.MASTER:
@@ -342,9 +355,9 @@ class Router:
 
     def _settle(self, now: Instant) -> list[Effect]:
         """Bring priorities, faults and readiness up to date; hand out the effects."""
-        if self._facts_changed:
+        if self._tracking.changed:
             # Packets and timers, which come most often, change nothing of this.
-            self._facts_changed = False
+            self._tracking.changed = False
             self._judge_all(now)
         for group in self._groups:
             state = group.take_change()
@@ -372,83 +385,29 @@ class Router:
         ranking, everything = self._ranking(instance)
         instance.track(ranking, now)
         faults = [t.name for t in everything if t.is_fault]
-        links, unknown = self._links(instance)
+        links, unknown = self._tracking.links(instance.wire)
         awaited = unknown or self._opens_at is not None
         awaited = awaited or any(t.is_awaited for t in everything)
-        if instance.plan.authentication.kind is AuthKind.HMAC:
+        authentication = instance.plan.authentication
+        if authentication.kind is AuthKind.HMAC and not authentication.keys:
             # Better no address than adverts without the signature that was asked for.
-            faults.append("auth_hmac is known to Keepalived, not yet to Telamon")
+            faults.append("auth_hmac has no key")
         if instance.plan.track_proxy:
-            if self._proxy is None:
-                awaited = True
-            elif not self._proxy[0]:
-                faults.insert(0, f"the proxy is down: {self._proxy[1]}")
+            fault, proxy_awaited = self._tracking.proxy_fault()
+            awaited = awaited or proxy_awaited
+            if fault is not None:
+                faults.insert(0, fault)
         return (*links, *faults), awaited
 
     def _ranking(self, instance: Instance) -> tuple[tuple[Tracker, ...], tuple[Tracker, ...]]:
         """The trackers that count for the priority, and all trackers."""
         group = self._group_of(instance)
-        own = tuple(self._trackers(instance.plan))
+        own = tuple(self._tracking.trackers(instance.plan))
         if group is None:
             return own, own
-        everything = (*own, *self._trackers(group.plan))
+        everything = (*own, *self._tracking.trackers(group.plan))
         # A group is ranked as one: its members' weights count only if that is asked for.
         return (everything if group.plan.tracking_weight else everything[len(own) :]), everything
-
-    def _links(self, instance: Instance) -> tuple[list[str], bool]:
-        """Faults of the instance's interfaces; whether one is not known yet."""
-        plan = instance.plan
-        needed = [plan.interface] if plan.track_primary else []
-        needed += [a.device for a in placed(plan) if a.device and a.track]
-        needed = [n for n in dict.fromkeys(needed) if n != plan.interface or plan.track_primary]
-        faults, unknown = [], plan.interface not in self._interfaces
-        for name in needed:
-            interface = self._interfaces.get(name)
-            if interface is None:
-                unknown = True
-            elif not interface.up:
-                faults.append(f"interface {name} is down")
-        if unknown or faults:
-            return faults, unknown
-        if instance.wire.source is None:
-            faults.append(f"no IPv{instance.wire.family} address on {plan.interface}")
-        elif plan.track_source and plan.source not in self._interfaces[plan.interface].addresses:
-            faults.append(f"{plan.source} is not an address of {plan.interface}")
-        return faults, False
-
-    def _trackers(self, plan: InstancePlan | SyncGroupPlan) -> Iterator[Tracker]:
-        for entry in plan.track_interfaces:
-            yield self._tracked_interface(entry)
-        for script in plan.track_scripts:
-            verdict = self._scripts.get(script.script)
-            well = verdict.well if verdict is not None else None
-            yield Condition(f"script {script.script}", script.weight, script.reverse, well)
-        for process in plan.track_processes:
-            running = self._processes.get(process.process)
-            name = f"process {process.process}"
-            yield Condition(name, process.weight, process.reverse, running)
-        for file in plan.track_files:
-            value = self._files.get(file.file)
-            yield Figure(f"file {file.file}", file.weight, file.reverse, value)
-        for backend in plan.track_backends:
-            yield self._tracked_backend(backend)
-        if plan.proxy is not None and plan.proxy.weight:
-            serves = self._proxy[0] if self._proxy is not None else None
-            yield Condition("the proxy", plan.proxy.weight, plan.proxy.reverse, serves)
-
-    def _tracked_backend(self, entry: TrackBackend) -> Tracker:
-        servers, well = 0, None
-        if self._proxy is not None:
-            # A proxy that is not there has no server.
-            servers = self._backends.get(entry.backend, 0) if self._proxy[0] else 0
-            well = servers >= entry.minimum
-        name = f"backend {entry.backend} has {servers} of {entry.minimum} servers up"
-        return Condition(name, entry.weight, entry.reverse, well)
-
-    def _tracked_interface(self, entry: TrackInterface) -> Tracker:
-        interface = self._interfaces.get(entry.interface)
-        up = interface.up if interface is not None else None
-        return Condition(f"interface {entry.interface}", entry.weight, entry.reverse, up)
 
     def _apply(
         self,
@@ -480,7 +439,7 @@ class Router:
         self._out.append(Log(urgency, text))
 
     def _wire(self, plan: InstancePlan) -> Wire:
-        interface = self._interfaces.get(plan.interface, Interface(plan.interface))
+        interface = self._tracking.interfaces.get(plan.interface, Interface(plan.interface))
         strangers = frozenset(a.address.ip for p in self._plan.instances for a in placed(p))
         return Wire.of(plan, interface, strangers)
 

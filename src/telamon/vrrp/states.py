@@ -58,9 +58,11 @@ class Event(StrEnum):
     SUPERIOR_ANSWERED = "superior advert, answered"
     """The same, when neighbours may believe this node, or with `higher_prio_send_advert`."""
     INFERIOR_UNANSWERED = "inferior advert, unanswered"
-    """The same as inferior, with `lower_prio_no_advert`."""
+    """The same as inferior, with `lower_prio_no_advert` or in a flood of them (`pace.py`)."""
     LEAVING = "priority 0"
     """From a master that leaves."""
+    LEAVING_UNANSWERED = "priority 0, unanswered"
+    """The same in a flood of them; see `pace.py`."""
     LAST_LEAVES = "priority 0 from the only peer"
     """The same where nobody else could be waiting: unicast with one peer (ADR 5)."""
     OVERSLEPT = "overslept"
@@ -145,6 +147,7 @@ TRANSITIONS: dict[State, dict[Event, Transition]] = {
         ),
         Event.INFERIOR_UNANSWERED: Transition(State.MASTER, (_A.ANNOUNCE_AGAIN,)),
         Event.LEAVING: Transition(State.MASTER, (_A.SEND_ADVERT, _A.ARM_ADVERT)),
+        Event.LEAVING_UNANSWERED: Transition(State.MASTER),
         Event.GROUP_YIELDS: Transition(
             State.BACKUP, (_A.DISARM, _A.REMOVE_ADDRESSES, _A.ARM_DOWN)
         ),

@@ -19,6 +19,8 @@ class Timer(Enum):
     """When to announce the addresses for the second time."""
     REFRESH = auto()
     """When to announce them again for good measure."""
+    HEAL = auto()
+    """When to announce them once more after a conflict."""
     ANNOUNCE_QUEUE = auto()
     """When the next spaced announcement may leave."""
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from telamon.base.address import IPAddress
 from telamon.plan.router import AuthKind, InstancePlan, VirtualAddress
+from telamon.vrrp import signature
 from telamon.vrrp.effects import SendAdvert
 from telamon.vrrp.events import Interface
 from telamon.vrrp.packet import (
@@ -51,6 +52,10 @@ class Wire:
     family: Literal[4, 6]
     addresses: tuple[IPAddress, ...]
     source: IPAddress | None
+    _built: dict[int, tuple[SendAdvert, ...]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """The adverts by priority: a hundred a second are the same, and built once."""
 
     @staticmethod
     def of(plan: InstancePlan, interface: Interface, strangers: frozenset[IPAddress]) -> Wire:
@@ -58,7 +63,9 @@ class Wire:
         kind = family(plan)
         own = tuple(a.address.ip for a in plan.addresses if a.address.version == kind)
         source = plan.source or _primary(kind, interface, strangers)
-        return Wire(plan, kind, own[: _room(kind, plan.version, interface.mtu)], source)
+        tail = 8 if plan.version == 2 else 0
+        tail += signature.SIZE if plan.authentication.kind is AuthKind.HMAC else 0
+        return Wire(plan, kind, own[: _room(kind, tail, interface.mtu)], source)
 
     @property
     def is_unicast(self) -> bool:
@@ -82,17 +89,25 @@ class Wire:
         plain = self.plan.version == 2 or (self.plan.checksum_as_v2 and self.family == 4)
         return ChecksumForm.PLAIN if plain else ChecksumForm.PSEUDO_HEADER
 
-    def adverts(self, priority: int) -> list[SendAdvert]:
+    def adverts(self, priority: int) -> tuple[SendAdvert, ...]:
         """One advert for each destination; none while there is no source."""
+        built = self._built.get(priority)
+        if built is None:
+            # One at a time: what was said before (priority 0, another weight) is past.
+            self._built.clear()
+            built = self._built[priority] = self._build(priority)
+        return built
+
+    def _build(self, priority: int) -> tuple[SendAdvert, ...]:
         if self.source is None:
-            return []
+            return ()
         advert = self._advert(priority)
         source, plan = self.source, self.plan
         ttl = plan.unicast_ttl if self.is_unicast else _TTL
-        return [
+        return tuple(
             SendAdvert(plan.name, plan.interface, advert.emit(source, to), source, to, ttl)
             for to in plan.unicast_peers or (self.group,)
-        ]
+        )
 
     def _advert(self, priority: int) -> Advert:
         if self.plan.version == 3:
@@ -110,10 +125,9 @@ class Wire:
         )  # fmt: skip
 
 
-def _room(kind: int, version: int, mtu: int) -> int:
+def _room(kind: int, tail: int, mtu: int) -> int:
     """How many addresses fit; the rest is held, but not advertised (as keepalived)."""
     header, size = (20, 4) if kind == 4 else (40, 16)
-    tail = 8 if version == 2 else 0
     return max(0, min(_MAX_ADDRESSES, (mtu - header - 8 - tail) // size))
 
 
