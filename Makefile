@@ -5,6 +5,7 @@
 #   make test    all tests, Rust and Python; parts that this machine cannot run say why
 #   make lint    formatting, types, lints of both languages
 #   make bench   CPU per request beside HAProxy and nginx
+#   make bench-failover   outages beside keepalived
 #   make docs    regenerate the generated pages of docs/
 #
 # A second run rebuilds only what changed. PYTHON chooses the interpreter (3.11 or newer).
@@ -18,7 +19,7 @@ STAMPS := build/stamps
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find crates -name '*.rs' -o -name Cargo.toml 2>/dev/null)
 ENGINE := src/telamon/_engine.abi3.so
 
-.PHONY: build demo test lint bench docs clean
+.PHONY: build demo test lint bench bench-failover docs clean
 
 build: $(STAMPS)/package
 
@@ -60,6 +61,8 @@ lint: build
 bench: build
 	bash tools/system.sh bench
 	$(BIN)/python bench/run.py
+
+bench-failover: build ; $(BIN)/python bench/failover.py --write docs/failover.md
 
 docs: build
 	$(BIN)/python tools/generate_docs.py

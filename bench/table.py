@@ -32,13 +32,13 @@ def render(rows: Sequence[Row], names: Sequence[str], footer: str) -> str:
     return "\n".join([*lines, "", footer, ""])
 
 
-def write_between(file: Path, text: str) -> None:
+def write_between(file: Path, text: str, begin: str = BEGIN, end: str = END) -> None:
     """Replace what stands between the markers; a file without them gets them at its end."""
     old = file.read_text() if file.exists() else ""
-    block = f"{BEGIN}\n{text}{END}\n"
-    if BEGIN in old and END in old:
-        before, rest = old.split(BEGIN, 1)
-        after = rest.split(END, 1)[1].removeprefix("\n")
+    block = f"{begin}\n{text}{end}\n"
+    if begin in old and end in old:
+        before, rest = old.split(begin, 1)
+        after = rest.split(end, 1)[1].removeprefix("\n")
         file.write_text(before + block + after)
     else:
         file.write_text(old + ("\n" if old else "") + block)
