@@ -234,6 +234,16 @@ impl Ring {
         self.push(entry);
     }
 
+    /// Receives into buffers of `class` until it is cancelled, the stream ends or buffers run
+    /// out; the last completion has no `more`. The socket stays watched in between, which saves
+    /// a submission and a poll for each message. It has no brake but `cancel_token`.
+    pub fn recv_all(&mut self, fd: RawFd, class: usize, token: u64) {
+        let entry = opcode::RecvMulti::new(Fd(fd), class as u16)
+            .build()
+            .user_data(token);
+        self.push(entry);
+    }
+
     /// Sends the chunks' data in one go; the completion says how much of it went.
     ///
     /// The caller keeps the chunks until then (a chunk given back early costs wrong bytes on the

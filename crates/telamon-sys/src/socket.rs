@@ -104,6 +104,9 @@ pub fn recv(fd: RawFd, space: &mut [u8]) -> io::Result<usize> {
 
 /// Sends as much of `pieces` as fits, without SIGPIPE.
 pub fn send(fd: RawFd, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
+    if let [only] = pieces {
+        return send_one(fd, only);
+    }
     // SAFETY: all zeroes is a valid msghdr.
     let mut message: libc::msghdr = unsafe { mem::zeroed() };
     // IoSlice is guaranteed to have iovec's layout.
@@ -112,6 +115,14 @@ pub fn send(fd: RawFd, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
     let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
     // SAFETY: `message` points to `pieces`, which the kernel only reads, during this call.
     let count = unsafe { libc::sendmsg(fd, &raw const message, flags) };
+    usize::try_from(count).map_err(|_| io::Error::last_os_error())
+}
+
+/// One piece needs no header that the kernel would have to fetch.
+fn send_one(fd: RawFd, data: &[u8]) -> io::Result<usize> {
+    let flags = libc::MSG_NOSIGNAL | libc::MSG_DONTWAIT;
+    // SAFETY: the pointer and length describe `data`.
+    let count = unsafe { libc::send(fd, data.as_ptr().cast(), data.len(), flags) };
     usize::try_from(count).map_err(|_| io::Error::last_os_error())
 }
 

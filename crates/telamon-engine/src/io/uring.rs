@@ -1,4 +1,10 @@
 //! The io_uring engine.
+//!
+//! A receive is asked for once (`Io::recv`) and answered once. Behind that, a side that keeps
+//! sending small messages gets a receive that stays in the kernel (multishot), so that a message
+//! costs no submission and no new poll. What such a receive brings unasked is held in the side's
+//! [`Inlet`], and when more than a little is held it is cancelled: that is the brake. Bulk goes by
+//! single receives into large buffers.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -27,13 +33,62 @@ const FEW: usize = 3;
 /// Only small messages go that way: bulk is gathered, and waits in the ring for room.
 const SMALL: usize = 16 << 10;
 
+/// So many small messages in a row make a receive stay.
+const STEADY: u8 = 4;
+/// Bytes of a message that counts as small.
+const MESSAGE: usize = 4 << 10;
+/// What a staying receive may bring unasked before it is cancelled.
+const HELD: usize = 2;
+/// No side has this generation.
+const NOBODY: u32 = u32::MAX;
+
+/// What runs in the kernel to receive from a side.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Armed {
+    Nothing,
+    /// A receive that ends with its first completion.
+    Once,
+    /// One that stays.
+    Staying,
+    /// One that stays no longer: its last completion is to come.
+    Ending,
+}
+
+/// One side's receiving.
+struct Inlet {
+    generation: u32,
+    fd: RawFd,
+    armed: Armed,
+    /// Small messages in a row.
+    steady: u8,
+    /// The worker waits, for a buffer of this class.
+    wanted: Option<u8>,
+    /// Came before it was asked for.
+    held: VecDeque<io::Result<Option<Chunk>>>,
+}
+
+impl Inlet {
+    const fn new(generation: u32, fd: RawFd) -> Self {
+        Inlet {
+            generation,
+            fd,
+            armed: Armed::Nothing,
+            steady: 0,
+            wanted: None,
+            held: VecDeque::new(),
+        }
+    }
+}
+
 pub(crate) struct UringIo {
     ring: Ring,
     wake: RawFd,
     /// This turn has few completions.
     few: bool,
-    /// Sends that were made by system call.
-    sent: VecDeque<(Key, usize)>,
+    /// By slot and side.
+    inlets: Vec<[Inlet; 2]>,
+    /// Completions that did not come from the ring.
+    local: VecDeque<Event>,
 }
 
 impl UringIo {
@@ -45,23 +100,65 @@ impl UringIo {
             ring,
             wake,
             few: true,
-            sent: VecDeque::new(),
+            inlets: Vec::new(),
+            local: VecDeque::new(),
         })
     }
 
-    fn received(&mut self, done: Completion) -> Event {
-        let key = Key::unpack(done.token);
-        let class = (done.token >> CLASS_SHIFT) as usize;
-        if done.result == -libc::ENOBUFS {
-            // No buffer of this size was left. Larger ones at their limit are stood in for by
-            // smaller ones; without any the receive waits until some come back.
-            let class = if self.ring.grow(class) {
-                Some(class)
-            } else {
-                class.checked_sub(1)
-            };
-            return Event::Starved { key, class };
+    fn inlet(&mut self, key: Key) -> &mut Inlet {
+        &mut self.inlets[key.slot as usize][key.side as usize]
+    }
+
+    /// Starts a receive of the kind that the side deserves.
+    fn arm(&mut self, key: Key, class: usize, likely: bool) {
+        let token = recv_token(key, class);
+        let inlet = &mut self.inlets[key.slot as usize][key.side as usize];
+        if class == 0 && inlet.steady >= STEADY {
+            inlet.armed = Armed::Staying;
+            self.ring.recv_all(inlet.fd, class, token);
+        } else {
+            inlet.armed = Armed::Once;
+            self.ring.recv(inlet.fd, class, !likely, token);
         }
+    }
+
+    /// Ends a receive that stays (its buffers are of class 0); its last completion tells when.
+    fn end_staying(&mut self, key: Key) {
+        self.inlet(key).armed = Armed::Ending;
+        self.ring
+            .cancel_token(recv_token(key, 0), SILENT << KIND_SHIFT);
+    }
+
+    /// A receive's completion: an event, unless nobody has asked for it (yet).
+    fn received(&mut self, done: Completion) -> Option<Event> {
+        let key = Key::unpack(done.token);
+        let inlet = &mut self.inlets[key.slot as usize][key.side as usize];
+        if inlet.generation != key.generation {
+            // Of an earlier owner, who was told when it closed.
+            if let Some(chunk) = done.chunk {
+                self.ring.put(chunk);
+            }
+            return None;
+        }
+        let ending = inlet.armed == Armed::Ending;
+        if !done.more {
+            inlet.armed = Armed::Nothing;
+        }
+        if done.result == -libc::ENOBUFS {
+            inlet.wanted.take()?;
+            return Some(self.starved(key, (done.token >> CLASS_SHIFT) as usize));
+        }
+        if ending && done.result == -libc::ECANCELED {
+            let class = inlet.wanted?;
+            self.arm(key, usize::from(class), true);
+            return None;
+        }
+        let small = (1..=MESSAGE as i32).contains(&done.result);
+        inlet.steady = if small {
+            inlet.steady.saturating_add(1)
+        } else {
+            0
+        };
         let chunk = match done.chunk {
             Some(chunk) if done.result <= 0 => {
                 self.ring.put(chunk);
@@ -73,11 +170,30 @@ impl UringIo {
             0.. => Ok(chunk),
             code => Err(io::Error::from_raw_os_error(-code)),
         };
-        Event::Received {
+        let inlet = self.inlet(key);
+        if inlet.wanted.take().is_none() {
+            inlet.held.push_back(result);
+            if inlet.held.len() >= HELD && inlet.armed == Armed::Staying {
+                self.end_staying(key);
+            }
+            return None;
+        }
+        Some(Event::Received {
             key,
             result,
             more: done.more_data,
-        }
+        })
+    }
+
+    /// No buffer of this size was left. Larger ones at their limit are stood in for by smaller
+    /// ones; without any the receive waits until some come back.
+    fn starved(&mut self, key: Key, class: usize) -> Event {
+        let class = if self.ring.grow(class) {
+            Some(class)
+        } else {
+            class.checked_sub(1)
+        };
+        Event::Starved { key, class }
     }
 
     fn accepted(&mut self, done: &Completion) -> Event {
@@ -99,6 +215,10 @@ impl UringIo {
             }
         }
     }
+}
+
+fn recv_token(key: Key, class: usize) -> u64 {
+    key.pack() | RECV << KIND_SHIFT | (class as u64) << CLASS_SHIFT
 }
 
 fn outcome(result: i32) -> io::Result<usize> {
@@ -129,13 +249,30 @@ impl Io for UringIo {
         self.ring.cancel_token(target, SILENT << KIND_SHIFT);
     }
 
-    fn adopt(&mut self, _key: Key, _fd: RawFd) -> io::Result<()> {
+    fn adopt(&mut self, key: Key, fd: RawFd) -> io::Result<()> {
+        let index = key.slot as usize;
+        if self.inlets.len() <= index {
+            self.inlets.resize_with(index + 1, || {
+                [Inlet::new(NOBODY, -1), Inlet::new(NOBODY, -1)]
+            });
+        }
+        *self.inlet(key) = Inlet::new(key.generation, fd);
         Ok(())
     }
 
-    fn recv(&mut self, key: Key, fd: RawFd, class: usize, likely: bool) {
-        let token = key.pack() | RECV << KIND_SHIFT | (class as u64) << CLASS_SHIFT;
-        self.ring.recv(fd, class, !likely, token);
+    fn recv(&mut self, key: Key, _fd: RawFd, class: usize, likely: bool) {
+        let inlet = self.inlet(key);
+        if let Some(result) = inlet.held.pop_front() {
+            let more = !inlet.held.is_empty();
+            return self.local.push_back(Event::Received { key, result, more });
+        }
+        inlet.wanted = Some(class as u8);
+        match inlet.armed {
+            Armed::Nothing => self.arm(key, class, likely),
+            // Bulk has begun.
+            Armed::Staying if class > 0 => self.end_staying(key),
+            Armed::Staying | Armed::Once | Armed::Ending => {}
+        }
     }
 
     fn send<'a>(&mut self, key: Key, fd: RawFd, chunks: impl Iterator<Item = &'a Chunk>) {
@@ -145,7 +282,8 @@ impl Io for UringIo {
             if let Some(first) = chunks.peek().filter(|first| first.len() <= SMALL) {
                 let piece = [IoSlice::new(self.ring.pool().data(first))];
                 if let Ok(count) = socket::send(fd, &piece) {
-                    return self.sent.push_back((key, count));
+                    let result = Ok(count);
+                    return self.local.push_back(Event::Sent { key, result });
                 }
             }
         }
@@ -157,18 +295,34 @@ impl Io for UringIo {
             .connect(fd, address, key.pack() | CONNECT << KIND_SHIFT);
     }
 
-    fn close(&mut self, _key: Key, fd: RawFd, running: bool) {
+    fn close(&mut self, key: Key, fd: RawFd, running: bool) {
+        let inlet = std::mem::replace(self.inlet(key), Inlet::new(NOBODY, -1));
         // Both are carried out at submission, in this order: what runs is cancelled before the
         // number can belong to somebody else.
-        if running {
+        if running || inlet.armed != Armed::Nothing {
             self.ring.cancel(fd, SILENT << KIND_SHIFT);
         }
         self.ring.close(fd, SILENT << KIND_SHIFT);
+        for chunk in inlet
+            .held
+            .into_iter()
+            .filter_map(|held| held.ok().flatten())
+        {
+            self.ring.put(chunk);
+        }
+        if inlet.wanted.is_some() {
+            let result = Err(io::Error::from_raw_os_error(libc::ECANCELED));
+            self.local.push_back(Event::Received {
+                key,
+                result,
+                more: false,
+            });
+        }
     }
 
     fn wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
         // A timer's work may have left some.
-        let timeout = if self.sent.is_empty() {
+        let timeout = if self.local.is_empty() {
             timeout
         } else {
             Some(Duration::ZERO)
@@ -179,17 +333,17 @@ impl Io for UringIo {
     }
 
     fn next(&mut self) -> Option<Event> {
-        if let Some((key, count)) = self.sent.pop_front() {
-            return Some(Event::Sent {
-                key,
-                result: Ok(count),
-            });
+        if let Some(event) = self.local.pop_front() {
+            return Some(event);
         }
         loop {
             let done = self.ring.take()?;
             let key = Key::unpack(done.token);
             return Some(match done.token >> KIND_SHIFT & 15 {
-                RECV => self.received(done),
+                RECV => match self.received(done) {
+                    Some(event) => event,
+                    None => continue,
+                },
                 SEND => Event::Sent {
                     key,
                     result: outcome(done.result),
