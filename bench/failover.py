@@ -37,6 +37,8 @@ from outages import Blow, Outages, Scene, render
 from setups import recipe_of
 from table import write_between
 
+from telamon import __version__
+
 PACE = 0.002
 _MARK = "outages"
 
@@ -75,7 +77,7 @@ class Cluster:
 
     def settled(self) -> nodes.Machine:
         """Wait until the election is over and everybody has heard the master; the master."""
-        first, second = self.lan.machines
+        second = self.lan.machines[1]
         equal = self.scene.priorities[0] == self.scene.priorities[1]
 
         def master() -> nodes.Machine | None:
@@ -84,14 +86,14 @@ class Cluster:
                 return None
             return holders[0]
 
-        # Three looks, so that no half-done election passes for rest.
+        # An equal pair is at rest as soon as it starts: the newcomer must have heard an advert.
         rest = 0.2 + 1.5 * self.scene.interval
+        time.sleep(max(0.0, self.started + rest - time.monotonic()))
+        what = f"{self.program.value}: {self.scene.title}: one master"
         while True:
-            found = nodes.wait_for(master, f"{self.program.value}: {self.scene.title}: one master")
-            if time.monotonic() < self.started + rest:
-                time.sleep(max(0.0, self.started + rest - time.monotonic()))
+            found = nodes.wait_for(master, what)
             time.sleep(min(rest, 0.5) / 2)
-            if master() is found:
+            if master() is found is not None:
                 return found
 
     def outage(self, chance: random.Random, pace: float) -> float:
@@ -197,13 +199,13 @@ class Beside(threading.Thread):
 
 
 def footer(runs: int, took: float) -> str:
-    keepalived = subprocess.run(["keepalived", "--version"], capture_output=True, text=True)
+    keepalived = subprocess.run(
+        ["keepalived", "--version"], capture_output=True, text=True, check=False
+    )
     version = keepalived.stderr.split("\n")[0].split(" (")[0].replace("Keepalived v", "")
-    from telamon.base.version import VERSION
-
     return (
         f"{runs} runs a row and program, interleaved ({took / 60:.0f} minutes in all). "
-        f"Telamon {VERSION}, keepalived {version} (Debian); Linux {platform.release()}, "
+        f"Telamon {__version__}, keepalived {version} (Debian); Linux {platform.release()}, "
         f"{os.cpu_count()} CPUs shared with other work (load {os.getloadavg()[2]:.1f}); "
         "namespaces, veth and a bridge, no delay. "
         "A connection every 2 ms (50 ms for the guide's script)."
