@@ -19,6 +19,8 @@ COMMANDS = {
     "check": "check",
     "ctl": "ctl",
     "status": "status",
+    "keepalived": "keepalived",
+    "shims": "shims",
     "lab": "lab",
 }
 

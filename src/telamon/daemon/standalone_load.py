@@ -1,0 +1,110 @@
+"""keepalived.conf for the stand-in: read, judged as `keepalived -t` judges, and put in words."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import IntEnum
+from pathlib import Path
+
+from telamon.base.diagnostic import Diagnostic, Report, Severity
+from telamon.daemon.standalone_options import Options
+from telamon.keepalived import codes
+from telamon.keepalived.load import check_failed, load
+from telamon.plan.router import InstancePlan, RouterPlan, SyncGroupPlan
+
+
+class ExitCode(IntEnum):
+    """Debian's keepalived 2.2.7, measured; its manual numbers the last two 4 and 5."""
+
+    OK = 0
+    FAILED = 1
+    CONFIG = 5
+    """-t: there are mistakes in the configuration."""
+    SECURITY = 6
+    """-t: scripts run, but enable_script_security is not set. Start: there is no file."""
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """`plan` is None if the file cannot be used at all."""
+
+    plan: RouterPlan | None
+    report: Report
+
+    @property
+    def lines(self) -> Iterator[str]:
+        """Warnings and errors, a line each, as `(FILE: Line 3) what is wrong`."""
+        return (_line(d) for d in self.report if d.severity is not Severity.NOTE)
+
+
+def missing(path: str) -> bool:
+    """Whether there is no file to read. (A pattern may name several.)"""
+    if any(sign in path for sign in "*?[{"):
+        return False
+    return not os.access(path, os.R_OK)
+
+
+def read(options: Options) -> Loaded:
+    """Read the file; what is wrong is in the report."""
+    loaded = load(options.file, config_id=options.config_id)
+    report = loaded.report
+    absent = options.all_includes and any(d.code == codes.INCLUDE for d in report)
+    return Loaded(None if absent else loaded.router, report)
+
+
+def verdict(loaded: Loaded) -> tuple[ExitCode, list[str]]:
+    """What -t exits with, and what it says."""
+    lines = list(loaded.lines)
+    plan = loaded.plan
+    if plan is None or check_failed(loaded.report):
+        return ExitCode.CONFIG, lines
+    absent = [i for i in plan.instances if not _exists(i.interface)]
+    if absent and not plan.allow_missing_interfaces:
+        lines += [f"({i.name}) interface {i.interface} doesn't exist" for i in absent]
+        return ExitCode.CONFIG, lines
+    if _runs_scripts(plan) and not plan.script_security:
+        lines.append("scripts are run, but enable_script_security is not set in global_defs")
+        return ExitCode.SECURITY, lines
+    return ExitCode.OK, lines
+
+
+def _exists(interface: str) -> bool:
+    return Path("/sys/class/net", interface).exists()
+
+
+def _runs_scripts(plan: RouterPlan) -> bool:
+    """A script that no instance tracks does not run; Keepalived leaves it out as well."""
+    owners: tuple[InstancePlan | SyncGroupPlan, ...] = (*plan.instances, *plan.groups)
+    tracked = any(owner.track_scripts for owner in owners)
+    names = ("master", "backup", "fault", "stop", "deleted", "any", "lower_priority_heard")
+    told = any(getattr(owner.notify, name) for owner in owners for name in names)
+    return tracked or told or plan.startup is not None or plan.shutdown is not None
+
+
+def _line(diagnostic: Diagnostic) -> str:
+    span = diagnostic.span
+    place = f"({span.source.name}: Line {span.line}) " if span is not None else ""
+    help = f" ({diagnostic.help})" if diagnostic.help else ""
+    return f"{place}{diagnostic.message}{help} [{diagnostic.code}]"
+
+
+def check(options: Options, log_file: str | None) -> ExitCode:
+    """-t: say what is wrong on stderr, or in `log_file`; returns the exit status."""
+    if missing(options.file):
+        code, lines = ExitCode.CONFIG, [f"Config files missing '{options.file}'."]
+    else:
+        code, lines = verdict(read(options))
+    text = "".join(f"{line}\n" for line in lines)
+    if log_file is None:
+        sys.stderr.write(text)
+        return code
+    try:
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        with os.fdopen(os.open(log_file, flags, 0o600), "w") as file:
+            file.write(text)
+    except OSError as error:
+        sys.stderr.write(f"cannot write {log_file}: {error.strerror}\n{text}")
+    return code
