@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from ipaddress import ip_address
 from itertools import pairwise
+from typing import Any
 
 import pytest
 
@@ -38,7 +39,7 @@ def from_stranger(priority: int, source: object = STRANGER, interval: int = 100)
     return Received("eth0", one.emit(source, MULTICAST_V4), source, MULTICAST_V4, 255)  # type: ignore[arg-type]
 
 
-def settled(**changes: object) -> tuple[Lan, Node]:
+def settled(**changes: Any) -> tuple[Lan, Node]:
     """A master since a thousand seconds: nothing of its take-over is under way any more."""
     lan = lan_of(100, **changes)
     lan.run(1000)

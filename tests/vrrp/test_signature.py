@@ -6,6 +6,7 @@ import hashlib
 import hmac
 from dataclasses import replace
 from ipaddress import ip_address
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -27,11 +28,11 @@ PDU = bytes.fromhex("31339601006442d9" + "0a4d0064")
 WALL = 1_800_000_000.25
 
 
-def signing(*keys: HmacKey, **changes: object) -> Authentication:
-    return replace(Authentication(AuthKind.HMAC, keys=keys or (KEY,)), **changes)  # type: ignore[arg-type]
+def signing(*keys: HmacKey, **changes: Any) -> Authentication:
+    return replace(Authentication(AuthKind.HMAC, keys=keys or (KEY,)), **changes)
 
 
-def pair(first: Authentication, second: Authentication, **changes: object) -> Lan:
+def pair(first: Authentication, second: Authentication, **changes: Any) -> Lan:
     lan = Lan()
     add(lan, 1, plan(priority=150, authentication=first, **changes))
     add(lan, 2, plan(priority=100, authentication=second, **changes))
