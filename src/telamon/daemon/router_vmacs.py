@@ -99,7 +99,10 @@ def _vmac_for(
         if general.address is not None:
             mac = bytes.fromhex(general.address.replace(":", ""))
     if name is None or name in made:
-        name = _free_name(plan.vrid, kind, made)
+        prefix = "vrrp"
+        if general is not None:
+            prefix = general.prefix if own else general.address_prefix
+        name = _free_name(prefix, plan.vrid, kind, made)
     sends = own and not plan.unicast_peers
     leaves_here = sends and not (general is not None and general.adverts_from_base)
     made[name] = Vmac(
@@ -109,9 +112,9 @@ def _vmac_for(
     return name
 
 
-def _free_name(vrid: int, kind: int, made: dict[str, Vmac]) -> str:
-    candidates = [f"vrrp.{vrid}", f"vrrp{kind}.{vrid}"]
-    candidates += [f"vrrp{kind}.{vrid}.{number}" for number in range(1, len(made) + 2)]
+def _free_name(prefix: str, vrid: int, kind: int, made: dict[str, Vmac]) -> str:
+    candidates = [f"{prefix}.{vrid}", f"{prefix}{kind}.{vrid}"]
+    candidates += [f"{prefix}{kind}.{vrid}.{number}" for number in range(1, len(made) + 2)]
     return next(name for name in candidates if name not in made)[:_MAX_NAME]
 
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from telamon.keepalived.model import Garp, GlobalDefs
+from collections.abc import Sequence
+
+from telamon.keepalived.model import Garp, GarpGroup, GlobalDefs
 from telamon.plan.router import GarpPlan
 
 
-def merge_garp(general: GlobalDefs, own: Garp) -> GarpPlan:
+def merge_garp(
+    general: GlobalDefs, own: Garp, groups: Sequence[GarpGroup] = (), interface: str = ""
+) -> GarpPlan:
     """What the instance says, else `global_defs`, else the defaults (keepalived.conf(5)).
 
     `vrrp_min_garp` changes only the defaults: one packet, no second burst. The lower-priority
-    figures default to the figures for becoming master.
+    figures default to the figures for becoming master. A `garp_group` that names the interface
+    goes before `vrrp_garp_interval`.
     """
 
     def pick(field: str, default: float) -> float:
@@ -20,6 +25,10 @@ def merge_garp(general: GlobalDefs, own: Garp) -> GarpPlan:
                 return float(value)
         return float(default)
 
+    pauses: GarpGroup | GlobalDefs = general
+    for group in groups:
+        if any(item.value == interface for item in group.interfaces):
+            pauses = group
     repeat = pick("garp_master_repeat", 1 if general.min_garp else 5)
     delay = pick("garp_master_delay", 0 if general.min_garp else 5)
     return GarpPlan(
@@ -29,8 +38,8 @@ def merge_garp(general: GlobalDefs, own: Garp) -> GarpPlan:
         refresh_repeat=int(pick("garp_master_refresh_repeat", 1)),
         lower_priority_repeat=int(pick("garp_lower_prio_repeat", repeat)),
         lower_priority_delay=pick("garp_lower_prio_delay", delay),
-        interval=general.garp_interval or 0.0,
-        na_interval=general.gna_interval or 0.0,
+        interval=pauses.garp_interval or 0.0,
+        na_interval=pauses.gna_interval or 0.0,
         extra_interfaces_every=pick("garp_extra_if", 0),
         extra_on_all=own.garp_extra_if_all or general.garp_extra_if_all,
     )

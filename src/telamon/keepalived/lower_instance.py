@@ -102,7 +102,7 @@ class InstanceLowering:
             excluded_addresses=excluded,
             track_interfaces=interfaces,
             track_scripts=tracked.scripts,
-            garp=merge_garp(merged, node),
+            garp=merge_garp(merged, node, self.configuration.garp_groups, interface),
             down_timer_adverts=node.down_timer_adverts or merged.down_timer_adverts or 3,
             checksum_as_v2=node.checksum_as_v2 or merged.checksum_as_v2,
             track_primary=node.track_primary,
@@ -351,9 +351,23 @@ class InstanceLowering:
 
     def _vmac(self) -> VmacPlan | None:
         node = self.node
-        if not node.vmac and not node.vmac_addresses:
+        addresses = [item.value for item in (*node.addresses, *node.excluded)]
+        if not node.vmac and not node.vmac_addresses and not any(a.vmac for a in addresses):
             return None
-        return VmacPlan(node.vmac_name, node.vmac_address, node.vmac_xmit_base, node.vmac_addresses)
+        if node.vmac and node.unicast_peers and not node.vmac_xmit_base:
+            self._adjusted(
+                "vmac", "unicast adverts cannot leave from a VMAC",
+                "they leave from the interface itself: write 'vmac_xmit_base'",
+            )  # fmt: skip
+        return VmacPlan(
+            node.vmac_name,
+            node.vmac_address,
+            node.vmac_xmit_base,
+            node.vmac_addresses,
+            node.vmac,
+            prefix=self.globals.vmac_prefix or "vrrp",
+            address_prefix=self.globals.vmac_addr_prefix or self.globals.vmac_prefix or "vrrp",
+        )
 
     def _adjusted(self, field: str, message: str, done: str) -> None:
         self.report.warning(codes.ADJUSTED, message, self.node.at(field), help=done)

@@ -9,6 +9,7 @@ from telamon.base.diagnostic import Report
 from telamon.keepalived import codes
 from telamon.keepalived.lower_instance import InstanceLowering
 from telamon.keepalived.lower_notify import lower_fifos, lower_mail, lower_notify
+from telamon.keepalived.lower_statics import lower_statics
 from telamon.keepalived.lower_tracking import Scripts, lower_scripts, lower_tracked, lower_watches
 from telamon.keepalived.model import (
     Configuration,
@@ -19,7 +20,6 @@ from telamon.plan.router import (
     InstancePlan,
     InterfaceDelay,
     RouterPlan,
-    StaticPlan,
     SyncGroupPlan,
 )
 
@@ -40,6 +40,7 @@ def lower_router(
         if plan is not None:
             instances.append(plan)
     _find_duplicates(configuration, instances, report)
+    statics, instances = lower_statics(configuration, instances, report)
     groups = tuple(
         lowered
         for group in configuration.groups
@@ -53,11 +54,7 @@ def lower_router(
         groups=groups,
         files=files,
         processes=processes,
-        statics=StaticPlan(
-            tuple(item.value for item in configuration.static_addresses),
-            tuple(item.value for item in configuration.static_routes),
-            tuple(item.value for item in configuration.static_rules),
-        ),
+        statics=statics,
         interface_delays=tuple(
             InterfaceDelay(*item.value) for item in configuration.interface_delays
         ),

@@ -113,6 +113,8 @@ class GlobalDefs(Garp):
     mcast_group4: IPAddress | None = None
     mcast_group6: IPAddress | None = None
     default_interface: str | None = None
+    vmac_prefix: str | None = None
+    vmac_addr_prefix: str | None = None
     startup_delay: float | None = None
     smtp_alert_vrrp: bool | None = None
     smtp_server: str | None = None
@@ -285,6 +287,15 @@ class TrackGroup(Node):
 
 
 @dataclass(slots=True)
+class GarpGroup(Node):
+    """`garp_group`: interfaces whose announcements are spaced."""
+
+    garp_interval: float | None = None
+    gna_interval: float | None = None
+    interfaces: list[Placed[str]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
 class Checker(Node):
     """One health check of a real server; `kind` is the block's keyword."""
 
@@ -338,6 +349,7 @@ class Configuration:
     instances: list[Instance] = field(default_factory=list)
     groups: list[SyncGroup] = field(default_factory=list)
     track_groups: list[TrackGroup] = field(default_factory=list)
+    garp_groups: list[GarpGroup] = field(default_factory=list)
     static_addresses: list[Placed[VirtualAddress]] = field(default_factory=list)
     static_routes: list[Placed[RoutePlan]] = field(default_factory=list)
     static_rules: list[Placed[RulePlan]] = field(default_factory=list)

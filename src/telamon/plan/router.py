@@ -270,6 +270,7 @@ class VmacPlan:
 
     `name` and `address` None: `vrrp.VRID` and the RFC's. `adverts_from_base`: `vmac_xmit_base`.
     `for_other_interfaces`: `use_vmac_addr`. `for_adverts`: `use_vmac` itself is there.
+    Names begin with `prefix`, those for single addresses with `address_prefix`.
     """
 
     name: str | None = None
@@ -277,6 +278,8 @@ class VmacPlan:
     adverts_from_base: bool = False
     for_other_interfaces: bool = False
     for_adverts: bool = True
+    prefix: str = "vrrp"
+    address_prefix: str = "vrrp"
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ from telamon.keepalived.keywords.readers import parse_address, parse_int
 from telamon.keepalived.keywords.row import Reader
 from telamon.keepalived.model import Placed
 from telamon.keepalived.syntax import Statement, Word
+from telamon.plan.route_words import WordsError, read_route, read_rule
 from telamon.plan.router import RoutePlan, RulePlan, VirtualAddress
 
 if TYPE_CHECKING:
@@ -52,9 +53,7 @@ def virtual_addresses(field: str) -> Reader:
                 entries.append(Placed(parse_entry(reading, entry), entry))
             except _BadEntry:
                 continue
-        places = getattr(node, "places", None)
-        if places is not None:
-            places.setdefault(field, statement)
+        _note_place(node, field, statement)
 
     return read
 
@@ -188,25 +187,56 @@ _OPTIONS: dict[str, Callable[[Any, Word, VirtualAddress], VirtualAddress]] = {
 
 
 def routes(field: str) -> Reader:
-    def read(_reading: Reading, statement: Statement, node: Any) -> None:
+    """A block of routes, one a line."""
+
+    def read(reading: Reading, statement: Statement, node: Any) -> None:
         target = getattr(node, field)
         for entry in statement.entries:
             words, track, group = _own_words(entry)
             plan = RoutePlan(words, _family(words), track, group, entry.place)
-            target.append(Placed(plan, entry))
+            if _is_good(reading, entry, read_route, plan):
+                target.append(Placed(plan, entry))
+        _note_place(node, field, statement)
 
     return read
 
 
 def rules(field: str) -> Reader:
-    def read(_reading: Reading, statement: Statement, node: Any) -> None:
+    """A block of policy rules, one a line."""
+
+    def read(reading: Reading, statement: Statement, node: Any) -> None:
         target = getattr(node, field)
         for entry in statement.entries:
             words, track, group = _own_words(entry)
             plan = RulePlan(words, _family(words), track, group, entry.place)
-            target.append(Placed(plan, entry))
+            if _is_good(reading, entry, read_rule, plan):
+                target.append(Placed(plan, entry))
+        _note_place(node, field, statement)
 
     return read
+
+
+def _is_good(
+    reading: Reading,
+    entry: Statement,
+    understand: Callable[[tuple[str, ...], int], object],
+    plan: RoutePlan | RulePlan,
+) -> bool:
+    try:
+        understand(plan.arguments, plan.family)
+    except WordsError as error:
+        if error.refused:
+            reading.wrong(entry.whole, str(error), "set it up with ip(8) in a notify script")
+        else:
+            reading.bad(entry.whole, str(error), "this line is left out, as Keepalived does")
+        return False
+    return True
+
+
+def _note_place(node: Any, field: str, statement: Statement) -> None:
+    places = getattr(node, "places", None)
+    if places is not None:
+        places.setdefault(field, statement)
 
 
 def _own_words(entry: Statement) -> tuple[tuple[str, ...], bool, str | None]:

@@ -124,9 +124,9 @@ def _garp_rows() -> list[Keyword]:
                 seconds("gna_interval", 0.000001, _MAX_UNSIGNED), least=1),
         Keyword("vrrp_min_garp", _G, "[BOOL]", carried,
                 "one gratuitous ARP and no second burst", boolean("min_garp")),
-        Keyword("vrrp_garp_extra_if", _G, "[all] SECONDS", Mark.NOT_YET,
-                "announce VIPs on their other interfaces this often", read_garp_extra_if, least=1,
-                meaning="VIPs on other interfaces are announced with the usual bursts only"),
+        Keyword("vrrp_garp_extra_if", _G, "[all] SECONDS", carried,
+                "announce VIPs on other VMACs (all: other interfaces) this often",
+                read_garp_extra_if, least=1),
     ]  # fmt: skip
 
 
@@ -324,8 +324,11 @@ def _other_rows() -> list[Keyword]:
         _noted("json_dump_file", "PATH", _FILES, "where the JSON is dumped", "2.3"),
         _noted("log_unknown_vrids", "", "`telamon status` names other VRIDs that it hears",
                "log adverts of VRIDs that are not configured"),
-        _noted("vmac_prefix", "NAME", "it goes with use_vmac", "the prefix of VMAC names"),
-        _noted("vmac_addr_prefix", "NAME", "it goes with use_vmac_addr", "the same for others"),
+        Keyword("vmac_prefix", _G, "NAME", Mark.CARRIED_OUT,
+                "the prefix of VMAC names (default vrrp)", text("vmac_prefix"), least=1),
+        Keyword("vmac_addr_prefix", _G, "NAME", Mark.CARRIED_OUT,
+                "the same for VMACs of single addresses (default: vmac_prefix)",
+                text("vmac_addr_prefix"), least=1),
         _noted("random_seed", "N", "${_RANDOM} is random here", "the seed of ${_RANDOM}"),
         _noted("reload_check_config", "[FILE]", "Telamon checks the whole file before each reload",
                "check the file before a reload"),

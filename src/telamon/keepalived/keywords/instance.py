@@ -173,7 +173,6 @@ def _basic_rows() -> list[Keyword]:
 
 def _address_rows() -> list[Keyword]:
     carried = Mark.CARRIED_OUT
-    moving = "the VIP would move without them, and nothing would say why it does not work"
     return [
         Keyword("virtual_ipaddress", _I, "{ ADDRESS[/PREFIX] [dev NAME] [label NAME] ... }",
                 carried, "the VIPs, in the order in which adverts list them",
@@ -183,26 +182,22 @@ def _address_rows() -> list[Keyword]:
                 old=("virtual_ipaddress_exclude",)),
         Keyword("no_virtual_ipaddress", _I, "", carried, "no VIP is meant", flag("no_addresses"),
                 since="2.3"),
-        Keyword("promote_secondaries", _I, "", Mark.NOT_YET,
-                "set the interface's promote_secondaries", flag("promote_secondaries"),
-                meaning="set net.ipv4.conf.INTERFACE.promote_secondaries=1 yourself"),
-        Keyword("virtual_routes", _I, "{ ROUTE ... }", Mark.REFUSED_YET,
-                "routes that move with the VIPs", routes("routes"), meaning=moving),
-        Keyword("virtual_rules", _I, "{ RULE ... }", Mark.REFUSED_YET,
-                "policy rules that move with the VIPs", rules("rules"), meaning=moving),
-        Keyword("accept", _I, "", carried, "take traffic for the VIPs (Telamon always does)",
+        Keyword("promote_secondaries", _I, "", carried,
+                "set the interface's promote_secondaries", flag("promote_secondaries")),
+        Keyword("virtual_routes", _I, "{ ROUTE ... }", carried,
+                "routes that move with the VIPs, in ip-route(8)'s words", routes("routes")),
+        Keyword("virtual_rules", _I, "{ RULE ... }", carried,
+                "policy rules that move with the VIPs, in ip-rule(8)'s words", rules("rules")),
+        Keyword("accept", _I, "", carried, "take traffic for the VIPs (the default)",
                 flag("accept", True)),
-        Keyword("no_accept", _I, "", Mark.NOTED, "drop traffic for the VIPs",
-                flag("accept", False),
-                meaning="a load balancer takes the VIPs' traffic: nothing is dropped"),
-        Keyword("use_vmac", _I, "[NAME] [MAC]", Mark.NOT_YET,
-                "VIPs and adverts with the virtual router's own MAC address", _vmac,
-                meaning="the VIPs use the interface's own MAC address and are announced by "
-                "gratuitous ARP"),
-        Keyword("use_vmac_addr", _I, "", Mark.NOT_YET, "VMACs for VIPs on other interfaces",
-                flag("vmac_addresses"), meaning="the VIPs use the interface's own MAC address"),
-        Keyword("vmac_xmit_base", _I, "", Mark.NOTED, "adverts from the interface itself",
-                flag("vmac_xmit_base"), meaning="adverts leave from the interface itself anyway"),
+        Keyword("no_accept", _I, "", carried, "drop traffic for the VIPs, by nft(8)",
+                flag("accept", False)),
+        Keyword("use_vmac", _I, "[NAME] [MAC]", carried,
+                "VIPs and adverts with the virtual router's own MAC address", _vmac),
+        Keyword("use_vmac_addr", _I, "", carried, "VMACs for VIPs on other interfaces",
+                flag("vmac_addresses")),
+        Keyword("vmac_xmit_base", _I, "", carried, "adverts from the interface itself",
+                flag("vmac_xmit_base")),
         Keyword("use_ipvlan", _I, "[NAME] [ADDRESS] [MODE]", Mark.REFUSED,
                 "VIPs on an ipvlan", meaning="use the interface itself, or use_vmac"),
     ]  # fmt: skip
@@ -220,8 +215,8 @@ def _network_rows() -> list[Keyword]:
         Keyword("unicast_peer", _I, "{ ADDRESS [min_ttl N] [max_ttl N] ... }", carried,
                 "send adverts to these only", _peers,
                 old=("vrrp_unicast_peer", "vrrp_unicast_peers", "unicast_peers")),
-        Keyword("unicast_ttl", _I, "0-255", Mark.NOT_YET, "the TTL of unicast adverts",
-                integer("unicast_ttl", 0, 255), least=1, meaning="adverts leave with TTL 255"),
+        Keyword("unicast_ttl", _I, "0-255", carried, "the TTL of unicast adverts",
+                integer("unicast_ttl", 0, 255), least=1),
         Keyword("unicast_fault_no_peer", _I, "", carried,
                 "unicast words without a peer are a fault", flag("unicast_fault_no_peer")),
         Keyword("check_unicast_src", _I, "[BOOL]", carried,
@@ -283,9 +278,8 @@ def _garp_rows() -> list[Keyword]:
         )
     ]  # fmt: skip
     rows.append(
-        Keyword("garp_extra_if", _I, "[all] SECONDS", Mark.NOT_YET, text_of.format("garp_extra_if"),
-                read_garp_extra_if, old=("garp_extra_if_vmac",), least=1,
-                meaning="VIPs on other interfaces are announced with the usual bursts only"),
+        Keyword("garp_extra_if", _I, "[all] SECONDS", carried, text_of.format("garp_extra_if"),
+                read_garp_extra_if, old=("garp_extra_if_vmac",), least=1),
     )  # fmt: skip
     return rows
 

@@ -10,6 +10,7 @@ from telamon.keepalived.keywords.row import Block, Keyword, Mark, Reader
 from telamon.keepalived.model import (
     Bag,
     Configuration,
+    GarpGroup,
     Instance,
     Node,
     Placed,
@@ -71,6 +72,12 @@ def _bag_of(block: Block) -> Reader:
     return read
 
 
+def _garp_group(reading: Reading, statement: Statement, node: Configuration) -> None:
+    group = GarpGroup(statement)
+    node.garp_groups.append(group)
+    reading.block(Block.GARP_GROUP, statement.entries, group)
+
+
 def _delays(reading: Reading, statement: Statement, node: Configuration) -> None:
     for entry in statement.entries:
         times = [parse_seconds(word.text) for word in entry.words[1:3]]
@@ -89,8 +96,7 @@ def _misplaced_include(reading: Reading, statement: Statement, _node: Node) -> N
     )  # fmt: skip
 
 
-_carried, _yet, _noted = Mark.CARRIED_OUT, Mark.NOT_YET, Mark.NOTED
-_STATICS = "set it up with the system's own network configuration until then"
+_carried, _noted = Mark.CARRIED_OUT, Mark.NOTED
 
 ROWS: tuple[Keyword, ...] = (
     Keyword("global_defs", _T, "{ ... }", _carried, "what holds for the whole program",
@@ -108,22 +114,19 @@ ROWS: tuple[Keyword, ...] = (
             "a process that instances can track",
             named_block(TrackProcess, Block.PROCESS, "track_processes"), opens=Block.PROCESS,
             old=("track_process",), least=1),
-    Keyword("track_group", _T, "NAME { ... }", _yet, "instances that follow static addresses",
+    Keyword("track_group", _T, "NAME { ... }", _carried, "instances that follow static addresses",
             named_block(TrackGroup, Block.TRACK_GROUP, "track_groups"), opens=Block.TRACK_GROUP,
-            least=1, meaning=_STATICS),
-    Keyword("static_ipaddress", _T, "{ ADDRESS ... }", Mark.REFUSED_YET,
-            "addresses that stay on this machine", virtual_addresses("static_addresses"),
-            meaning=_STATICS),
-    Keyword("static_routes", _T, "{ ROUTE ... }", Mark.REFUSED_YET,
-            "routes that stay on this machine", routes("static_routes"), meaning=_STATICS),
-    Keyword("static_rules", _T, "{ RULE ... }", Mark.REFUSED_YET, "policy rules that stay",
-            rules("static_rules"), meaning=_STATICS),
-    Keyword("interface_up_down_delays", _T, "{ INTERFACE DOWN [UP] ... }", _yet,
-            "how long a link may flap unseen", _delays,
-            meaning="a link's loss is seen at once"),
-    Keyword("garp_group", _T, "{ ... }", _yet, "pauses between gratuitous ARPs of interfaces",
-            _bag_of(Block.GARP_GROUP), opens=Block.GARP_GROUP,
-            meaning="vrrp_garp_interval in global_defs holds for all interfaces"),
+            least=1),
+    Keyword("static_ipaddress", _T, "{ ADDRESS ... }", _carried,
+            "addresses that stay on this machine", virtual_addresses("static_addresses")),
+    Keyword("static_routes", _T, "{ ROUTE ... }", _carried,
+            "routes that stay on this machine", routes("static_routes")),
+    Keyword("static_rules", _T, "{ RULE ... }", _carried, "policy rules that stay",
+            rules("static_rules")),
+    Keyword("interface_up_down_delays", _T, "{ INTERFACE DOWN [UP] ... }", _carried,
+            "how long a link may flap unseen", _delays),
+    Keyword("garp_group", _T, "{ ... }", _carried,
+            "pauses between gratuitous ARPs of interfaces", _garp_group, opens=Block.GARP_GROUP),
     Keyword("bfd_instance", _T, "NAME { ... }", Mark.REFUSED, "a BFD session", _bag_of(Block.BFD),
             opens=Block.BFD,
             meaning="BFD is not spoken; VRRPv3 with advert_int 0.01 fails over in 0.03 s"),
