@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+import socket
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import IntEnum
-from pathlib import Path
 
 from telamon.base.diagnostic import Diagnostic, Report, Severity
 from telamon.daemon.standalone_options import Options
@@ -61,7 +61,12 @@ def verdict(loaded: Loaded) -> tuple[ExitCode, list[str]]:
     plan = loaded.plan
     if plan is None or check_failed(loaded.report):
         return ExitCode.CONFIG, lines
-    absent = [i for i in plan.instances if not _exists(i.interface)]
+    present = {name for _index, name in socket.if_nameindex()}
+    loops = [i for i in plan.instances if i.interface == "lo"]
+    if loops:
+        lines += [f"({i.name}) cannot use a loopback interface (lo) for vrrp" for i in loops]
+        return ExitCode.CONFIG, lines
+    absent = [i for i in plan.instances if i.interface not in present]
     if absent and not plan.allow_missing_interfaces:
         lines += [f"({i.name}) interface {i.interface} doesn't exist" for i in absent]
         return ExitCode.CONFIG, lines
@@ -71,17 +76,11 @@ def verdict(loaded: Loaded) -> tuple[ExitCode, list[str]]:
     return ExitCode.OK, lines
 
 
-def _exists(interface: str) -> bool:
-    return Path("/sys/class/net", interface).exists()
-
-
 def _runs_scripts(plan: RouterPlan) -> bool:
-    """A script that no instance tracks does not run; Keepalived leaves it out as well."""
     owners: tuple[InstancePlan | SyncGroupPlan, ...] = (*plan.instances, *plan.groups)
-    tracked = any(owner.track_scripts for owner in owners)
     names = ("master", "backup", "fault", "stop", "deleted", "any", "lower_priority_heard")
     told = any(getattr(owner.notify, name) for owner in owners for name in names)
-    return tracked or told or plan.startup is not None or plan.shutdown is not None
+    return bool(plan.scripts) or told or plan.startup is not None or plan.shutdown is not None
 
 
 def _line(diagnostic: Diagnostic) -> str:

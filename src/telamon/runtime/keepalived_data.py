@@ -177,8 +177,8 @@ def _addresses(detail: InstanceDetail) -> Iterator[str]:
             low = limit.low if limit is not None and limit.low is not None else 254
             high = limit.high if limit is not None and limit.high is not None else 255
             yield f"  {peer} min_ttl {low} max_ttl {high}"
-    if plan.version == 3 and detail.family == 4:
-        yield f"Unicast checksum compatibility = {'yes' if plan.checksum_as_v2 else 'no'}"
+        if detail.family == 4:
+            yield f"Unicast checksum compatibility = {'yes' if plan.checksum_as_v2 else 'no'}"
 
 
 def _tracked(plan: InstancePlan) -> Iterator[str]:

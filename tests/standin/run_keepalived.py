@@ -1,0 +1,11 @@
+"""`telamon keepalived` with its dumps in the directory named first."""
+
+import sys
+from pathlib import Path
+
+from telamon.cli.keepalived import main
+from telamon.daemon import standalone_dump
+
+if __name__ == "__main__":
+    standalone_dump.FOLDER = Path(sys.argv.pop(1))
+    sys.exit(main(tuple(sys.argv[1:])))

@@ -1,0 +1,107 @@
+"""`-t` beside the real keepalived: the same exit status for the same file."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from telamon.cli.keepalived import main
+from tests.interop.lan import Node, inside, lan
+
+_INSTANCE = """
+vrrp_instance V {
+  interface em1
+  virtual_router_id 51
+  %s
+  virtual_ipaddress {
+    10.9.0.100/24
+  }
+}
+"""
+_GOOD = _INSTANCE % "priority 100"
+_SCRIPT = """
+vrrp_script chk {
+  script /usr/bin/true
+}
+"""
+_TRACKS = _INSTANCE % "track_script {\n chk\n }"
+_SECURE = "global_defs {\n enable_script_security\n script_user root\n}\n"
+
+CORPUS = {
+    "good": _GOOD,
+    "two families": _GOOD + _GOOD.replace("V {", "W {").replace("10.9.0.100/24", "fd00::1/64"),
+    "state SLAVE is unknown": _INSTANCE % "state SLAVE",
+    "unknown word outside": _GOOD + "frobnicate 3\n",
+    "unknown word inside": _INSTANCE % "bogus 5",
+    "no such interface": _GOOD.replace("em1", "nope0"),
+    "loopback": _GOOD.replace("em1", "lo"),
+    "no vrid": _GOOD.replace("virtual_router_id 51", ""),
+    "vrid 0": _GOOD.replace("51", "0"),
+    "vrid 256": _GOOD.replace("51", "256"),
+    "priority 300": _INSTANCE % "priority 300",
+    "priority word": _INSTANCE % "priority high",
+    "two of one vrid": _GOOD + _GOOD.replace("V {", "W {").replace("0.100", "0.105"),
+    "missing brace": _GOOD.rstrip().removesuffix("}"),
+    "stray brace": _GOOD + "}\n",
+    "long password": _INSTANCE % "authentication {\n auth_type PASS\n auth_pass toolongword\n }",
+    "password": _INSTANCE % "authentication {\n auth_type PASS\n auth_pass secret\n }",
+    "script without security": _SCRIPT + _TRACKS,
+    "script with security": _SECURE + _SCRIPT + _TRACKS,
+    "script that nobody tracks": _SCRIPT + _GOOD,
+    "notify without security": _INSTANCE % 'notify "/usr/bin/true"',
+    "unknown script": _SECURE + _INSTANCE % "track_script {\n nope\n }",
+    "bad address": _GOOD.replace("10.9.0.100", "10.9.0.300"),
+    "fraction in version 2": _INSTANCE % "advert_int 0.5",
+    "fraction in version 3": _INSTANCE % "version 3\n advert_int 0.5",
+    "group of nobody": "vrrp_sync_group G {\n group {\n NOPE\n }\n}\n" + _GOOD,
+    "nopreempt and master": _INSTANCE % "state MASTER\n nopreempt",
+    "empty": "",
+    "comments": "# nothing\n! at all\n",
+    "missing include": "include /nonexistent/x.conf\n" + _GOOD,
+}
+
+
+@pytest.fixture(scope="module")
+def node(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Node]:
+    with lan(tmp_path_factory.mktemp("lan"), 1) as made:
+        yield made.nodes[0]
+
+
+@pytest.mark.peer
+@pytest.mark.netns
+@pytest.mark.parametrize("name", CORPUS)
+def test_same_exit_status(
+    name: str, node: Node, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    peer = shutil.which("keepalived", path="/usr/sbin:/usr/local/sbin:/usr/bin")
+    if peer is None:
+        pytest.skip("keepalived is not installed")
+    file = tmp_path / "keepalived.conf"
+    file.write_text(CORPUS[name])
+    enter = ["ip", "netns", "exec", node.namespace]
+    theirs = subprocess.run([*enter, peer, "-t", "-f", str(file)], capture_output=True, check=False)
+    ours = inside(node.namespace, lambda: main(("-t", "-f", str(file))))
+    said = capfd.readouterr()
+    assert ours == theirs.returncode, f"we said {said.err!r}, they said {theirs.stderr!r}"
+
+
+def test_a_missing_file_fails(capfd: pytest.CaptureFixture[str]) -> None:
+    # The real one complains and exits with 0, which no deployment wants.
+    assert main(("-t", "-f", "/nonexistent/keepalived.conf")) == 5
+    assert "Config files missing '/nonexistent/keepalived.conf'." in capfd.readouterr().err
+
+
+@pytest.mark.parametrize("flag", ["-t{}", "--config-test={}"])
+def test_complaints_go_to_the_named_file(
+    flag: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file, log = tmp_path / "keepalived.conf", tmp_path / "log"
+    file.write_text(CORPUS["unknown word inside"])
+    assert main((flag.format(log), "-f", str(file))) == 5
+    assert "bogus" in log.read_text()
+    assert log.stat().st_mode & 0o777 == 0o600
+    assert capfd.readouterr().err == ""
