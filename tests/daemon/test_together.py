@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import socket
 import subprocess
 import time
 from collections.abc import Iterator
@@ -130,6 +131,69 @@ def test_a_proxy_ended_by_its_pidfile_stays_stopped(node: Node) -> None:
     eventually(lambda: not node.has_vip, "the VIP is away")
     eventually(lambda: node.status()["proxy"]["state"] == "stopped", "it stays stopped")
     assert not (node.folder / "proxy.pid").exists()
+
+
+def stats(node: Node, command: str) -> None:
+    """A command for the stats socket."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.settimeout(5)
+        sock.connect(str(node.folder / "stats.sock"))
+        sock.sendall(command.encode() + b"\n")
+        assert sock.recv(4096).strip() == b""
+
+
+def follow_backend(node: Node, words: str = "") -> None:
+    file = node.folder / "keepalived.conf"
+    file.write_text(file.read_text().replace("priority 100", f"priority 100\n  {words}"))
+
+
+def test_the_address_follows_the_servers_of_a_backend(node: Node) -> None:
+    node.write(bind=f"bind {VIP}:{node.port.number}", check="")
+    follow_backend(node, "track_backend web { min 1 }")
+    node.start()
+    eventually(lambda: node.has_vip, "the VIP comes")
+    stats(node, "set server web/one state maint")
+    eventually(lambda: not node.has_vip, "the VIP is away", limit=2.0)
+    reason = node.status()["router"]["instances"][0]["reason"]
+    assert "backend web has 0 of 1 servers up" in reason
+    stats(node, "set server web/one state ready")
+    eventually(lambda: node.has_vip, "the VIP is back")
+
+    # A restarted proxy tells anew, and its death counts as no server.
+    old = node.proxy
+    os.kill(old, signal.SIGKILL)
+    eventually(lambda: node.proxy not in (0, old), "a new proxy")
+    eventually(lambda: node.has_vip, "the VIP is back")
+    stats(node, "set server web/one state drain")
+    eventually(lambda: not node.has_vip, "the VIP is away")
+
+
+def test_a_reload_that_begins_to_follow_a_backend_moves_nothing(node: Node) -> None:
+    node.write(bind=f"bind {VIP}:{node.port.number}", check="")
+    node.start()
+    eventually(lambda: node.has_vip, "the VIP comes")
+    follow_backend(node, "track_backend web")
+    before = node.stderr.read_text().count("Entering")
+    assert node.ctl("ctl", "reload").returncode == 0
+    assert node.has_vip
+    assert node.stderr.read_text().count("Entering") == before
+    stats(node, "set server web/one state maint")
+    eventually(lambda: not node.has_vip, "the new plan holds")
+
+
+def test_a_proxy_with_a_weight_or_none_keeps_the_address(node: Node) -> None:
+    follow_backend(node, "track_proxy { off }")
+    node.start()
+    eventually(lambda: node.has_vip, "the VIP comes")
+    assert node.ctl("ctl", "stop", "proxy").returncode == 0
+    assert node.has_vip
+    file = node.folder / "keepalived.conf"
+    file.write_text(file.read_text().replace("{ off }", "{ weight -40 }"))
+    assert node.ctl("ctl", "reload").returncode == 0
+    eventually(lambda: node.status()["router"]["instances"][0]["priority"] == 60, "the weight")
+    assert node.has_vip
+    assert node.ctl("ctl", "start", "proxy").returncode == 0
+    eventually(lambda: node.status()["router"]["instances"][0]["priority"] == 100, "all is well")
 
 
 def test_sigterm_takes_the_address_away(node: Node) -> None:

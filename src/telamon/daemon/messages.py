@@ -74,6 +74,16 @@ class ProxyDown:
 
 
 @dataclass(frozen=True, slots=True)
+class BackendHealth:
+    """proxy -> supervisor -> router: how many servers take streams in each tracked backend.
+
+    Sent before Ready and on each change, and only if the router tracks a backend at all.
+    """
+
+    servers_up: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class NewPlan:
     """supervisor -> router: take this plan in place of the old one; answer Ready or Failed.
 
@@ -120,6 +130,7 @@ Message = (
     | Stop
     | ProxyUp
     | ProxyDown
+    | BackendHealth
     | NewPlan
     | ReloadWanted
     | RouterStatus

@@ -88,8 +88,9 @@ def tracked_backends(router: RouterPlan | None) -> frozenset[str]:
     """The backends of which the router wants to hear."""
     if router is None:
         return frozenset()
-    plans = (*router.instances, *router.groups)
-    return frozenset(entry.backend for plan in plans for entry in plan.track_backends)
+    entries = [entry for plan in router.instances for entry in plan.track_backends]
+    entries += [entry for plan in router.groups for entry in plan.track_backends]
+    return frozenset(entry.backend for entry in entries)
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ from telamon.daemon import limits
 from telamon.daemon.checker import Checker
 from telamon.daemon.control_proxy import EngineControl, Limits, MemoryMeter, make_targets
 from telamon.daemon.messages import (
+    BackendHealth,
     Channel,
     Failed,
     Message,
@@ -53,7 +54,8 @@ from telamon.runtime import page
 LOG = logging.getLogger("telamon.proxy")
 
 _POLL = 0.05
-"""How often a soft stop looks whether the last stream has ended, in seconds."""
+"""How often a soft stop looks whether the last stream has ended, and how soon a message that the
+supervisor had no room for is tried again, in seconds."""
 
 _WATCH = 0.2
 """How often the data threads are looked after, in seconds."""
@@ -74,6 +76,8 @@ class ProxySetup:
     stats: Sequence[tuple[StatsSocket, int]]
     io: IoEngine = IoEngine.AUTO
     threads: int | None = None
+    tracked: frozenset[str] = frozenset()
+    """The backends that the router follows (`track_backend`)."""
 
 
 def privileges(process: ProcessPlan) -> Privileges:
@@ -131,6 +135,7 @@ class ProxyRole:
         self._code = 0
         self._soft: asyncio.Task[None] | None = None
         self._leave_at: float | None = None
+        self._health: BackendHealth | None = None
         time.tzset()
 
     async def main(self) -> int:
@@ -152,6 +157,9 @@ class ProxyRole:
         self._stats.start()
         self._checker.start(make_targets(self._servers, self.control))
         self._introduce()
+        if self._setup.tracked:
+            self._servers.changed = self._report_health
+            self._report_health()
         # What is alive now stays: the collector need not look at the plan again.
         gc.collect()
         gc.freeze()
@@ -236,6 +244,21 @@ class ProxyRole:
             self._channel.send(message)
         except OSError as error:
             LOG.warning("the supervisor does not hear: %s", error.strerror)
+
+    def _report_health(self) -> None:
+        """Tell the router which of its backends have how many servers, if that is news."""
+        health = BackendHealth(self._servers.servers_up(self._setup.tracked))
+        if health == self._health:
+            return
+        try:
+            self._channel.send(health)
+        except BlockingIOError:
+            asyncio.get_running_loop().call_later(_POLL, self._report_health)
+        except OSError:
+            # Nobody is there any more; reading the channel says so.
+            return
+        else:
+            self._health = health
 
     def _leave(self) -> None:
         self._gone.set()

@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from telamon.daemon.mail import Mail, group_mail, instance_mail
 from telamon.daemon.script_messages import Notify
 from telamon.plan.router import CommandPlan, FifoPlan, MailPlan, NotifyPlan, RouterPlan
 from telamon.vrrp.effects import GroupChanged, StateChanged
+from telamon.vrrp.router import InstanceView
 from telamon.vrrp.states import State
 
 _TOLD = (State.MASTER, State.BACKUP, State.FAULT, State.STOPPED)
@@ -38,6 +39,7 @@ class RouterNotify:
         self._instances: dict[str, NotifyPlan] = {}
         self._groups: dict[str, NotifyPlan] = {}
         self._gone: dict[str, NotifyPlan] = {}
+        self._priorities = {instance.name: instance.priority for instance in plan.instances}
         self._fifos: dict[FifoPlan, _Fifo] = {}
         self.replan(plan)
 
@@ -67,6 +69,20 @@ class RouterNotify:
         self._tell("INSTANCE", name, plan, _own(plan, effect.new), word, effect.priority)
         if plan.mail:
             self._mail(instance_mail, name, effect.new)
+
+    def priorities_changed(self, views: Iterable[InstanceView]) -> bool:
+        """Tell the FIFOs of changed priorities where that is asked for; whether there are any."""
+        news = False
+        for view in views:
+            if self._priorities.get(view.name) == view.priority:
+                continue
+            self._priorities[view.name] = view.priority
+            news = True
+            if self._instances.get(view.name, NotifyPlan()).priority_changes:
+                # keepalived knows these two words only, whatever the state.
+                word = "MASTER" if view.state is State.MASTER else "BACKUP"
+                self._write(f'INSTANCE "{view.name}" {word}_PRIORITY {view.priority}\n')
+        return news
 
     def group_changed(self, effect: GroupChanged) -> None:
         plan = self._groups.get(effect.group)
@@ -104,7 +120,9 @@ class RouterNotify:
             self._run(Notify(queue, own))
         if plan.any is not None:
             self._run(Notify(queue, plan.any, (kind, name, word, str(priority))))
-        line = f'{kind} "{name}" {word} {priority}\n'
+        self._write(f'{kind} "{name}" {word} {priority}\n')
+
+    def _write(self, line: str) -> None:
         for fifo in self._fifos.values():
             fifo.write(line)
 

@@ -8,7 +8,7 @@ what the stats page shows, and logs each change in HAProxy's words.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from telamon.base.address import SocketAddress
@@ -84,7 +84,12 @@ class BackendRecord:
 
 
 class Servers:
-    """All of them. `emit(proxy, level, text)` logs for a proxy."""
+    """All of them. `emit(proxy, level, text)` logs for a proxy.
+
+    `changed` is called after each change of what a balancer may use; set it to hear of that.
+    """
+
+    changed: Callable[[], None]
 
     def __init__(
         self,
@@ -94,6 +99,7 @@ class Servers:
         emit: Callable[[Proxy, Level, str], None],
     ) -> None:
         self._engine, self._clock, self._emit = engine, clock, emit
+        self.changed = lambda: None
         now = clock()
         self.backends: dict[int, BackendRecord] = {}
         self.records: dict[tuple[int, int], ServerRecord] = {}
@@ -183,6 +189,15 @@ class Servers:
         for backend in self.backends.values():
             backend.went_down, backend.down_time = 0, 0.0
 
+    def servers_up(self, backends: Iterable[str]) -> tuple[tuple[str, int], ...]:
+        """How many servers take streams in each of these backends, backup servers too."""
+        wanted = frozenset(backends)
+        return tuple(
+            (entry.proxy.name, sum(entry.usable()))
+            for entry in self.backends.values()
+            if entry.proxy.name in wanted
+        )
+
     # -- what follows from a change -------------------------------------------------------
 
     def _apply(
@@ -250,6 +265,7 @@ class Servers:
             entry.down_time += now - entry.down_since
             entry.down_since = None
             entry.last_change = now
+        self.changed()
 
     def _load(self, record: ServerRecord) -> tuple[int, int]:
         """Sessions and queue of a server. The snapshot serves all changes of one moment."""

@@ -49,6 +49,7 @@ from telamon.daemon.effects import (
     TellProxyUp,
 )
 from telamon.daemon.messages import (
+    BackendHealth,
     Channel,
     Failed,
     Message,
@@ -159,6 +160,7 @@ class _Process:
     channel: Channel
     since: float
     status: str = ""
+    health: BackendHealth | None = None
 
 
 @dataclass(slots=True)
@@ -287,8 +289,10 @@ class Supervisor:
                 self._send(pid, message)
             case OfferPlan(pid):
                 if self._next is not None and self._next.plans.router is not None:
+                    self._tell_coming_health(pid)
                     self._send(pid, NewPlan(self._next.plans.router, self._next.force))
             case TellProxyUp(router, proxy):
+                self._tell_health(self._processes[proxy])
                 self._send(router, ProxyUp(proxy), (self._processes[proxy].pidfd,))
             case Kill(pid, signum):
                 if pid in self._processes:
@@ -425,6 +429,7 @@ class Supervisor:
             stats=list(zip(bindings.stats, descriptors[count:], strict=True)),
             io=self._options.io,
             threads=self._options.threads,
+            tracked=plans.tracked_backends(of.router),
         )
         self._child_keeps = descriptors
 
@@ -494,11 +499,33 @@ class Supervisor:
                 self._systemd.send(f"STATUS={self._summary()}")
             case ReloadWanted(force):
                 self._reload(None, force)
+            case BackendHealth():
+                process.health = message
+                self._tell_health(process)
             case RouterStatus():
                 self._instances = message
                 self._systemd.send(f"STATUS={self._summary()}")
             case _:
                 LOG.error("the %s says %s to nobody", process.role, type(message).__name__)
+
+    def _tell_health(self, process: _Process) -> None:
+        """Pass on what the current proxy says of its backends; others' are of no interest."""
+        children = self._core.current
+        proxy, router = children.get(Role.PROXY), children.get(Role.ROUTER)
+        if process.health is None or proxy is None or router is None or proxy.pid != process.pid:
+            return
+        self._send(router.pid, process.health)
+
+    def _tell_coming_health(self, router: int) -> None:
+        """Before a new plan: the backends that it follows anew must not count as empty."""
+        children = (self._core.candidate, self._core.current.get(Role.PROXY))
+        known: dict[str, int] = {}
+        for child in children:
+            process = self._processes.get(child.pid) if child is not None else None
+            if process is not None and process.health is not None:
+                known |= dict(process.health.servers_up)
+        if known:
+            self._send(router, BackendHealth(tuple(known.items())))
 
     def _died(self, process: _Process) -> None:
         # Its last words first: they may hold the reason.

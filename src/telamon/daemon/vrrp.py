@@ -27,6 +27,7 @@ from typing import Protocol
 from telamon.base.address import IPAddress
 from telamon.daemon.mail import Mail
 from telamon.daemon.messages import (
+    BackendHealth,
     Channel,
     Failed,
     Message,
@@ -64,7 +65,7 @@ from telamon.kernel.process import die_with_parent, set_name
 from telamon.kernel.reaping import reap, signal_socket
 from telamon.kernel.rtnetlink import Address, AddressAdded, AddressRemoved, Link, LinkGone
 from telamon.kernel.steady_log import SteadyLog
-from telamon.kernel.vrrp_socket import VrrpSocket
+from telamon.kernel.vrrp_socket import Datagram, VrrpSocket
 from telamon.plan.router import RouterPlan
 from telamon.vrrp import effects as do
 from telamon.vrrp.events import Interface, Received
@@ -178,7 +179,7 @@ class _Role:
         self._script_problems: dict[str, str] = {}
         self._unsendable: dict[str, int] = {}
         self._told: dict[str, Interface] = {}
-        self._ttls = _unicast_ttls(plan)
+        self._heard: tuple[Datagram, Received] | None = None
         self._running = True
         self._due = False
         self._handlers: dict[int, Callable[[], None]] = {}
@@ -257,7 +258,8 @@ class _Role:
         self._arm()
         events = self._epoll.poll()
         # The wall clock may be set at any time, and signed adverts carry it.
-        self._core.handle_wall_clock(time.time(), libc.now())
+        if self._core.wants_wall_clock:
+            self._core.handle_wall_clock(time.time(), libc.now())
         for fd, _events in events:
             # An earlier handler of this very round may have closed a later one's descriptor.
             handler = self._handlers.get(fd)
@@ -345,8 +347,7 @@ class _Role:
         if sock is None:
             return
         try:
-            ttl = 255 if effect.destination.is_multicast else self._ttls.get(effect.instance, 255)
-            sock.send(effect.payload, effect.source, effect.destination, ttl)
+            sock.send(effect.payload, effect.source, effect.destination, effect.ttl)
         except OSError as error:
             number = error.errno or 0
             if self._unsendable.get(effect.instance) != number:
@@ -401,6 +402,10 @@ class _Role:
 
     def _read_adverts(self, interface: str, sock: VrrpSocket) -> None:
         for datagram in sock.receive():
+            # The socket gives the same value again for a packet that says the same; so do we.
+            if self._heard is not None and self._heard[0] is datagram:
+                self._carry_out(self._core.handle_received(self._heard[1], libc.now()))
+                continue
             inlet: str | None = interface
             if self._surroundings.vmacs and datagram.destination.is_multicast:
                 inlet = self._surroundings.vmacs.inlet(
@@ -415,6 +420,7 @@ class _Role:
                 datagram.destination,
                 datagram.ttl,
             )
+            self._heard = (datagram, received)
             self._carry_out(self._core.handle_received(received, libc.now()))
 
     def _read_monitor(self) -> None:
@@ -464,6 +470,7 @@ class _Role:
         if self._told.get(name) != fact:
             self._told[name] = fact
             self._carry_out(self._core.handle_interface(fact, libc.now()))
+            self._say_priorities()
 
     def _read_helper(self) -> None:
         if self._helper is None:
@@ -481,9 +488,11 @@ class _Role:
                             f"Quorum {'gained' if running else 'lost'} for tracked process {name}"
                         )
                         self._carry_out(self._core.handle_process(name, running, libc.now()))
+                        self._say_priorities()
                     case FileNumber(name, value):
                         self._info(f"track_file {name} holds {value}")
                         self._carry_out(self._core.handle_file(name, value, libc.now()))
+                        self._say_priorities()
                     case HelperSays(text):
                         self._warn(text)
         except HelperGone:
@@ -500,6 +509,7 @@ class _Role:
             if result.reason:
                 self._warn(f"script {result.name}: {result.reason}")
         self._carry_out(self._core.handle_script(result.name, result.ok, libc.now()))
+        self._say_priorities()
 
     def _restart_helper(self) -> None:
         self._helper_at = None
@@ -552,6 +562,9 @@ class _Role:
                 return
             case ProxyDown(reason):
                 self._proxy_gone(reason)
+            case BackendHealth(servers_up):
+                self._carry_out(self._core.handle_backends(dict(servers_up), libc.now()))
+                self._say_priorities()
             case NewPlan(plan, force):
                 self._take(plan, force)
             case Stop():
@@ -573,6 +586,7 @@ class _Role:
         reason = f"proxy is ready (pid {pid})"
         self._info(reason)
         self._carry_out(self._core.handle_proxy(True, reason, libc.now()))
+        self._say_priorities()
 
     def _proxy_gone(self, reason: str) -> None:
         if self._proxy is not None:
@@ -580,6 +594,7 @@ class _Role:
             self._warn(reason)
         self._forget_proxy()
         self._carry_out(self._core.handle_proxy(False, reason, libc.now()))
+        self._say_priorities()
 
     def _forget_proxy(self) -> None:
         if self._proxy is not None:
@@ -603,7 +618,7 @@ class _Role:
             self._supervisor.say(Failed(str(error)))
             return
         self._plan = plan
-        self._ttls = _unicast_ttls(plan)
+        self._heard = None
         self._notify.replan(plan)
         self._sockets.require(self._surroundings.vmacs.transports(self._core.transports()))
         self._carry_out(effects)
@@ -611,6 +626,7 @@ class _Role:
         self._tell_interfaces()
         if self._helper is not None:
             self._helper.watch(plan.scripts, plan.processes, plan.files)
+        self._say_priorities()
         self._info("reloaded")
         self._supervisor.say(Ready())
         self._say_status()
@@ -630,6 +646,12 @@ class _Role:
             self._surroundings.remove()
         self._say_status()
 
+    def _say_priorities(self) -> None:
+        """After a tracker has changed: tell of what it did to the priorities."""
+        views = self._core.status(libc.now())
+        if self._notify.priorities_changed(views):
+            self._say_status()
+
     def _say_status(self) -> None:
         views = self._core.status(libc.now())
         self._supervisor.say(router_status(views, self._surroundings.refusals))
@@ -648,8 +670,3 @@ class _Role:
             self._write_log(urgency, text)
         else:
             _write(self._steady, urgency, text)
-
-
-def _unicast_ttls(plan: RouterPlan) -> dict[str, int]:
-    """The instances that unicast with a TTL of their own (`unicast_ttl`)."""
-    return {i.name: i.unicast_ttl for i in plan.instances if i.unicast_ttl != 255}

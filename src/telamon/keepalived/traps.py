@@ -68,9 +68,12 @@ def _nopreempt_and_weight(node: Instance, plan: InstancePlan, report: Report) ->
 
 
 def _fallen(plan: InstancePlan) -> int:
-    """The priority when all weighted scripts fail; 1 to 254 (part 2.8)."""
+    """The priority when all that is weighted fails; 1 to 254 (part 2.8)."""
     weights = [item.weight for item in plan.track_scripts]
     weights += [item.weight for item in plan.track_interfaces]
+    weights += [item.weight for item in plan.track_processes]
+    weights += [item.weight for item in plan.track_backends]
+    weights += [plan.proxy.weight] if plan.proxy is not None else []
     value = plan.priority + sum(weight for weight in weights if weight < 0)
     return max(1, min(254, value))
 

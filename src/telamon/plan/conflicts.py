@@ -105,15 +105,17 @@ def find_conflicts(
 
 def tracked_backends(router: RouterPlan) -> Iterator[tuple[TrackBackend, str]]:
     """Every `track_backend`, and the `file:line` of the instance or group it stands in."""
-    for plan in (*router.instances, *router.groups):
-        for entry in plan.track_backends:
-            yield entry, plan.source_line
+    for instance in router.instances:
+        yield from ((entry, instance.source_line) for entry in instance.track_backends)
+    for group in router.groups:
+        yield from ((entry, group.source_line) for entry in group.track_backends)
 
 
 def without_proxy(router: RouterPlan) -> list[Diagnostic]:
     """P008: what follows a proxy where none will run beside the router."""
     places = [place for _entry, place in tracked_backends(router)]
-    places += [p.source_line for p in (*router.instances, *router.groups) if p.proxy is not None]
+    places += [i.source_line for i in router.instances if i.proxy is not None]
+    places += [g.source_line for g in router.groups if g.proxy is not None]
     return [
         Diagnostic(
             Severity.WARNING,
