@@ -53,6 +53,11 @@ class VrrpSocket:
         self._identification = 0
         self._groups: set[IPAddress] = set()
         self._targets: dict[IPAddress, tuple[str, int]] = {}
+        self._last: Datagram | None = None
+        self._last_same: tuple[int, int, bytes] | None = None
+        self._header_for: tuple[IPv4Address, IPAddress, int, int] | None = None
+        self._header = bytearray(_IPV4.size)
+        self._to: tuple[tuple[str, int], int] = (("", 0), 0)
         kind = socket.SOCK_RAW | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC
         self._socket = socket.socket(family, kind, PROTOCOL)
         try:
@@ -87,16 +92,10 @@ class VrrpSocket:
         self, payload: bytes, source: IPAddress, destination: IPAddress, ttl: int = _TTL
     ) -> None:
         """Send one advert. OSError if the kernel does not take it (link down, no route, ...)."""
-        target, flags = self._target(destination)
         if isinstance(source, IPv4Address):
-            # The kernel fills in the header's checksum (raw(7), IP_HDRINCL).
-            self._identification = self._identification % 0xFFFF + 1
-            header = _IPV4.pack(
-                0x45, _TRAFFIC_CLASS, _IPV4.size + len(payload), self._identification, 0,
-                ttl, PROTOCOL, 0, source.packed, destination.packed,
-            )  # fmt: skip
-            self._socket.sendto(header + payload, flags, (target, 0))
+            self._send_v4(payload, source, destination, ttl)
         else:
+            target, flags = self._target(destination)
             info = _PKTINFO6.pack(source.packed, self._index)
             ancillary = [(socket.IPPROTO_IPV6, socket.IPV6_PKTINFO, info)]
             if ttl != _TTL:
@@ -108,6 +107,26 @@ class VrrpSocket:
                 flags,
                 (target, 0, 0, self._index),
             )
+
+    def _send_v4(
+        self, payload: bytes, source: IPv4Address, destination: IPAddress, ttl: int
+    ) -> None:
+        known = self._header_for
+        if (
+            known is None or known[0] is not source or known[1] is not destination
+            or known[2] != ttl or known[3] != len(payload)
+        ):  # fmt: skip
+            # The kernel fills in the header's checksum (raw(7), IP_HDRINCL).
+            self._header[:] = _IPV4.pack(
+                0x45, _TRAFFIC_CLASS, _IPV4.size + len(payload), 0, 0,
+                ttl, PROTOCOL, 0, source.packed, destination.packed,
+            )  # fmt: skip
+            self._header_for = (source, destination, ttl, len(payload))
+            target, flags = self._target(destination)
+            self._to = ((target, 0), flags)
+        number = self._identification = self._identification % 0xFFFF + 1
+        self._header[4], self._header[5] = number >> 8, number & 0xFF
+        self._socket.sendto(self._header + payload, self._to[1], self._to[0])
 
     def _target(self, destination: IPAddress) -> tuple[str, int]:
         """The destination as the socket module wants it, and the flags; worked out only once."""
@@ -171,8 +190,13 @@ class VrrpSocket:
         data = self._socket.recv(_MAX_PACKET)
         if len(data) < _IPV4.size:
             return None
-        start = (data[0] & 0x0F) * 4
-        return Datagram(data[start:], IPv4Address(data[12:16]), IPv4Address(data[16:20]), data[8])
+        # A master's packets differ in the header's identification and checksum only: the same
+        # value again spares everybody above the work of reading it.
+        same = (data[0], data[8], data[12:])
+        if same != self._last_same or self._last is None:
+            self._last_same = same
+            self._last = _datagram(data)
+        return self._last
 
     def _receive_v6(self) -> Datagram | None:
         data, ancillary, _flags, peer = self._socket.recvmsg(_MAX_PACKET, 128)
@@ -188,3 +212,8 @@ class VrrpSocket:
         if destination is None:
             return None
         return Datagram(data, IPv6Address(peer[0].partition("%")[0]), destination, hop_limit)
+
+
+def _datagram(data: bytes) -> Datagram:
+    start = (data[0] & 0x0F) * 4
+    return Datagram(data[start:], IPv4Address(data[12:16]), IPv4Address(data[16:20]), data[8])

@@ -70,7 +70,9 @@ class Instance:
         """How often somebody else deleted a virtual address."""
         self._out = out
         self._announcer = Announcer(wire.plan.name, wire.plan.garp, self.timers, out)
-        self._master_interval: Seconds = wire.interval / 100
+        self._interval: Seconds = wire.interval / 100
+        """Our own, kept since it is asked for with each packet and timer."""
+        self._master_interval = self._interval
         self._heard: Advert | None = None
         self._weaker_obeyed_long_enough = False
         self._last_sent: Instant = 0.0
@@ -129,8 +131,9 @@ class Instance:
 
     def oversleeps(self, now: Instant) -> bool:
         """Whether this master was silent for so long that the best backup may be master now."""
-        silence = self.plan.down_timer_adverts * self.wire.interval / 100
-        return self.state is State.MASTER and now - self._last_sent > silence
+        if self.state is not State.MASTER:
+            return False
+        return now - self._last_sent > self.wire.plan.down_timer_adverts * self._interval
 
     def fire(self, event: Event, now: Instant, reason: str) -> bool:
         """Carry out what the table says; whether it says anything."""
@@ -164,7 +167,12 @@ class Instance:
         if self._verifier is not None:
             return admit(self.wire, received, self._verifier, now + self.wall_ahead)
         known = self._admitted.get(received.source)
-        if known is not None and known[1] is self.wire and known[0] == received:
+        # The edge may give the very same value again; that is looked at first.
+        if (
+            known is not None
+            and known[1] is self.wire
+            and (known[0] is received or known[0] == received)
+        ):
             return known[2]
         admission = admit(self.wire, received)
         if admission.advert is not None:
@@ -251,6 +259,7 @@ class Instance:
     def rewire(self, wire: Wire) -> None:
         """The interface's addresses or MTU have changed."""
         self.wire = wire
+        self._interval = wire.interval / 100
 
     def withdraw(self, wire: Wire) -> None:
         """First half of a reload: take off what the new plan does not hold."""
@@ -384,7 +393,7 @@ class Instance:
 
     def _arm_advert(self, now: Instant) -> None:
         # Counted from when it was due, so that a lateness of a millisecond does not add up.
-        interval = self.wire.interval / 100
+        interval = self._interval
         due = self._due
         start = due if due is not None and now - due < interval else now
         self.timers.arm(Timer.ADVERT, start + interval)

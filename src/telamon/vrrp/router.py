@@ -90,6 +90,7 @@ class Router:
         self._tracking = Tracking(plan)
         self._lateness = Lateness()
         self._wall_ahead: Seconds = 0.0
+        self._signs = False
         self._opens_at: Instant | None = None
         self._stopped = False
         self._instances: dict[_Key, Instance] = {}
@@ -104,8 +105,17 @@ class Router:
 
     def next_timeout(self) -> Instant | None:
         """When `handle_timeout` is wanted next; None: not before something else happens."""
-        deadlines = [i.timers.next_timeout() for i in self._instances.values()]
-        return min((d for d in (self._opens_at, *deadlines) if d is not None), default=None)
+        soonest = self._opens_at
+        for instance in self._instances.values():
+            deadline = instance.timers.next_timeout()
+            if deadline is not None and (soonest is None or deadline < soonest):
+                soonest = deadline
+        return soonest
+
+    @property
+    def wants_wall_clock(self) -> bool:
+        """Whether anything here is signed, so that `handle_wall_clock` matters."""
+        return self._signs
 
     def interfaces(self) -> frozenset[str]:
         """The interfaces whose facts decide something here."""
@@ -446,6 +456,8 @@ class Router:
     def _index(self) -> None:
         """After a change of the plan: who listens to which VRID, who belongs to which group."""
         self._by_vrid = {}
+        plans = (i.plan for i in self._instances.values())
+        self._signs = any(p.authentication.kind is AuthKind.HMAC for p in plans)
         for instance in self._instances.values():
             key = (instance.plan.interface, instance.plan.vrid)
             self._by_vrid.setdefault(key, []).append(instance)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from enum import Enum, auto
+from enum import IntEnum, auto
 
 from telamon.plan.router import Seconds
 from telamon.vrrp.events import Instant
 
 
-class Timer(Enum):
+class Timer(IntEnum):
+    """Timers that run out at the same moment are served in this order."""
+
     ADVERT = auto()
     """When to send the next advert (master)."""
     DOWN = auto()
@@ -50,12 +52,14 @@ class TimerTable:
 
     def take_due(self, now: Instant) -> tuple[Timer, Instant] | None:
         """The timer that ran out first, with its deadline; it is disarmed. None: none is due."""
-        if not self._deadlines:
+        first: tuple[Instant, Timer] | None = None
+        for timer, deadline in self._deadlines.items():
+            if deadline <= now and (first is None or (deadline, timer) < first):
+                first = (deadline, timer)
+        if first is None:
             return None
-        timer = min(self._deadlines, key=lambda t: (self._deadlines[t], t.value))
-        if self._deadlines[timer] > now:
-            return None
-        return timer, self._deadlines.pop(timer)
+        del self._deadlines[first[1]]
+        return first[1], first[0]
 
 
 def skew(version: int, priority: int, interval: Seconds) -> Seconds:
