@@ -25,7 +25,8 @@ from telamon.kernel import rtnetlink, sysctl, vmac
 from telamon.kernel.interfaces import Interfaces
 from telamon.kernel.netlink import Change, Netlink
 from telamon.kernel.rtnetlink import Address, Link
-from telamon.plan.router import InstancePlan, RouterPlan, VirtualAddress
+from telamon.kernel.vmac import virtual_mac
+from telamon.plan.router import InstancePlan, RouterPlan, VirtualAddress, VmacPlan
 from telamon.vrrp.router import Transport
 from telamon.vrrp.wire import family
 
@@ -35,14 +36,17 @@ _ADDR_GEN_NONE = "1"
 
 @dataclass(frozen=True, slots=True)
 class Vmac:
-    """One of them. `speaks`: it is the instance's own, not only a place for addresses."""
+    """One of them.
+
+    `speaks`: it is the instance's own for adverts to come in by, not only a place for addresses.
+    `sends`: adverts leave by it as well.
+    """
 
     name: str
     parent: str
     mac: bytes
     vrid: int
     family: int
-    families: frozenset[int]
     instance: str
     speaks: bool
     sends: bool
@@ -51,25 +55,38 @@ class Vmac:
 def arrange(plan: RouterPlan) -> tuple[RouterPlan, tuple[Vmac, ...]]:
     """The plan with addresses on their VMACs, and the VMACs."""
     made: dict[str, Vmac] = {}
+    # One MAC address stands on an interface once: those that adverts leave by come first, and
+    # an address of another instance with the same VRID joins it there.
+    for instance in plan.instances:
+        if instance.vmac is not None and instance.vmac.for_adverts:
+            _own_vmac(instance, instance.vmac, made)
     instances = tuple(_arrange(instance, made) for instance in plan.instances)
     return replace(plan, instances=instances), tuple(made.values())
 
 
+def _own_vmac(plan: InstancePlan, asked: VmacPlan, made: dict[str, Vmac]) -> None:
+    kind = family(plan)
+    mac = _mac(asked.address, plan.vrid, kind)
+    name = asked.name if asked.name and asked.name not in made else None
+    name = name or _free_name(asked.prefix, plan.vrid, kind, made)
+    speaks = not plan.unicast_peers
+    made[name] = Vmac(
+        name, plan.interface, mac, plan.vrid, kind, plan.name, speaks,
+        speaks and not asked.adverts_from_base,
+    )  # fmt: skip
+
+
 def _arrange(plan: InstancePlan, made: dict[str, Vmac]) -> InstancePlan:
-    general = plan.vmac
-    own = general is not None and not _only_others(plan)
+    asked = plan.vmac or VmacPlan(for_adverts=False)
 
     def moved(address: VirtualAddress) -> VirtualAddress:
         device = address.device or plan.interface
-        at_home = device == plan.interface
-        everywhere = general is not None and general.for_other_interfaces
-        if not ((own and at_home) or address.vmac or (everywhere and not at_home)):
+        general = asked.for_adverts if device == plan.interface else asked.for_other_interfaces
+        if not general and not address.vmac:
             return address
-        name = _vmac_for(plan, device, address.address.version, made, own and at_home)
-        return replace(address, device=name)
+        kind = address.address.version
+        return replace(address, device=_place(plan, asked, device, kind, made))
 
-    if own:
-        _vmac_for(plan, plan.interface, family(plan), made, own)
     return replace(
         plan,
         addresses=tuple(moved(a) for a in plan.addresses),
@@ -77,45 +94,39 @@ def _arrange(plan: InstancePlan, made: dict[str, Vmac]) -> InstancePlan:
     )
 
 
-def _only_others(plan: InstancePlan) -> bool:
-    """`use_vmac_addr` alone: the instance itself has none."""
-    general = plan.vmac
-    return general is not None and not general.for_adverts
-
-
-def _vmac_for(
-    plan: InstancePlan, parent: str, version: int, made: dict[str, Vmac], own: bool
+def _place(
+    plan: InstancePlan, asked: VmacPlan, parent: str, kind: int, made: dict[str, Vmac]
 ) -> str:
-    for known in made.values():
-        if (known.instance, known.parent, known.speaks) == (plan.name, parent, own):
-            made[known.name] = replace(known, families=known.families | {version})
-            return known.name
-    general = plan.vmac
-    kind = family(plan)
-    mac = vmac.virtual_mac(plan.vrid, kind)
-    name = None
-    if own and general is not None:
-        name = general.name
-        if general.address is not None:
-            mac = bytes.fromhex(general.address.replace(":", ""))
-    if name is None or name in made:
-        prefix = "vrrp"
-        if general is not None:
-            prefix = general.prefix if own else general.address_prefix
-        name = _free_name(prefix, plan.vrid, kind, made)
-    sends = own and not plan.unicast_peers
-    leaves_here = sends and not (general is not None and general.adverts_from_base)
-    made[name] = Vmac(
-        name, parent, mac, plan.vrid, kind, frozenset((kind, version)), plan.name, sends,
-        leaves_here,
-    )  # fmt: skip
+    """The VMAC on `parent` for an address of this family."""
+    own = (item for item in made.values() if item.instance == plan.name)
+    for item in own:
+        if (item.parent, item.family) == (parent, kind):
+            return item.name
+    mac = virtual_mac(plan.vrid, kind)
+    for item in made.values():
+        if (item.parent, item.mac) == (parent, mac):
+            return item.name
+    name = _free_name(asked.address_prefix, plan.vrid, kind, made)
+    made[name] = Vmac(name, parent, mac, plan.vrid, kind, plan.name, False, False)
     return name
 
 
+def _mac(text: str | None, vrid: int, kind: int) -> bytes:
+    """As given; the VRID follows one that lacks the last octet."""
+    try:
+        given = bytes.fromhex((text or "").replace(":", ""))
+    except ValueError:
+        given = b""
+    if len(given) == 5:
+        given += bytes([vrid])
+    return given if len(given) == 6 else virtual_mac(vrid, kind)
+
+
 def _free_name(prefix: str, vrid: int, kind: int, made: dict[str, Vmac]) -> str:
-    candidates = [f"{prefix}.{vrid}", f"{prefix}{kind}.{vrid}"]
-    candidates += [f"{prefix}{kind}.{vrid}.{number}" for number in range(1, len(made) + 2)]
-    return next(name for name in candidates if name not in made)[:_MAX_NAME]
+    """Keepalived's own choice, so that scripts find it."""
+    middles = ["", *(["6"] if kind == 6 else []), *map(str, range(1, len(made) + 2))]
+    names = (f"{prefix}{middle}.{vrid}"[:_MAX_NAME] for middle in middles)
+    return next(name for name in names if name not in made)
 
 
 class RouterVmacs:
@@ -210,7 +221,7 @@ class RouterVmacs:
             _prepare(item)
             index = link.index
             self._order(lambda sequence: vmac.up_request(index, sequence))
-        if 6 in item.families:
+        if item.family == 6:
             self._lend_link_local(item, link)
 
     def _create(self, item: Vmac, parent: Link) -> Link | None:
@@ -271,7 +282,7 @@ def _prepare(item: Vmac) -> None:
     """
     settings = [("6", item.name, "addr_gen_mode", _ADDR_GEN_NONE),
                 ("4", item.name, "rp_filter", "0")]  # fmt: skip
-    if 4 in item.families:
+    if item.family == 4:
         settings += [
             ("4", item.name, "accept_local", "1"),
             ("4", item.name, "arp_ignore", "1"),
@@ -279,7 +290,7 @@ def _prepare(item: Vmac) -> None:
             ("4", item.parent, "arp_ignore", "1"),
             ("4", item.parent, "arp_filter", "1"),
         ]
-    settings.append(("6", item.name, "disable_ipv6", "0" if 6 in item.families else "1"))
+    settings.append(("6", item.name, "disable_ipv6", "0" if item.family == 6 else "1"))
     for version, interface, name, value in settings:
         # A kernel without IPv6, or a container's read-only /proc/sys.
         with contextlib.suppress(OSError):
