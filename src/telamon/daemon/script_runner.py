@@ -19,6 +19,7 @@ from collections import deque
 from dataclasses import dataclass, field
 
 from telamon.daemon.file_watch import FileWatch
+from telamon.daemon.guardian import Guardian
 from telamon.daemon.mail import Mail, Postman
 from telamon.daemon.process_watch import ProcessWatch
 from telamon.daemon.script_messages import (
@@ -67,6 +68,7 @@ class Runner:
     channel: socket.socket
     jobs: dict[str, _Job] = field(default_factory=dict)
     guarded: tuple[Address, ...] = ()
+    guardian: Guardian | None = None
     queues: dict[str, deque[Notify]] = field(default_factory=dict)
     selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
     processes: ProcessWatch = field(init=False)
@@ -85,6 +87,8 @@ class Runner:
     def run(self) -> None:
         set_name(HELPER_NAME)
         _leave_others_signals()
+        # First of all, as long as there is little to copy and nobody has died yet.
+        self.guardian = Guardian.start(os.getppid())
         netlink = Netlink()
         self.selector.register(self.channel, selectors.EVENT_READ, None)
         while self._turn():
@@ -92,6 +96,7 @@ class Runner:
         # The router is gone: first the addresses, whatever it takes to end the scripts.
         if self.guarded:
             netlink.remove(self.guarded)
+        self.guardian.close()
         self.selector.unregister(self.channel)
         self._end_scripts()
         self.processes.close()
@@ -138,6 +143,8 @@ class Runner:
         message = pickle.loads(data)
         if isinstance(message, Guard):
             self.guarded = message.addresses
+            if self.guardian is not None:
+                self.guardian.tell(self.guarded)
         elif isinstance(message, Watch):
             self._watch(message.scripts)
             self.processes.watch(message.processes)
