@@ -114,7 +114,8 @@ def _state(detail: InstanceDetail, now: float) -> Iterator[str]:
     yield f"Last transition = {text.moment(now - detail.age)}"
     timeout = detail.timeout
     yield f"Read timeout = {'DISABLED' if timeout is None else text.moment(now + timeout)}"
-    yield f"Master down timer = {round(detail.down_interval * 1e6)} usecs"
+    # Whole microseconds, cut off as there; the hundredth makes up for the float.
+    yield f"Master down timer = {int(detail.down_interval * 1e6 + 0.01)} usecs"
 
 
 def _settings(detail: InstanceDetail) -> Iterator[str]:
