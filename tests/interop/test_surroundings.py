@@ -12,7 +12,7 @@ import pytest
 
 from telamon.keepalived.load import load
 from telamon.plan.router import RouterPlan
-from tests.interop.lan import Lan, Node, eventually, inside, lan, node_sysctl, plug, run
+from tests.interop.lan import Lan, Node, Wire, eventually, inside, lan, node_sysctl, plug, run
 
 pytestmark = [
     pytest.mark.netns,
@@ -378,3 +378,30 @@ def test_a_short_flap_is_not_seen(two: Lan, tmp_path: Path) -> None:
     eventually(lambda: "Entering FAULT" in program.text(), "the fault")
     ours.cable(plugged=True)
     eventually(lambda: _is_master(ours), "our node as master again")
+
+
+@pytest.mark.parametrize("extra", ["", "  use_vmac\n"])
+def test_a_vip_outside_every_subnet_is_told(two: Lan, tmp_path: Path, extra: str) -> None:
+    ours, _ = two.nodes
+    vips = "  virtual_ipaddress {\n    10.77.0.100\n    10.99.0.1\n    10.98.0.1/24\n  }"
+    program = ours.telamon(_plan(HEAD + INSTANCE.format(extra + vips), tmp_path))
+    eventually(lambda: _is_master(ours), "our node as master")
+    text = "10.99.0.1/32 is in no subnet of em1: only who has a route"
+    eventually(lambda: text in program.text(), "the warning")
+    assert program.text().count("is in no subnet") == 1
+    assert ours.holds("10.99.0.1")
+
+
+def test_extra_interfaces_are_announced_again_and_again(two: Lan, tmp_path: Path) -> None:
+    """`garp_extra_if`: no advert tells a switch where the MAC address of a second VMAC is."""
+    ours, _ = two.nodes
+    name = "VMACs for all"
+    text = FILES[name].replace("use_vmac_addr", "use_vmac_addr\n  garp_extra_if 1", 1)
+    text = text.replace("interface em1", "interface em1\n  garp_master_delay 0", 1)
+    program = ours.telamon(_plan(text, tmp_path))
+    eventually(lambda: _is_master(ours), "our node as master")
+    wire = Wire(two.nodes[1].namespace, "em2")
+    two.wires.append(wire)
+    vip = bytes((10, 88, 0, 100))
+    eventually(lambda: [f for f in wire.arps() if f.data[28:32] == vip], "an announcement", 3)
+    program.stop()

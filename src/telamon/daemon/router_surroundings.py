@@ -64,7 +64,12 @@ class LinkDelays:
         return min((x.due for x in self._links.values() if x.due is not None), default=None)
 
     def due(self, now: float) -> list[str]:
-        return [n for n, link in self._links.items() if link.due is not None and link.due <= now]
+        """The links whose change has lasted; they are seen as they are from now on."""
+        ripe = [n for n, link in self._links.items() if link.due is not None and link.due <= now]
+        for name in ripe:
+            link = self._links[name]
+            link.told, link.due = not link.told, None
+        return ripe
 
 
 class Surroundings:
@@ -82,10 +87,12 @@ class Surroundings:
         self._interfaces = interfaces
         self._addresses = addresses
         self._announce = announce
+        self._log = log
         self._routes = RouterRoutes(netlink, self._index_of, log)
         self._filter = RouterFilter(log)
         self._statics: tuple[VirtualAddress, ...] = ()
         self._plan: RouterPlan | None = None
+        self._strays: set[tuple[str, IPAddress]] = set()
         self._promoted: dict[str, str] = {}
         self._extra: dict[str, float] = {}
         self.vmacs = RouterVmacs(netlink, interfaces, log)
@@ -115,6 +122,7 @@ class Surroundings:
     def state(self, instance: str, master: bool, now: float) -> None:
         """An instance became master, or something else."""
         if master:
+            self._tell_strays(instance)
             self._routes.hold(instance, now)
             if every := self._extra_every(instance):
                 self._extra[instance] = now + every
@@ -186,6 +194,27 @@ class Surroundings:
                 with contextlib.suppress(OSError):
                     sysctl.write("1", "net", "ipv4", "conf", name, "promote_secondaries")
                     self._promoted[name] = before
+
+    def _tell_strays(self, instance: str) -> None:
+        """VIPs that neighbours would not look for here: in no subnet, with no prefix of their own.
+
+        A VMAC has no subnet; that of the interface below it counts.
+        """
+        plans = self._plan.instances if self._plan is not None else ()
+        for plan in (i for i in plans if i.name == instance):
+            for address in placed(plan):
+                ip, network = address.address.ip, address.address.network
+                device = self.vmacs.base(address.device or plan.interface)
+                stray = network.prefixlen == network.max_prefixlen and not ip.is_link_local
+                if not stray or self._interfaces.covers(device, ip) or address.peer is not None:
+                    continue
+                if (device, ip) not in self._strays:
+                    self._strays.add((device, ip))
+                    self._log(
+                        f"({instance}) {address.address} is in no subnet of {device}: only who "
+                        f"has a route to it by this node will find it; a prefix length that "
+                        f"others on {device} have as well would say that it is on the link"
+                    )
 
     def _extra_every(self, instance: str) -> float:
         plans = self._plan.instances if self._plan is not None else ()

@@ -157,6 +157,11 @@ class RouterVmacs:
     def has(self, interface: str) -> bool:
         return interface in self._vmacs
 
+    def base(self, interface: str) -> str:
+        """The interface below, or the interface itself."""
+        item = self._vmacs.get(interface)
+        return interface if item is None else item.parent
+
     def changed(self, change: Change) -> None:
         """An interface below one of ours has come, or ours has gone."""
         if isinstance(change, Link):

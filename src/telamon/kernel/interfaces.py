@@ -82,6 +82,13 @@ class Interfaces:
         first = sorted(usable, key=lambda a: bool(a.flags & IFA_F_SECONDARY and _is_ipv4(a)))
         return tuple(address.interface.ip for address in first)
 
+    def covers(self, name: str, address: IPAddress) -> bool:
+        """Is `address` in a subnet of the interface? Also if that has none of its family yet."""
+        link = self._names.get(name)
+        held = self._addresses.get(link.index, {}) if link is not None else {}
+        networks = [i.network for i in held if i.version == address.version and i.ip != address]
+        return not networks or any(address in network for network in networks)
+
     def _add(self, address: Address) -> None:
         self._addresses.setdefault(address.index, {})[address.interface] = address
 
