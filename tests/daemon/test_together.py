@@ -255,3 +255,46 @@ def test_a_missing_router_file_changes_nothing(node: Node) -> None:
     assert "refused" in result.stderr
     assert node.proxy == old
     assert node.has_vip
+
+
+def script(node: Node, name: str, text: str) -> Path:
+    """A script that root may run: nobody else can write it."""
+    path = node.folder / name
+    path.write_text(f"#!/bin/sh\n{text}\n")
+    path.chmod(0o755)
+    return path
+
+
+def test_scripts_before_and_after_everything(node: Node) -> None:
+    out = node.folder / "told"
+    up = script(node, "up.sh", f"ip -br addr show dev em1 >> {out}; echo up $1 >> {out}; exit 3")
+    down = script(node, "down.sh", f"ip -br addr show dev em1 >> {out}; echo down >> {out}")
+    hangs = script(node, "hangs.sh", "sleep 1000 & sleep 1000")
+    file = node.folder / "keepalived.conf"
+    plain = file.read_text()
+    word = f'script_user root\n  startup_script "{up} now"\n  shutdown_script {down}'
+    file.write_text(plain.replace("vrrp_version 3", f"vrrp_version 3\n  {word}"))
+    node.start()
+    eventually(lambda: node.has_vip, "the VIP comes")
+    assert f"startup_script {up}: exit status 3" in node.log(), "a failure is told, stops nothing"
+    # A router that is started again has no startup any more.
+    killed = node.status()["router"]["pid"]
+    os.kill(killed, signal.SIGKILL)
+    eventually(lambda: node.status()["router"]["pid"] not in (0, None, killed), "a new router")
+    eventually(lambda: node.has_vip, "the VIP is back")
+    word = f"script_user root\n  shutdown_script {hangs}\n  shutdown_script_timeout 1"
+    file.write_text(plain.replace("vrrp_version 3", f"vrrp_version 3\n  {word}"))
+    assert node.ctl("ctl", "reload").returncode == 0
+    word = f"script_user root\n  shutdown_script {down}"
+    file.write_text(plain.replace("vrrp_version 3", f"vrrp_version 3\n  {word}"))
+    assert node.ctl("ctl", "stop", "router").returncode == 0
+    assert f"shutdown_script {hangs}: no end within 1 s, it was killed" in node.log()
+    assert node.ctl("ctl", "reload").returncode == 0
+    assert node.ctl("ctl", "start", "router").returncode == 0
+    eventually(lambda: node.has_vip, "the VIP is back")
+    node.signal(signal.SIGTERM)
+    assert node.wait() == 0
+    before, _up, after, _down = out.read_text().splitlines()
+    assert (_up, _down) == ("up now", "down")
+    assert VIP not in before
+    assert VIP not in after, "it runs when the addresses are gone"

@@ -106,10 +106,14 @@ class _Closing:
 
 @dataclass(slots=True)
 class Core:
-    """One supervisor. `hard_stop_after` (seconds) comes from the plan that runs."""
+    """One supervisor. `hard_stop_after` (seconds) comes from the plan that runs, as do the times
+    that the router's `startup_script` and `shutdown_script` may take.
+    """
 
     roles: tuple[Role, ...]
     hard_stop_after: Seconds | None = None
+    startup_script: Seconds = 0.0
+    shutdown_script: Seconds = 0.0
     wanted: set[Role] = field(default_factory=set)
     current: dict[Role, Child] = field(default_factory=dict)
     candidate: Child | None = None
@@ -159,7 +163,8 @@ class Core:
         return [Spawn(role) for role in self.roles]
 
     def spawned(self, spawn: Spawn, pid: int, now: Seconds) -> list[Effect]:
-        child = Child(pid, spawn.role, now, deadline=now + START_LIMIT)
+        script = self.startup_script if spawn.role is Role.ROUTER else 0.0
+        child = Child(pid, spawn.role, now, deadline=now + START_LIMIT + script)
         if spawn.candidate:
             self.candidate = child
         else:
@@ -405,7 +410,7 @@ class Core:
             return []
         child.phase = Phase.STOPPING
         if child.role is Role.ROUTER:
-            child.deadline = now + ROUTER_STOP_LIMIT
+            child.deadline = now + ROUTER_STOP_LIMIT + self.shutdown_script
             return [Send(child.pid, Stop())]
         grace = self._term_grace()
         child.deadline = now + grace + STOP_LIMIT
@@ -455,7 +460,8 @@ class Core:
         self.wanted = set()
         router = self.current.get(Role.ROUTER)
         if router is not None and router.phase is not Phase.STOPPING:
-            router.phase, router.deadline = Phase.STOPPING, now + ROUTER_STOP_LIMIT
+            router.phase = Phase.STOPPING
+            router.deadline = now + ROUTER_STOP_LIMIT + self.shutdown_script
             out.append(Send(router.pid, Stop()))
         return out + self._advance_close(now)
 

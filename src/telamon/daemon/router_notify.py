@@ -39,6 +39,7 @@ class RouterNotify:
         self._instances: dict[str, NotifyPlan] = {}
         self._groups: dict[str, NotifyPlan] = {}
         self._gone: dict[str, NotifyPlan] = {}
+        self._group_states: dict[str, State] = {}
         self._priorities = {instance.name: instance.priority for instance in plan.instances}
         self._fifos: dict[FifoPlan, _Fifo] = {}
         self.replan(plan)
@@ -70,6 +71,17 @@ class RouterNotify:
         if plan.mail:
             self._mail(instance_mail, name, effect.new)
 
+    def repeat(self, views: Iterable[InstanceView]) -> None:
+        """After a reload: every state once more, for FIFOs (fifo_write_vrrp_states_on_reload)."""
+        if not self._plan.fifo_states_on_reload:
+            return
+        for view in views:
+            if view.state in _TOLD:
+                self._write(f'INSTANCE "{view.name}" {view.state.value} {view.priority}\n')
+        for name, state in self._group_states.items():
+            if name in self._groups:
+                self._write(f'GROUP "{name}" {state.value} 0\n')
+
     def priorities_changed(self, views: Iterable[InstanceView]) -> bool:
         """Tell the FIFOs of changed priorities where that is asked for; whether there are any."""
         news = False
@@ -85,6 +97,7 @@ class RouterNotify:
         return news
 
     def group_changed(self, effect: GroupChanged) -> None:
+        self._group_states[effect.group] = effect.state
         plan = self._groups.get(effect.group)
         if plan is not None and effect.state in _TOLD:
             own = _own(plan, effect.state)

@@ -202,10 +202,10 @@ class Runner:
 
     def _begin(self, job: _Job, now: float) -> None:
         job.due = max(job.due + job.plan.interval, now)
-        path, problem = _resolve(job.plan)
+        path, problem = resolve(job.plan)
         if path is not None:
             try:
-                job.process = _spawn(job.plan, path)
+                job.process = spawn(job.plan, path)
             except OSError as error:
                 problem = f"cannot be started: {error.strerror or error}"
         if job.process is None:
@@ -237,7 +237,7 @@ class Runner:
         os.close(job.pidfd)
         job.process = None
         if not job.timed_out and not job.retired:
-            self._tell(job, status == 0, _explain(status))
+            self._tell(job, status == 0, explain(status))
         if job.retired or job.queue is not None:
             self.jobs = {name: other for name, other in self.jobs.items() if other is not job}
             if job.queue is not None:
@@ -284,7 +284,7 @@ def _leave_others_signals() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
 
 
-def _resolve(plan: ScriptPlan) -> tuple[str | None, str]:
+def resolve(plan: ScriptPlan) -> tuple[str | None, str]:
     """The path to run, or None and why not."""
     if not plan.command:
         return None, "has no command"
@@ -299,7 +299,8 @@ def _resolve(plan: ScriptPlan) -> tuple[str | None, str]:
     return path, ""
 
 
-def _spawn(plan: ScriptPlan, path: str) -> subprocess.Popen[bytes]:
+def spawn(plan: ScriptPlan, path: str) -> subprocess.Popen[bytes]:
+    """Start it as its user, leader of a session of its own, its output thrown away. OSError."""
     changes_user = plan.uid is not None and plan.uid != os.geteuid()
     changes_group = plan.gid is not None and plan.gid != os.getegid()
     return subprocess.Popen(
@@ -322,7 +323,8 @@ def _signal_group(job: _Job, number: signal.Signals) -> None:
             os.killpg(job.process.pid, number)
 
 
-def _explain(status: int) -> str:
+def explain(status: int) -> str:
+    """An exit status in words; empty for success."""
     if status == 0:
         return ""
     if status > 0:

@@ -13,6 +13,7 @@ that never happens.
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import logging
 import os
 import selectors
@@ -21,7 +22,7 @@ import socket
 import sys
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -204,7 +205,8 @@ class Supervisor:
             for role, plan in ((Role.PROXY, loaded.proxy), (Role.ROUTER, loaded.router))
             if plan is not None
         )
-        self._core = Core(roles, _hard_stop(loaded))
+        self._core = Core(roles, _hard_stop(loaded), *_script_times(loaded))
+        self._router_began = False
         try:
             self._control = control.listen(options.run_dir)
         except control.ControlError as error:
@@ -397,6 +399,10 @@ class Supervisor:
 
         plan = self._plans.router
         assert plan is not None
+        if self._router_began:
+            # It stands before everything, not before each restart.
+            plan = replace(plan, startup=None)
+        self._router_began = True
         own = logging.getLogger("telamon.vrrp")
         # In the foreground the router's own writer never waits for a slow terminal.
         write = None if self._in_foreground else (lambda level, text: own.log(level, "%s", text))
@@ -614,6 +620,7 @@ class Supervisor:
             self._next.change.commit()
         self._plans, self._bindings = self._next.plans, self._next.bindings
         self._core.hard_stop_after = _hard_stop(self._plans)
+        self._core.startup_script, self._core.shutdown_script = _script_times(self._plans)
         self._next = None
 
     def _abandon(self) -> None:
@@ -710,9 +717,18 @@ class Supervisor:
                     "priority": item.priority,
                     "addresses": list(item.addresses),
                     "reason": item.reason,
+                    "notices": [dataclasses.asdict(notice) for notice in item.notices],
                 }
                 for item in shown
             ]
+            if self._instances is not None:
+                entry["lateness"] = {
+                    "buckets": [
+                        {"at_most": bound, "timers": count}
+                        for bound, count in self._instances.lateness
+                    ],
+                    "worst": round(self._instances.latest, 6),
+                }
         return entry
 
     def _summary(self) -> str:
@@ -769,6 +785,17 @@ class Supervisor:
         for sock in (self._wake_in, self._wake_out):
             sock.close()
         return end.code
+
+
+def _script_times(loaded: Plans) -> tuple[float, float]:
+    """How long startup_script and shutdown_script may take, in seconds."""
+    plan = loaded.router
+    if plan is None:
+        return 0.0, 0.0
+    return (
+        plan.startup_timeout if plan.startup is not None else 0.0,
+        plan.shutdown_timeout if plan.shutdown is not None else 0.0,
+    )
 
 
 def _hard_stop(loaded: Plans) -> float | None:

@@ -21,7 +21,7 @@ import signal
 import time
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from telamon.base.address import IPAddress
@@ -40,6 +40,7 @@ from telamon.daemon.messages import (
     Stop,
     Stopping,
 )
+from telamon.daemon.one_script import run_once
 from telamon.daemon.router_addresses import RouterAddresses
 from telamon.daemon.router_notify import RouterNotify
 from telamon.daemon.router_sockets import RouterSockets
@@ -66,7 +67,7 @@ from telamon.kernel.reaping import reap, signal_socket
 from telamon.kernel.rtnetlink import Address, AddressAdded, AddressRemoved, Link, LinkGone
 from telamon.kernel.steady_log import SteadyLog
 from telamon.kernel.vrrp_socket import Datagram, VrrpSocket
-from telamon.plan.router import RouterPlan
+from telamon.plan.router import CommandPlan, RouterPlan
 from telamon.vrrp import effects as do
 from telamon.vrrp.events import Interface, Received
 from telamon.vrrp.notices import Notice
@@ -81,6 +82,7 @@ Write = Callable[[do.Urgency, str], None]
 _HELPER_RESTART = 1.0
 _HELPER_LEAVES_WITHIN = 2.0
 _LOG_AGAIN = 0.2
+_STATUS_EVERY = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +118,9 @@ def run(
     if supervisor is not None:
         die_with_parent(supervisor)
     set_name(NAME)
+    write = log or _to_stderr()
+    _run_script("startup_script", plan.startup, plan.startup_timeout, write)
+    plan = delayed(plan)
     # First of all: a fork gets dearer and riskier with everything that is open.
     helper = Helper.start()
     try:
@@ -124,17 +129,35 @@ def run(
         reason = f"the router cannot start: {error.strerror or error} (CAP_NET_RAW, CAP_NET_ADMIN?)"
         if channel is not None:
             channel.send(Failed(reason))
-        (log or _to_stderr())(do.Urgency.ERROR, reason)
+        write(do.Urgency.ERROR, reason)
         helper.close()
         os.waitpid(helper.pid, 0)
         return 1
     try:
-        return role.run()
+        status = role.run()
     except Exception:
         role.give_up(traceback.format_exc())
         return 1
     finally:
         role.close()
+    _run_script("shutdown_script", role.plan.shutdown, role.plan.shutdown_timeout, write)
+    return status
+
+
+def _run_script(word: str, command: CommandPlan | None, timeout: float, write: Write) -> None:
+    """A script that stands before or after everything; a failure stops nothing."""
+    if command is None:
+        return
+    write(do.Urgency.INFO, f"running {word} {command.command[0]}")
+    problem = run_once(command, timeout)
+    if problem:
+        write(do.Urgency.WARNING, f"{word} {command.command[0]}: {problem}")
+
+
+def delayed(plan: RouterPlan) -> RouterPlan:
+    """With what `vrrp_delay_after_boot` leaves; `libc.now` counts from the boot."""
+    left = plan.delay_after_boot - libc.now()
+    return replace(plan, startup_delay=max(plan.startup_delay, left))
 
 
 def _to_stderr() -> Write:
@@ -167,7 +190,7 @@ class _Role:
         reload: Callable[[], RouterPlan | None] | None,
         habits: Habits,
     ) -> None:
-        self._plan = plan
+        self.plan = plan
         self._habits = habits
         self._supervisor = SupervisorLink(channel)
         self._helper: Helper | None = helper
@@ -179,6 +202,7 @@ class _Role:
         self._script_problems: dict[str, str] = {}
         self._unsendable: dict[str, int] = {}
         self._told: dict[str, Interface] = {}
+        self._status_at = libc.now() + _STATUS_EVERY
         self._heard: tuple[Datagram, Received] | None = None
         self._running = True
         self._due = False
@@ -212,7 +236,7 @@ class _Role:
         self._watch(self._surroundings.monitor, lambda: self._surroundings.read_monitor(libc.now()))
         if self._helper is not None:
             self._watch(self._helper, self._read_helper)
-            self._helper.watch(self._plan.scripts, self._plan.processes, self._plan.files)
+            self._helper.watch(self.plan.scripts, self.plan.processes, self.plan.files)
         if self._supervisor.channel is not None:
             self._watch(self._supervisor.channel, self._read_channel)
         self._sockets.require(self._surroundings.vmacs.transports(self._core.transports()))
@@ -287,6 +311,10 @@ class _Role:
             self._tell_interface(name)
         if self._helper_at is not None and self._helper_at <= now:
             self._restart_helper()
+        if now >= self._status_at:
+            # How late timers fire changes without an event.
+            self._status_at = now + _STATUS_EVERY
+            self._say_status()
 
     @property
     def _behind(self) -> bool:
@@ -336,6 +364,7 @@ class _Role:
                     self._log(urgency, text)
                 case do.Noticed(notice):
                     self._noticed(notice)
+                    changed = True
         if changed:
             self._say_status()
 
@@ -515,7 +544,7 @@ class _Role:
         self._helper_at = None
         self._helper = Helper.start()
         self._watch(self._helper, self._read_helper)
-        self._helper.watch(self._plan.scripts, self._plan.processes, self._plan.files)
+        self._helper.watch(self.plan.scripts, self.plan.processes, self.plan.files)
         self._addresses.tell_guard(anew=True)
 
     def _run_notify(self, job: Notify) -> None:
@@ -617,7 +646,7 @@ class _Role:
             self._warn(f"the new plan is refused, the old one stays: {error}")
             self._supervisor.say(Failed(str(error)))
             return
-        self._plan = plan
+        self.plan = plan
         self._heard = None
         self._notify.replan(plan)
         self._sockets.require(self._surroundings.vmacs.transports(self._core.transports()))
@@ -627,6 +656,7 @@ class _Role:
         if self._helper is not None:
             self._helper.watch(plan.scripts, plan.processes, plan.files)
         self._say_priorities()
+        self._notify.repeat(self._core.status(libc.now()))
         self._info("reloaded")
         self._supervisor.say(Ready())
         self._say_status()
@@ -654,7 +684,8 @@ class _Role:
 
     def _say_status(self) -> None:
         views = self._core.status(libc.now())
-        self._supervisor.say(router_status(views, self._surroundings.refusals))
+        late = self._core.lateness()
+        self._supervisor.say(router_status(views, self._surroundings.refusals, late))
         self._supervisor.say(Status(", ".join(f"{view.name} {view.state.name}" for view in views)))
 
     # The log

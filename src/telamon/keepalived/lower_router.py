@@ -67,7 +67,10 @@ def lower_router(
         fifo_states_on_reload=globals_.fifo_states_on_reload,
         startup=scripts.command(globals_.startup_script, globals_.at("startup_script"), report),
         shutdown=scripts.command(globals_.shutdown_script, globals_.at("shutdown_script"), report),
+        startup_timeout=float(globals_.startup_script_timeout or 10),
+        shutdown_timeout=float(globals_.shutdown_script_timeout or 10),
         startup_delay=globals_.startup_delay or 0.0,
+        delay_after_boot=globals_.delay_after_boot or 0.0,
         allow_missing_interfaces=globals_.dynamic_interfaces,
         script_security=globals_.script_security,
     )

@@ -131,6 +131,9 @@ class GlobalDefs(Garp):
     fifo_states_on_reload: bool = False
     startup_script: Command | None = None
     shutdown_script: Command | None = None
+    startup_script_timeout: int | None = None
+    shutdown_script_timeout: int | None = None
+    delay_after_boot: float | None = None
     dynamic_interfaces: bool = False
 
 

@@ -21,7 +21,7 @@ def _deleted(reading: Reading, statement: Statement, node: Notified) -> None:
 
 def notified_rows(blocks: tuple[Block, ...]) -> list[Keyword]:
     """The rows for `vrrp_instance` or `vrrp_sync_group`."""
-    carried, later = Mark.CARRIED_OUT, Mark.NOT_YET
+    carried = Mark.CARRIED_OUT
     script = "SCRIPT [USER [GROUP]]"
     entries = "{ NAME [weight N [reverse|noreverse]] ... }"
     rows = [
@@ -38,9 +38,8 @@ def notified_rows(blocks: tuple[Block, ...]) -> list[Keyword]:
         *rows,
         Keyword("notify_deleted", blocks, "[SCRIPT [USER [GROUP]]]", carried,
                 "run when a reload removes it", _deleted),
-        Keyword("notify_priority_changes", blocks, "BOOL", later,
-                "tell the FIFOs of changes of priority", boolean("notify_priority_changes"),
-                meaning="FIFOs are told of states only"),
+        Keyword("notify_priority_changes", blocks, "BOOL", carried,
+                "tell the FIFOs of changes of priority", boolean("notify_priority_changes")),
         Keyword("smtp_alert", blocks, "[BOOL]", carried, "send mail when the state changes",
                 boolean("smtp_alert")),
         Keyword("track_script", blocks, entries, carried, "follow these scripts",
