@@ -102,6 +102,16 @@ class ReloadWanted:
 
 
 @dataclass(frozen=True, slots=True)
+class NoticeStatus:
+    """One disagreement between this node and a peer (docs/vrrp.md, "Notices")."""
+
+    kind: str
+    peer: str
+    text: str
+    mend: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class InstanceStatus:
     """One VRRP instance as `telamon status` shows it."""
 
@@ -112,13 +122,20 @@ class InstanceStatus:
     priority: int
     addresses: tuple[str, ...]
     reason: str
+    notices: tuple[NoticeStatus, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class RouterStatus:
-    """router -> supervisor: after each change."""
+    """router -> supervisor: after each change, and every ten seconds.
+
+    `lateness` counts timers by how late they fired: upper bounds in seconds (None: all above)
+    with their counts, not summed up. `latest` is the worst, in seconds.
+    """
 
     instances: tuple[InstanceStatus, ...]
+    lateness: tuple[tuple[float | None, int], ...] = ()
+    latest: float = 0.0
 
 
 Message = (

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from telamon.daemon.messages import Channel, InstanceStatus, Message, RouterStatus
+from telamon.daemon.messages import (
+    Channel,
+    InstanceStatus,
+    Message,
+    NoticeStatus,
+    RouterStatus,
+)
+from telamon.vrrp.lateness import LatenessView
 from telamon.vrrp.router import InstanceView
 
 
@@ -62,7 +69,7 @@ class SupervisorLink:
 
 
 def router_status(
-    views: Iterable[InstanceView], refusals: Callable[[str], list[str]]
+    views: Iterable[InstanceView], refusals: Callable[[str], list[str]], late: LatenessView
 ) -> RouterStatus:
     """The core's view, and what the kernel refused, as the supervisor is told of it."""
     return RouterStatus(
@@ -75,7 +82,13 @@ def router_status(
                 view.priority,
                 tuple(str(virtual.address.ip) for virtual in view.addresses),
                 "; ".join((view.reason, *refusals(view.name))),
+                tuple(
+                    NoticeStatus(notice.kind.value, str(notice.peer), notice.text, notice.mend)
+                    for notice in view.notices
+                ),
             )
             for view in views
-        )
+        ),
+        tuple(zip((*late.bounds, None), late.counts, strict=True)),
+        late.worst,
     )
