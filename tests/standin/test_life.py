@@ -216,3 +216,13 @@ def test_swap_on_one_node_of_a_running_pair(node: int, network: Lan, tmp_path: P
             network.master(network.nodes[1])
             eventually(lambda: probe.who(since)[-1:] == [2], "our answers")
             assert probe.gap(since) < 0.5
+
+
+def test_one_of_several_addresses_may_be_taken_out(network: Lan, tmp_path: Path) -> None:
+    more = "10.77.0.101"
+    made = start(network.nodes[0], tmp_path / "a", config(150, more))
+    network.master(network.nodes[0], VIP, more)
+    made.config.write_text(config())
+    made.signal(signal.SIGHUP)
+    eventually(lambda: not network.nodes[0].holds(more), "the address's removal")
+    assert network.nodes[0].holds()

@@ -17,6 +17,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
 
@@ -188,6 +189,8 @@ class _Parent:
         now = time.monotonic()
         if self._respawn_at is not None and self._respawn_at <= now:
             self._respawn_at = None
+            # startup_script stands before everything, not before each new router.
+            self._plan = replace(self._plan, startup=None)
             self._spawn()
         if self._kill_at is not None and self._kill_at <= now and self._child is not None:
             self._kill_at = None
@@ -344,7 +347,8 @@ class _Parent:
         if self._child is None:
             self._code = ExitCode.OK
             return
-        self._kill_at = time.monotonic() + _LEAVES_WITHIN
+        script = self._plan.shutdown_timeout if self._plan.shutdown is not None else 0.0
+        self._kill_at = time.monotonic() + _LEAVES_WITHIN + script
         self._tell(Stop())
 
     def _reload(self, force: bool) -> None:

@@ -159,18 +159,23 @@ class Router:
         return self._lateness.view()
 
     def losses(self, plan: RouterPlan) -> tuple[VirtualAddress, ...]:
-        """The addresses held now that a reload to `plan` would give up, if only for a moment."""
-        # One that moves to an instance which is no master yet waits for an election there.
-        masters = {k for k, i in self._instances.items() if i.state is State.MASTER}
+        """The addresses held now that a reload to `plan` would lose, if only for a moment.
+
+        Taking one of several out of the file is no loss: somebody meant it. It is one when a
+        master keeps none of its addresses, or when one moves to an instance that is no master
+        yet, as it waits for an election there.
+        """
+        masters = {k: i for k, i in self._instances.items() if i.state is State.MASTER}
         heirs = [p for p in plan.instances if _key(p) in masters]
         kept = {(a.device, a.address.ip) for p in heirs for a in placed(p)}
-        return tuple(
-            address
-            for instance in self._instances.values()
-            if instance.state is State.MASTER
-            for address in placed(instance.plan)
-            if (address.device, address.address.ip) not in kept
-        )
+        named = {(a.device, a.address.ip) for p in plan.instances for a in placed(p)}
+        lost: list[VirtualAddress] = []
+        for instance in masters.values():
+            held = placed(instance.plan)
+            gone = [a for a in held if (a.device, a.address.ip) not in kept]
+            everything = len(gone) == len(held)
+            lost += [a for a in gone if everything or (a.device, a.address.ip) in named]
+        return tuple(lost)
 
     # What happened.
 
