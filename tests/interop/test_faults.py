@@ -274,7 +274,7 @@ def test_a_sleeper_listens_before_it_speaks(two: Lan) -> None:
     woke = time.monotonic()
     program.process.send_signal(signal.SIGCONT)
     two.master(ours)  # it preempts, in the end
-    first = wire.adverts(ours, since=woke)[0].at
+    first = eventually(lambda: wire.adverts(ours, since=woke), "its first advert")[0].at
     assert first - woke > 0.15, "at least most of a down interval of listening"
 
 

@@ -73,14 +73,21 @@ class RouterMachine(RuleBasedStateMachine):
         plans=st.lists(instance_plans(), min_size=2, max_size=6),
         seed=st.integers(0, 2**32 - 1),
         version=st.sampled_from((2, 3)),
+        legs_agree=st.booleans(),
         intervals=st.lists(st.sampled_from(_INTERVALS), min_size=6, max_size=6)
         | st.sampled_from(_INTERVALS).map(lambda one: [one] * 6),
     )
     def begin(
-        self, plans: list[InstancePlan], seed: int, version: int, intervals: list[float]
+        self,
+        plans: list[InstancePlan],
+        seed: int,
+        version: int,
+        legs_agree: bool,
+        intervals: list[float],
     ) -> None:
         note(f"seed of the LAN: {seed}")
         self.lan = Lan(seed)
+        self.legs_agree = legs_agree
         for number, one in enumerate(plans, start=1):
             # Version 2 knows one interval, in whole seconds; in version 3 nodes may differ.
             interval = 1.0 if version == 2 else intervals[number - 1]
@@ -92,13 +99,19 @@ class RouterMachine(RuleBasedStateMachine):
             whole = RouterPlan("sim", (one,))
             self.lan.add(f"n{number}", whole, {"eth0": (ip_address(f"10.77.0.{number}"),)})
             return
-        # The second leg has its own VRID and wire; both rank the nodes alike.
-        other = replace(
+        whole = RouterPlan(
+            "sim", (one, self._second(one)), groups=(SyncGroupPlan("G", ("VI", "VO")),)
+        )
+        # Equal priorities are settled by addresses, and legs need not agree about those.
+        last = number if self.legs_agree else 50 - number
+        own = {"eth0": (ip_address(f"10.77.0.{number}"),), "eth1": (ip_address(f"10.78.0.{last}"),)}
+        self.lan.add(f"n{number}", whole, own)
+
+    def _second(self, one: InstancePlan) -> InstancePlan:
+        """The second leg, with its own VRID and wire."""
+        return replace(
             one, name="VO", interface="eth1", vrid=52, addresses=(vip("10.78.0.100/32"),)
         )
-        whole = RouterPlan("sim", (one, other), groups=(SyncGroupPlan("G", ("VI", "VO")),))
-        own = {f"eth{leg}": (ip_address(f"10.7{7 + leg}.0.{number}"),) for leg in (0, 1)}
-        self.lan.add(f"n{number}", whole, own)
 
     def mishap(self, node: Node) -> None:
         self.undisturbed.pop(node.name, None)
@@ -167,6 +180,22 @@ class RouterMachine(RuleBasedStateMachine):
             if not up:
                 self.mishap(node)
 
+    @rule(
+        data=st.data(),
+        priority=st.sampled_from((1, 50, 100, 150, 254)),
+        preempt=st.booleans(),
+    )
+    def reload(self, data: st.DataObject, priority: int, preempt: bool) -> None:
+        """Another priority and another mind about preempting, while it runs."""
+        node = self.node(data)
+        if not node.alive or node.paused:
+            return
+        one = replace(node.plan.instances[0], priority=priority, preempt=preempt)
+        instances = (one, self._second(one)) if self.grouped else (one,)
+        node.reload(replace(node.plan, instances=instances))
+        self.undisturbed.clear()
+        self.perhaps_settle(data)
+
     @rule(data=st.data())
     def somebody_deletes_the_address(self, data: st.DataObject) -> None:
         node = self.node(data)
@@ -184,20 +213,22 @@ class RouterMachine(RuleBasedStateMachine):
         self.undisturbed.clear()
         self.unwell = True
 
-    @rule(sides=st.lists(st.integers(0, 2), min_size=6, max_size=6))
-    def split(self, sides: list[int]) -> None:
+    @rule(data=st.data(), sides=st.lists(st.integers(0, 2), min_size=6, max_size=6))
+    def split(self, data: st.DataObject, sides: list[int]) -> None:
         parts: list[list[str]] = [[], [], []]
         for name, side in zip(sorted(self.lan.nodes), sides, strict=False):
             parts[side].append(name)
         self.lan.partition(*parts)
         self.undisturbed.clear()
         self.unwell = True
+        self.perhaps_settle(data)
 
-    @rule()
-    def heal(self) -> None:
+    @rule(data=st.data())
+    def heal(self, data: st.DataObject) -> None:
         self.lan.heal()
         self.undisturbed.clear()
         self.unwell = True
+        self.perhaps_settle(data)
 
     @rule(seconds=st.sampled_from((0.01, 0.1, 0.35, 1.0, 5.0)))
     def time_passes(self, seconds: float) -> None:
@@ -264,7 +295,7 @@ class RouterMachine(RuleBasedStateMachine):
             if self.left_unheard:
                 # Neighbours' entries time out some day, or `garp_master_refresh` mends them.
                 self.lan.believed[VIP] = master.name
-            assert self.lan.believed[VIP] == master.name
+            assert self.lan.believed.get(VIP) == master.name
             self.unwell = self.left_unheard = False
 
     def _addresses(self) -> list[tuple[str, object]]:
