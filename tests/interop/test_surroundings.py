@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import pickle
 import re
 import shutil
+import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,7 +14,18 @@ import pytest
 
 from telamon.keepalived.load import load
 from telamon.plan.router import RouterPlan
-from tests.interop.lan import Lan, Node, Wire, eventually, inside, lan, node_sysctl, plug, run
+from tests.interop.lan import (
+    Lan,
+    Node,
+    Program,
+    Wire,
+    eventually,
+    inside,
+    lan,
+    node_sysctl,
+    plug,
+    run,
+)
 
 pytestmark = [
     pytest.mark.netns,
@@ -405,3 +418,29 @@ def test_extra_interfaces_are_announced_again_and_again(two: Lan, tmp_path: Path
     vip = bytes((10, 88, 0, 100))
     eventually(lambda: [f for f in wire.arps() if f.data[28:32] == vip], "an announcement", 3)
     program.stop()
+
+
+def test_a_reload_changes_routes_by_difference(two: Lan, tmp_path: Path) -> None:
+    ours, _ = two.nodes
+    program = ours.telamon(_plan(FILES["routes"], tmp_path))
+    eventually(lambda: _is_master(ours), "our node as master")
+    whole = _settled(ours)
+    less = FILES["routes"].replace("    blackhole 10.60.0.0/16\n", "")
+    rules = (
+        less.rstrip().removesuffix("}")
+        + "  virtual_rules {\n    from 10.3.0.0/16 table 10\n  }\n}\n"
+    )
+    _reload(program, _plan(rules, tmp_path))
+    eventually(lambda: "10.3.0.0/16" in ours.ip("rule"), "the new rule")
+    changed = _settled(ours)
+    assert {line.split()[2:4] == ["blackhole", "10.60.0.0/16"] for line in whole - changed} == {
+        True
+    }
+    _reload(program, _plan(FILES["routes"], tmp_path))
+    eventually(lambda: _shown(ours) == whole, "the first ones")
+    assert program.text().count("Entering MASTER") == 1
+
+
+def _reload(program: Program, plan: RouterPlan) -> None:
+    program.log.with_name("plan").write_bytes(pickle.dumps(plan))
+    program.process.send_signal(signal.SIGHUP)
