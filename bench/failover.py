@@ -92,7 +92,7 @@ class Cluster:
         what = f"{self.program.value}: {self.scene.title}: one master"
         while True:
             found = nodes.wait_for(master, what)
-            time.sleep(min(rest, 0.5) / 2)
+            time.sleep(min(rest, 0.2) / 2)
             if master() is found is not None:
                 return found
 
@@ -112,7 +112,7 @@ class Cluster:
                 return len(by_other) > 15 and by_other[0] >= struck
 
             nodes.wait_for(served, f"{self.program.value}: the other node", limit=60)
-            gap = client.gap(since=struck - 10 * pace)
+            gap = client.gap(struck)
         self._mend(victim)
         self.started = time.monotonic()
         return gap

@@ -248,10 +248,12 @@ class Client:
             moment, name = line.split()
             self.answers.append((float(moment), name))
 
-    def gap(self, since: float) -> float:
-        """The largest distance between two successive answered connections, seconds."""
-        moments = sorted(moment for moment, _ in list(self.answers) if moment >= since)
-        return max((b - a for a, b in itertools.pairwise(moments)), default=0.0)
+    def gap(self, struck: float) -> float:
+        """The largest distance between two successive answered connections of which the later was
+        begun after the blow; seconds. (The earlier may be long before, if the client was late.)
+        """
+        moments = sorted(moment for moment, _ in list(self.answers))
+        return max((b - a for a, b in itertools.pairwise(moments) if b >= struck), default=0.0)
 
     def close(self) -> None:
         self._process.terminate()
