@@ -16,7 +16,7 @@ import selectors
 import signal
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import NoReturn
@@ -60,11 +60,10 @@ def main(options: Options) -> int:
         for note in options.notes:
             log.warn(note)
         try:
-            restore = _prepare(options)
+            _prepare(options)
         except OSError as error:
             log.error(f"cannot start: {error.strerror}: {error.filename or ''}")
             return ExitCode.FAILED
-        stack.callback(restore)
         if missing(options.file):
             log.error(f"Config files missing '{options.file}'.")
             return ExitCode.SECURITY
@@ -77,8 +76,8 @@ def main(options: Options) -> int:
         return _start(options, plan, log)
 
 
-def _prepare(options: Options) -> Callable[[], None]:
-    """Namespace, umask, core dumps. Returns what puts the machine's settings back."""
+def _prepare(options: Options) -> None:
+    """Namespace and umask. OSError if there is no such namespace."""
     if options.umask is not None:
         os.umask(options.umask)
     if options.namespace is not None:
@@ -88,18 +87,24 @@ def _prepare(options: Options) -> Callable[[], None]:
         finally:
             os.close(fd)
         options.pid_path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    if options.core_dump or options.core_pattern is not None:
-        resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
-    if options.core_pattern is None:
-        return lambda: None
-    before = _CORE_PATTERN.read_text()
-    _CORE_PATTERN.write_text(options.core_pattern)
 
-    def restore() -> None:
+
+@contextlib.contextmanager
+def _core_dumps(options: Options, log: Log) -> Iterator[None]:
+    """Allow them, and set the machine's pattern as long as we run (-M)."""
+    if options.core_dump:
+        resource.setrlimit(resource.RLIMIT_CORE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    before = ""
+    if options.core_pattern is not None:
+        try:
+            before = _CORE_PATTERN.read_text()
+            _CORE_PATTERN.write_text(options.core_pattern)
+        except OSError as error:
+            log.warn(f"cannot set {_CORE_PATTERN}: {error.strerror}")
+    yield
+    if before:
         with contextlib.suppress(OSError):
             _CORE_PATTERN.write_text(before)
-
-    return restore
 
 
 def _load(options: Options, log: Log) -> RouterPlan | None:
@@ -124,6 +129,8 @@ def _start(options: Options, plan: RouterPlan, log: Log) -> int:
         os.chdir("/")
     with contextlib.ExitStack() as stack:
         stack.callback(systemd.close)
+        # Here and not before: the launcher must not put the pattern back.
+        stack.enter_context(_core_dumps(options, log))
         try:
             own = stack.enter_context(PidFile(options.pid_path))
             own.write(os.getpid())
