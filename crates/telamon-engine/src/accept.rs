@@ -8,13 +8,14 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use telamon_plan::Mode;
-use telamon_session::{Side, Stream};
-use telamon_sys::socket;
+use telamon_session::{Cause, Side, Stream};
+use telamon_sys::{socket, Chunk};
 
 use crate::conn::{NONE, RECV};
 use crate::counters::{ProcessTotal, Total};
 use crate::http::Http;
-use crate::io::Io;
+use crate::io::{Io, Key};
+use crate::preface::{self, Parsed};
 use crate::worker::{count, Worker};
 
 /// One listener as a thread sees it.
@@ -243,9 +244,13 @@ impl<I: Io> Worker<I> {
         slot.stream = Stream::new(self.now);
         slot.accepted = SystemTime::now();
         let http = proxy.plan.mode == Mode::Http;
-        if http || proxy.logger.wanted() || self.needs_client(proxy) {
-            let slot = self.slots.get(index);
+        let (client, ends) = self.needs_client(proxy);
+        let slot = self.slots.get(index);
+        if http || proxy.logger.wanted() || client {
             slot.client = socket::peer(fd).ok().and_then(|address| address.as_inet());
+        }
+        if ends {
+            slot.destination = socket::local(fd).ok().and_then(|address| address.as_inet());
         }
         self.count_open(listener_index);
         let slot = self.slots.get(index);
@@ -261,6 +266,16 @@ impl<I: Io> Worker<I> {
                 .kill(telamon_session::Cause::Resource);
             return self.end_now(index);
         }
+        if listener.accept_proxy && !http {
+            let slot = self.slots.get(index);
+            slot.preface = Some(Vec::new());
+            // Until its header is read it is nobody's stream: no line tells of it.
+            slot.logged = true;
+            slot.stream.hold(self.now, proxy.plan.timeouts.client);
+            slot.running[0] |= RECV;
+            self.io.recv(key, fd, 0, true);
+            return self.set_timer(index);
+        }
         self.log_accept(index);
         if http {
             let slot = self.slots.get(index);
@@ -272,13 +287,69 @@ impl<I: Io> Worker<I> {
         self.settle(index);
     }
 
-    fn needs_client(&self, proxy: &crate::shared::Proxy) -> bool {
+    /// A client sends a PROXY protocol header first: it says who the client is. What follows it in
+    /// the chunk comes back; None if nothing does, or the stream cannot go on.
+    #[inline]
+    pub(crate) fn after_preface(&mut self, key: Key, chunk: Chunk) -> Option<Chunk> {
+        if key.side == Side::Server || self.slots.get(key.slot).preface.is_none() {
+            return Some(chunk);
+        }
+        self.read_preface(key, chunk)
+    }
+
+    #[cold]
+    fn read_preface(&mut self, key: Key, mut chunk: Chunk) -> Option<Chunk> {
+        let slot = self.slots.get(key.slot);
+        let seen = slot.preface.as_mut()?;
+        let before = seen.len();
+        seen.extend_from_slice(self.io.pool().data(&chunk));
+        match preface::parse(seen) {
+            Parsed::More => {
+                slot.running[0] |= RECV;
+                let fd = slot.fds[0];
+                self.io.put(chunk);
+                self.io.recv(key, fd, 0, false);
+                return None;
+            }
+            Parsed::Bad => {
+                slot.stream.kill(Cause::Client);
+                self.io.put(chunk);
+            }
+            Parsed::Done(length, ends) => {
+                slot.preface = None;
+                slot.logged = false;
+                if let Some((source, destination)) = ends {
+                    slot.client = Some(source);
+                    slot.destination = Some(destination);
+                }
+                slot.stream.proceed();
+                chunk.advance(length - before);
+                self.log_accept(key.slot);
+                self.enter_backend(key.slot);
+                self.settle(key.slot);
+                let slot = self.slots.live(key);
+                if !chunk.is_empty() && slot.is_some_and(|slot| slot.stream.reads(key.side)) {
+                    return Some(chunk);
+                }
+                self.io.put(chunk);
+                return None;
+            }
+        }
+        self.settle(key.slot);
+        None
+    }
+
+    /// Must the client's address be known, and where it wanted to go?
+    fn needs_client(&self, proxy: &crate::shared::Proxy) -> (bool, bool) {
         let backend = proxy
             .frontend
             .as_ref()
             .and_then(|frontend| frontend.backend);
         let backend = backend.and_then(|at| self.shared.proxies[at].backend.as_ref());
-        backend.is_some_and(|backend| backend.balancer.needs_client())
+        backend.map_or((false, false), |backend| {
+            let ends = backend.needs_ends;
+            (ends || backend.balancer.needs_client(), ends)
+        })
     }
 
     fn count_open(&mut self, listener: u32) {

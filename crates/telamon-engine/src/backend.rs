@@ -1,17 +1,19 @@
 //! A stream's way to its server: pick, queue, connect, retry, leave.
 
 use std::io;
-use std::os::fd::IntoRawFd;
+use std::net::SocketAddr;
+use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
 use std::sync::atomic::Ordering::Relaxed;
 
-use telamon_session::{Failure, Servers, Side};
-use telamon_sys::socket;
+use telamon_session::{Cause, Failure, Servers, Side};
+use telamon_sys::{socket, SockAddr};
 
 use crate::conn::{CONNECT, NONE};
 use crate::counters::Total;
 use crate::io::Io;
 use crate::pick::Pick;
-use crate::shared::{Backend, Waiter};
+use crate::preface;
+use crate::shared::{set_keepalive, Backend, Server, Waiter};
 use crate::worker::{count, Worker};
 
 impl<I: Io> Worker<I> {
@@ -202,9 +204,19 @@ impl<I: Io> Worker<I> {
         };
         let server = &backend.servers[slot.server as usize];
         let address = server.address();
+        let address = match (server.port_offset, slot.destination, address.as_inet()) {
+            (Some(offset), Some(to), Some(inet)) => SockAddr::inet(SocketAddr::new(
+                inet.ip(),
+                (i32::from(to.port()) + offset) as u16,
+            )),
+            _ => address,
+        };
+        let plan = &shared.proxies[slot.backend as usize].plan;
         count!(self, server.object, Total::Connect, 1);
-        let fd = match socket::stream_for(&address) {
+        let made = socket::stream_for(&address).and_then(|fd| dress(fd, server, plan));
+        let fd = match made {
             Ok(fd) => fd.into_raw_fd(),
+            Err(error) if !is_shortage(&error) => return self.connect_failed(index, &error),
             Err(error) => {
                 self.out_of_descriptors(&error);
                 return self.connect_failed(index, &error);
@@ -221,6 +233,25 @@ impl<I: Io> Worker<I> {
             return self.connect_failed(index, &error);
         }
         self.io.connect(key, fd, &address);
+    }
+
+    /// The PROXY protocol's header, if the server wants one, goes before all other bytes.
+    pub(crate) fn announce(&mut self, index: u32) {
+        let slot = self.slots.get(index);
+        let backend = self.shared.proxies[slot.backend as usize].backend.as_ref();
+        let version = backend.map_or(0, |found| found.servers[slot.server as usize].send_proxy);
+        if version == 0 {
+            return;
+        }
+        let header = preface::write(version, slot.client.zip(slot.destination));
+        let Some(mut chunk) = self.io.pool_mut().take(0) else {
+            // Without it the server would take the first bytes for a header.
+            return slot.stream.kill(Cause::Resource);
+        };
+        self.io.pool_mut().space(&chunk)[..header.len()].copy_from_slice(&header);
+        chunk.fill(header.len());
+        slot.stream.owe(Side::Server, header.len() as u64);
+        slot.out[Side::Server as usize].push_front(chunk);
     }
 
     pub(crate) fn servers_of(&mut self, index: u32) -> Servers {
@@ -321,6 +352,33 @@ impl<I: Io> Worker<I> {
         // The line counts the backend's and the server's other streams, as HAProxy's does.
         self.log_end(index);
     }
+}
+
+/// What the backend and the server want of a connection's socket.
+fn dress(fd: OwnedFd, server: &Server, plan: &telamon_plan::Proxy) -> io::Result<OwnedFd> {
+    let raw = fd.as_raw_fd();
+    if let Some(source) = &server.source {
+        socket::bind_source(raw, source)?;
+    }
+    // For TCP; a unix socket refuses it and needs none of it.
+    if plan.server_keepalive.is_some() {
+        let _ = set_keepalive(raw, plan.server_keepalive);
+    }
+    if let Some(millis) = server.tcp_ut {
+        let _ = socket::set_user_timeout(raw, millis);
+    }
+    if plan.nolinger {
+        let _ = socket::set_reset_on_close(raw, true);
+    }
+    Ok(fd)
+}
+
+fn is_shortage(error: &io::Error) -> bool {
+    let code = error.raw_os_error();
+    matches!(
+        code,
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)
+    )
 }
 
 /// Picks and takes the place, again if another thread was quicker.

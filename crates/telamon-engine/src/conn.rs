@@ -36,6 +36,13 @@ impl Outbox {
         }
     }
 
+    /// Before everything else.
+    pub(crate) fn push_front(&mut self, chunk: Chunk) {
+        if let Some(second) = self.first.replace(chunk) {
+            self.rest.push_front(second);
+        }
+    }
+
     pub(crate) fn pop(&mut self) -> Option<Chunk> {
         let chunk = self.first.take();
         self.first = self.rest.pop_front();
@@ -94,6 +101,10 @@ pub(crate) struct Slot {
     pub(crate) queue_ahead: [u32; 2],
     pub(crate) accepted: SystemTime,
     pub(crate) client: Option<SocketAddr>,
+    /// Where the client wanted to go, if somebody asks for it.
+    pub(crate) destination: Option<SocketAddr>,
+    /// A header of the PROXY protocol is to come first; what came of it so far.
+    pub(crate) preface: Option<Vec<u8>>,
     pub(crate) http: Option<Box<Http>>,
 }
 
@@ -122,6 +133,8 @@ impl Slot {
             queue_ahead: [0; 2],
             accepted: SystemTime::UNIX_EPOCH,
             client: None,
+            destination: None,
+            preface: None,
             http: None,
         }
     }
@@ -170,6 +183,8 @@ impl Slots {
         slot.used = false;
         slot.http = None;
         slot.client = None;
+        slot.destination = None;
+        slot.preface = None;
         self.free.push(index);
     }
 

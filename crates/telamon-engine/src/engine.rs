@@ -15,7 +15,7 @@ use telamon_sys::{socket, SockAddr};
 
 use crate::io::epoll::EpollIo;
 use crate::io::uring::UringIo;
-use crate::shared::{lock, Event, Message, ServerState, Shared};
+use crate::shared::{dress_listener, lock, Event, Message, ServerState, Shared};
 use crate::snapshot::{self, Snapshot};
 use crate::worker::Worker;
 
@@ -111,8 +111,14 @@ impl Engine {
         let mut owned: Vec<(u32, u32, OwnedFd)> = Vec::with_capacity(listeners.len());
         for (proxy, listener, fd) in listeners {
             let copy = socket::duplicate(*fd)?;
-            // Not a TCP socket: nothing to turn off.
-            let _ = socket::set_nodelay(*fd);
+            let found = plan.proxy(*proxy).and_then(|proxy| {
+                let frontend = proxy.frontend.as_ref()?;
+                let found = frontend.listeners.iter().find(|one| one.id == *listener)?;
+                Some((proxy, found))
+            });
+            if let Some((proxy, listener)) = found {
+                dress_listener(*fd, proxy, listener);
+            }
             owned.push((*proxy, *listener, copy));
         }
         let shared = Arc::new(Shared::new(plan, owned, threads.clamp(1, 64))?);
@@ -215,13 +221,30 @@ impl Engine {
         let Some(backend) = &self.shared.proxies[proxy].backend else {
             return Ok(());
         };
-        backend.servers[server].set_state(state);
+        let found = &backend.servers[server];
+        let before = found.state();
+        found.set_state(state);
         backend
             .balancer
             .inner()
             .set_usable(server, state == ServerState::Up);
         if matches!(state, ServerState::Down | ServerState::Maint) {
             self.shared.scatter_queue(proxy, server);
+            if found.end_streams_on_down && before != state {
+                self.shared
+                    .broadcast(|| Message::KillServer { proxy, server });
+            }
+        }
+        if state == ServerState::Up && before != state && found.end_backups_on_up && !found.backup {
+            for (server, _) in backend
+                .servers
+                .iter()
+                .enumerate()
+                .filter(|one| one.1.backup)
+            {
+                self.shared
+                    .broadcast(|| Message::KillServer { proxy, server });
+            }
         }
         self.shared.serve_queue(proxy, server);
         Ok(())

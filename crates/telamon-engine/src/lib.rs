@@ -14,6 +14,7 @@ mod io;
 mod log;
 mod logs;
 mod pick;
+mod preface;
 mod request;
 mod shared;
 mod snapshot;

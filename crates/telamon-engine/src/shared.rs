@@ -55,6 +55,8 @@ pub(crate) struct Listener {
     pub(crate) proxy: usize,
     pub(crate) object: usize,
     pub(crate) maxconn: u32,
+    /// A header of the PROXY protocol comes first.
+    pub(crate) accept_proxy: bool,
     pub(crate) gauges: Gauges,
 }
 
@@ -121,6 +123,8 @@ pub(crate) struct Backend {
     pub(crate) gauges: Gauges,
     pub(crate) fullconn: u32,
     pub(crate) servers: Vec<Server>,
+    /// Some server asks who the client is and where it wanted to go.
+    pub(crate) needs_ends: bool,
     pub(crate) balancer: crate::pick::Balancer,
     queue: Mutex<Queue>,
 }
@@ -161,6 +165,13 @@ pub(crate) struct Server {
     pub(crate) weight: AtomicU32,
     pub(crate) maxconn: AtomicU32,
     pub(crate) maxqueue: u32,
+    pub(crate) backup: bool,
+    pub(crate) port_offset: Option<i32>,
+    pub(crate) send_proxy: u32,
+    pub(crate) source: Option<SockAddr>,
+    pub(crate) tcp_ut: Option<i32>,
+    pub(crate) end_streams_on_down: bool,
+    pub(crate) end_backups_on_up: bool,
     state: AtomicU8,
     address: RwLock<Target>,
 }
@@ -513,6 +524,10 @@ fn compile(
                 gauges: Gauges::new(),
                 fullconn,
                 balancer: crate::pick::Balancer::new(backend, fullconn),
+                needs_ends: backend
+                    .servers
+                    .iter()
+                    .any(|server| server.send_proxy > 0 || server.port_offset.is_some()),
                 servers,
                 queue: Mutex::new(Queue::default()),
             })
@@ -564,9 +579,52 @@ fn compile_server(server: &telamon_plan::Server, objects: &mut Objects) -> io::R
         weight: AtomicU32::new(u32::from(server.weight.get())),
         maxconn: AtomicU32::new(server.maxconn),
         maxqueue: server.maxqueue,
+        backup: server.backup,
+        port_offset: server.port_offset,
+        send_proxy: server.send_proxy,
+        source: server.source.as_ref().map(socket_address).transpose()?,
+        tcp_ut: server.tcp_ut.map(millis),
+        end_streams_on_down: server.end_streams_on_down,
+        end_backups_on_up: server.end_backups_on_up,
         state: AtomicU8::new(state as u8),
         address: RwLock::new(Target { address }),
     })
+}
+
+/// For socket options, which take an int.
+fn millis(value: u64) -> i32 {
+    i32::try_from(value).unwrap_or(i32::MAX)
+}
+
+/// Carries out what a proxy's client side wants of its listening socket; accepted sockets inherit
+/// it. A socket that was kept over a reload may have the options of the plan before.
+pub(crate) fn dress_listener(
+    fd: std::os::fd::RawFd,
+    proxy: &telamon_plan::Proxy,
+    listener: &telamon_plan::Listener,
+) {
+    use telamon_sys::socket;
+    let keep = proxy.client_keepalive;
+    // What follows is for TCP: a unix socket refuses it and needs none of it.
+    let _ = socket::set_nodelay(fd);
+    let _ = set_keepalive(fd, keep);
+    let _ = socket::set_user_timeout(fd, listener.tcp_ut.map_or(0, millis));
+    let _ = socket::set_defer_accept(fd, i32::from(listener.defer_accept) * DEFER);
+    let _ = socket::set_reset_on_close(fd, proxy.nolinger);
+}
+
+/// Seconds that a silent connection waits in the kernel under `defer-accept`.
+const DEFER: i32 = 60;
+
+pub(crate) fn set_keepalive(
+    fd: std::os::fd::RawFd,
+    keep: Option<telamon_plan::KeepAlive>,
+) -> io::Result<()> {
+    let seconds = |value: Option<u64>| value.map(|value| millis(value.div_ceil(1000)).max(1));
+    let wish = keep.unwrap_or_default();
+    let count = wish.count.map(|count| count as i32);
+    let (idle, interval) = (seconds(wish.idle), seconds(wish.interval));
+    telamon_sys::socket::set_keepalive(fd, keep.is_some(), idle, interval, count)
 }
 
 fn listener(
@@ -596,6 +654,7 @@ fn listener(
         proxy: index[&proxy_id],
         object: objects.next(),
         maxconn: found.maxconn.unwrap_or(u32::MAX),
+        accept_proxy: found.accept_proxy,
         gauges: Gauges::new(),
     })
 }

@@ -248,6 +248,10 @@ impl<I: Io> Worker<I> {
             self.io.put(chunk);
             return;
         }
+        let Some(chunk) = self.after_preface(key, chunk) else {
+            return;
+        };
+        let slot = self.slots.get(key.slot);
         let count = chunk.len() as u64;
         slot.class[from] = next_class(slot.class[from], chunk.class(), chunk.len());
         slot.bytes[from] += count;
@@ -600,9 +604,12 @@ impl<I: Io> Worker<I> {
         match result {
             Ok(()) => {
                 slot.stream.connected(self.now);
+                self.announce(key.slot);
                 self.log_early(key.slot);
                 let likely = false;
-                self.send(key.slot, Side::Server);
+                if self.slots.get(key.slot).stream.writes(Side::Server) {
+                    self.send(key.slot, Side::Server);
+                }
                 self.receive_more(key, likely);
             }
             Err(error) => self.connect_failed(key.slot, &error),

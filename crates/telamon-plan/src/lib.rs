@@ -16,8 +16,8 @@ pub use address::SocketAddress;
 pub use error::PlanError;
 pub use process::{Facility, Level, LogHeader, LogTarget, ProcessPlan, StatsLevel, StatsSocket};
 pub use proxy::{
-    AdminRule, Algorithm, Backend, Check, Frontend, Listener, LogFormat, Mode, Proxy, ProxyPlan,
-    Server, StatsPage, StatsUser, Timeouts, Weight,
+    AdminRule, Algorithm, Backend, Check, Frontend, KeepAlive, Listener, LogFormat, Mode, Proxy,
+    ProxyPlan, Server, StatsPage, StatsUser, Timeouts, Weight,
 };
 
 /// A duration in whole milliseconds.

@@ -69,7 +69,22 @@ pub struct Listener {
     pub gid: Option<u32>,
     pub v6only: bool,
     pub v4v6: bool,
+    #[serde(default)]
+    pub accept_proxy: bool,
+    #[serde(default)]
+    pub defer_accept: bool,
+    #[serde(default)]
+    pub tcp_ut: Option<Millis>,
     pub source_line: String,
+}
+
+/// TCP's own keep-alive probes (tcp(7)); None leaves what the system says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeepAlive {
+    pub count: Option<u32>,
+    pub idle: Option<Millis>,
+    pub interval: Option<Millis>,
 }
 
 /// A server's health check; carried out by Python.
@@ -131,6 +146,20 @@ pub struct Server {
     pub backup: bool,
     pub disabled: bool,
     pub check: Option<Check>,
+    /// The client's own port plus this; None: the port stands in `address`.
+    #[serde(default)]
+    pub port_offset: Option<i32>,
+    #[serde(default)]
+    pub source: Option<SocketAddress>,
+    /// Version of the PROXY protocol's header, 0: none.
+    #[serde(default)]
+    pub send_proxy: u32,
+    #[serde(default)]
+    pub tcp_ut: Option<Millis>,
+    #[serde(default)]
+    pub end_streams_on_down: bool,
+    #[serde(default)]
+    pub end_backups_on_up: bool,
     pub source_line: String,
 }
 
@@ -221,6 +250,12 @@ pub struct Proxy {
     pub stats: Option<StatsPage>,
     pub disabled: bool,
     pub description: Option<String>,
+    #[serde(default)]
+    pub client_keepalive: Option<KeepAlive>,
+    #[serde(default)]
+    pub server_keepalive: Option<KeepAlive>,
+    #[serde(default)]
+    pub nolinger: bool,
     pub source_line: String,
 }
 

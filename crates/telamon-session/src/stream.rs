@@ -176,6 +176,23 @@ impl Stream {
         }
     }
 
+    /// The client must say something first, within `limit`: until `proceed` no server is chosen.
+    pub fn hold(&mut self, now: Millis, limit: Option<Millis>) {
+        self.phase_ends = after(now, limit);
+        self.pick = false;
+    }
+
+    /// It has said it.
+    pub fn proceed(&mut self) {
+        self.phase_ends = NEVER;
+        self.pick = self.phase == Phase::Choosing;
+    }
+
+    /// `count` bytes of our own go to `side` before all others.
+    pub fn owe(&mut self, side: Side, count: u64) {
+        self.pending[side as usize] += count;
+    }
+
     // ---- what happened -------------------------------------------------------------------
 
     /// A server was picked and has room. True if it is a redispatch: it follows a retry.
@@ -376,6 +393,10 @@ impl Stream {
                     return Some(Failure::Timeout);
                 }
                 Phase::Pausing { anew } => self.again(anew),
+                Phase::Choosing => self.fail(End {
+                    cause: Cause::ClientTimeout,
+                    stage: Stage::Request,
+                }),
                 _ => {}
             }
             self.phase_ends = match self.phase {

@@ -30,6 +30,53 @@ pub fn set_nodelay(fd: RawFd) -> io::Result<()> {
     set_option(fd, libc::IPPROTO_TCP, libc::TCP_NODELAY, 1)
 }
 
+/// TCP's keep-alive probes on or off; None leaves the system's values (tcp(7)). Seconds.
+/// Accepted sockets inherit all of it from their listener.
+pub fn set_keepalive(
+    fd: RawFd,
+    on: bool,
+    idle: Option<i32>,
+    interval: Option<i32>,
+    count: Option<i32>,
+) -> io::Result<()> {
+    set_option(fd, libc::SOL_SOCKET, libc::SO_KEEPALIVE, on.into())?;
+    let values = [
+        (libc::TCP_KEEPIDLE, idle),
+        (libc::TCP_KEEPINTVL, interval),
+        (libc::TCP_KEEPCNT, count),
+    ];
+    for (name, value) in values {
+        if let Some(value) = value {
+            set_option(fd, libc::IPPROTO_TCP, name, value)?;
+        }
+    }
+    Ok(())
+}
+
+/// Ends a connection whose data stays unacknowledged for so many milliseconds; 0: the system's
+/// own limit (`TCP_USER_TIMEOUT`, RFC 5482).
+pub fn set_user_timeout(fd: RawFd, millis: i32) -> io::Result<()> {
+    set_option(fd, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT, millis)
+}
+
+/// A listener gives a connection out only when it has data; 0 seconds: at once.
+pub fn set_defer_accept(fd: RawFd, seconds: i32) -> io::Result<()> {
+    set_option(fd, libc::IPPROTO_TCP, libc::TCP_DEFER_ACCEPT, seconds)
+}
+
+/// Chooses the address from which `connect` will go out. Without a port of its own one is found
+/// at the connect, when the whole pair is known (`IP_BIND_ADDRESS_NO_PORT`, ip(7)).
+pub fn bind_source(fd: RawFd, address: &SockAddr) -> io::Result<()> {
+    if address.as_inet().is_some_and(|inet| inet.port() == 0) {
+        set_option(fd, libc::IPPROTO_IP, libc::IP_BIND_ADDRESS_NO_PORT, 1)?;
+    } else {
+        set_option(fd, libc::SOL_SOCKET, libc::SO_REUSEADDR, 1)?;
+    }
+    // SAFETY: the pointer and length describe `address`.
+    check(unsafe { libc::bind(fd, address.as_ptr(), address.len) })?;
+    Ok(())
+}
+
 pub fn set_nonblocking(fd: RawFd) -> io::Result<()> {
     // SAFETY: fcntl on a number; a wrong one gives EBADF.
     let flags = check(unsafe { libc::fcntl(fd, libc::F_GETFL) })?;
@@ -163,9 +210,10 @@ pub fn shutdown_write(fd: RawFd) -> io::Result<()> {
 }
 
 /// Makes the close that follows a reset: pending data is thrown away and no TIME_WAIT is left.
-pub fn set_reset_on_close(fd: RawFd) -> io::Result<()> {
+/// Accepted sockets inherit it from their listener.
+pub fn set_reset_on_close(fd: RawFd, on: bool) -> io::Result<()> {
     let value = libc::linger {
-        l_onoff: 1,
+        l_onoff: on.into(),
         l_linger: 0,
     };
     let size = mem::size_of::<libc::linger>() as libc::socklen_t;

@@ -200,6 +200,16 @@ def _http_to_servers(model: Model, report: Report) -> None:
             )  # fmt: skip
 
 
+def _accept_proxy(model: Model, report: Report) -> None:
+    for proxy in model.proxies:
+        for bind in proxy.binds if proxy.settings.mode is Mode.HTTP else ():
+            if bind.accept_proxy is not None:
+                report.error(
+                    "H034", "'accept-proxy' in mode http is known to HAProxy, not yet to Telamon",
+                    bind.accept_proxy.span,
+                )  # fmt: skip
+
+
 def _transparent(model: Model, report: Report) -> None:
     for proxy in model.proxies:
         word = proxy.settings.transparent
@@ -326,6 +336,7 @@ RULES: tuple[Callable[[Model, Report], None], ...] = (
     _twin_addresses,
     _default_backends,
     _http_to_servers,
+    _accept_proxy,
     _transparent,
     _wrong_mode,
     _useless_words,

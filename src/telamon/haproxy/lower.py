@@ -24,6 +24,7 @@ from telamon.plan.proxy import (
     Backend,
     Check,
     Frontend,
+    KeepAlive,
     Listener,
     Mode,
     Proxy,
@@ -100,8 +101,21 @@ def _proxy(draft: ProxyDraft, id: int, backends: dict[str, int], process: Proces
         stats=_stats(settings.stats, draft, process) if settings.stats else None,
         disabled=settings.disabled,
         description=settings.description,
+        client_keepalive=_keepalive(draft, "cli"),
+        server_keepalive=_keepalive(draft, "srv"),
+        nolinger="nolinger" in options,
         source_line=_place(draft.header),
     )
+
+
+def _keepalive(draft: ProxyDraft, side: str) -> KeepAlive | None:
+    """`option tcpka` speaks of both sides, `clitcpka` and `srvtcpka` of one."""
+    settings = draft.settings
+    if "tcpka" not in settings.options and f"{side}tcpka" not in settings.options:
+        return None
+    words = {"count": "cnt", "idle": "idle", "interval": "intvl"}
+    values = {name: settings.keepalive.get(f"{side}tcpka-{word}") for name, word in words.items()}
+    return KeepAlive(**values)
 
 
 def _timeouts(draft: ProxyDraft) -> Timeouts:
@@ -149,6 +163,9 @@ def _listener(bind: BindDraft, address: SocketAddress, id: int) -> Listener:
         gid=bind.gid,
         v6only=bind.v6only,
         v4v6=bind.v4v6,
+        accept_proxy=bind.accept_proxy is not None,
+        defer_accept=bind.defer_accept,
+        tcp_ut=bind.tcp_ut or None,
         source_line=_place(bind.word.span),
     )
 
@@ -159,7 +176,10 @@ def _backend(draft: ProxyDraft) -> Backend:
     return Backend(
         algorithm=settings.algorithm,
         random_draws=settings.random_draws,
-        servers=tuple(_server(server, id) for server, id in zip(draft.servers, ids, strict=True)),
+        servers=tuple(
+            _server(server, id, settings.source)
+            for server, id in zip(draft.servers, ids, strict=True)
+        ),
         retries=settings.retries,
         redispatch=settings.redispatch,
         fullconn=settings.fullconn or None,
@@ -167,7 +187,7 @@ def _backend(draft: ProxyDraft) -> Backend:
     )
 
 
-def _server(draft: ServerDraft, id: int) -> Server:
+def _server(draft: ServerDraft, id: int, source: SocketAddress | None) -> Server:
     options = draft.options
     return Server(
         id=id,
@@ -180,6 +200,12 @@ def _server(draft: ServerDraft, id: int) -> Server:
         backup=options.backup,
         disabled=options.disabled,
         check=_check(draft) if options.check else None,
+        port_offset=draft.port_offset,
+        source=options.source or source,
+        send_proxy=options.send_proxy,
+        tcp_ut=options.tcp_ut or None,
+        end_streams_on_down=options.end_streams_on_down,
+        end_backups_on_up=options.end_backups_on_up,
         source_line=_place(draft.name.span),
     )
 

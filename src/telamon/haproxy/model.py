@@ -35,6 +35,11 @@ class ServerOptions:
     downinter: int | None = None
     rise: int = 2
     fall: int = 3
+    source: SocketAddress | None = None
+    send_proxy: int = 0
+    tcp_ut: int | None = None
+    end_streams_on_down: bool = False
+    end_backups_on_up: bool = False
     check_port: int | None = None
     check_address: Word | None = None
     id: int | None = None
@@ -51,6 +56,7 @@ class ServerDraft:
     name: Word
     address: SocketAddress
     options: ServerOptions
+    port_offset: int | None = None
     id_word: Word | None = None
 
 
@@ -72,6 +78,9 @@ class BindDraft:
     gid: int | None = None
     v6only: bool = False
     v4v6: bool = False
+    accept_proxy: Word | None = None
+    defer_accept: bool = False
+    tcp_ut: int | None = None
     level: str = "operator"
     expose_fd: bool = False
 
@@ -114,6 +123,8 @@ class ProxySettings:
     log_format: LogFormat = LogFormat.DEFAULT
     log_format_word: Word | None = None
     log_tag: str | None = None
+    keepalive: dict[str, int] = field(default_factory=dict)
+    source: SocketAddress | None = None
     retries: int = 3
     redispatch: int = 0
     maxconn: int | None = None

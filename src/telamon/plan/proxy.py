@@ -81,7 +81,19 @@ class Listener:
     gid: int | None = None
     v6only: bool = False
     v4v6: bool = False
+    accept_proxy: bool = False
+    defer_accept: bool = False
+    tcp_ut: Milliseconds | None = None
     source_line: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class KeepAlive:
+    """TCP's own keep-alive probes (tcp(7)); None leaves what the system says."""
+
+    count: int | None = None
+    idle: Milliseconds | None = None
+    interval: Milliseconds | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +116,11 @@ class Check:
 class Server:
     """One `server` line. `id` counts from 1 within its backend; names need not be unique.
 
-    `weight` 0 to 256; `maxconn` 0 means no limit; `maxqueue` 0 means no limit.
+    `weight` 0 to 256; `maxconn` 0 means no limit; `maxqueue` 0 means no limit. With a
+    `port_offset` the port is the client's plus it, and `address` has port 0. `send_proxy` is the
+    version of the PROXY protocol's header, 0 for none. `end_streams_on_down` and
+    `end_backups_on_up` are `on-marked-down shutdown-sessions` and `on-marked-up
+    shutdown-backup-sessions`.
     """
 
     id: int
@@ -117,6 +133,12 @@ class Server:
     backup: bool = False
     disabled: bool = False
     check: Check | None = None
+    port_offset: int | None = None
+    source: SocketAddress | None = None
+    send_proxy: int = 0
+    tcp_ut: Milliseconds | None = None
+    end_streams_on_down: bool = False
+    end_backups_on_up: bool = False
     source_line: str = ""
 
 
@@ -199,6 +221,9 @@ class Proxy:
     stats: StatsPage | None = None
     disabled: bool = False
     description: str | None = None
+    client_keepalive: KeepAlive | None = None
+    server_keepalive: KeepAlive | None = None
+    nolinger: bool = False
     source_line: str = ""
 
 

@@ -85,13 +85,29 @@ def _level(args: Arguments, bind: BindDraft) -> None:
     bind.level = args.choice("a level", {n: n for n in ("user", "operator", "admin")})
 
 
+def _accept_proxy(args: Arguments, bind: BindDraft) -> None:
+    bind.accept_proxy = args.keyword
+
+
+def _defer_accept(_: Arguments, bind: BindDraft) -> None:
+    bind.defer_accept = True
+
+
+def _tcp_ut(args: Arguments, bind: BindDraft) -> None:
+    bind.tcp_ut = args.time()
+
+
 def _expose_fd(args: Arguments, bind: BindDraft) -> None:
     args.choice("what may be exposed", {"listeners": True})
     bind.expose_fd = True
 
 
 BIND_OPTIONS: tuple[BindOption, ...] = (
+    BindOption(
+        "accept-proxy", "", "A PROXY protocol header (1 or 2) tells the client.", _accept_proxy
+    ),
     BindOption("backlog", "<conns>", "The listen queue's length.", _backlog),
+    BindOption("defer-accept", "", "Take a connection when its data is there.", _defer_accept),
     BindOption(
         "expose-fd", "listeners", "Stats sockets: hand listeners to a successor.", _expose_fd
     ),
@@ -104,6 +120,7 @@ BIND_OPTIONS: tuple[BindOption, ...] = (
     BindOption("mode", "<mode>", "Octal permissions of a unix socket.", _mode),
     BindOption("name", "<name>", "The socket's name in statistics.", _name),
     BindOption("nice", "<nice>", "Priority of the socket's work, -1024 to 1024.", _nice),
+    BindOption("tcp-ut", "<delay>", "Longest time of unacknowledged data.", _tcp_ut),
     BindOption("uid", "<uid>", "Owner number of a unix socket.", _uid),
     BindOption("user", "<user>", "Owner of a unix socket.", _user),
     BindOption("v4v6", "", "An IPv6 socket takes IPv4 too.", _v4v6),

@@ -33,34 +33,34 @@ wurfl-useragent-priority
 """
 
 _PROXY = """
-acl capture clitcpka-cnt clitcpka-idle clitcpka-intvl compression cookie crt declare
+acl capture compression cookie crt declare
 email-alert error-log-format errorfile errorfiles errorloc errorloc302 errorloc303 external-check
 filter force-be-switch force-persist guid hash-balance-factor hash-key hash-preserve-affinity
 hash-type http-after-response http-check http-drop-request-trailers http-drop-response-trailers
 http-error http-request http-response http-reuse http-send-name-header ignore-persist
 load-server-state-from-file log-format log-format-sd log-steps max-keep-alive-queue
 max-session-srv-conns monitor monitor-uri persist quic-initial rate-limit redirect retry-on
-server-state-file-name server-template source srvtcpka-cnt srvtcpka-idle srvtcpka-intvl
+server-state-file-name server-template
 stick stick-table tcp-check tcp-request tcp-response tcp-request-inspect unique-id-format
 unique-id-header use-fcgi-app use-server use_backend use-small-buffers dispatch-to
 """
 
 _OPTIONS = """
-abortonclose clitcpka external-check forwarded http-drop-request-trailers
+abortonclose external-check forwarded http-drop-request-trailers
 http-drop-response-trailers http-ignore-probes http-restrict-req-hdr-names httpchk httpslog
-independent-streams ldap-check log-separate-errors mysql-check nolinger persist pgsql-check
-redis-check set-header smtpchk socket-stats spop-check srvtcpka ssl-hello-chk tcp-check tcpka
+independent-streams ldap-check log-separate-errors mysql-check persist pgsql-check
+redis-check set-header smtpchk socket-stats spop-check ssl-hello-chk tcp-check
 use-small-buffers
 """
 
 _BIND = """
-accept-netscaler-cip accept-proxy allow-0rtt alpn ca-file ca-ignore-err ca-sign-file ca-sign-pass
+accept-netscaler-cip allow-0rtt alpn ca-file ca-ignore-err ca-sign-file ca-sign-pass
 ca-verify-file cc ciphers ciphersuites client-sigalgs crl-file crt crt-ignore-err crt-list curves
-default-crt defer-accept ecdhe ech force-sslv3 force-strict-sni force-tlsv10 force-tlsv11
+default-crt ecdhe ech force-sslv3 force-strict-sni force-tlsv10 force-tlsv11
 force-tlsv12 force-tlsv13 generate-certificates guid-prefix idle-ping ktls label mss namespace
 no-alpn no-ca-names no-sslv3 no-strict-sni no-tls-tickets no-tlsv10 no-tlsv11 no-tlsv12 no-tlsv13
 npn ocsp-update prefer-client-ciphers proto quic-cc-algo quic-force-retry quic-socket
-severity-output shards sigalgs ssl ssl-max-ver ssl-min-ver strict-sni tcp-md5sig tcp-ut tfo thread
+severity-output shards sigalgs ssl ssl-max-ver ssl-min-ver strict-sni tcp-md5sig tfo thread
 tls-ticket-keys tls-tickets transparent verify
 """
 
@@ -71,11 +71,11 @@ check-ssl check-via-socks4 ciphers ciphersuites client-sigalgs cookie crl-file c
 error-limit force-sslv3 force-tlsv10 force-tlsv11 force-tlsv12 force-tlsv13 guid hash-key
 healthcheck idle-ping init-addr init-state ktls log-bufsize log-proto max-reuse namespace
 no-renegotiate no-sni-auto no-check-sni-auto no-ssl-reuse no-sslv3 no-tls-tickets no-tlsv10
-no-tlsv11 no-tlsv12 no-tlsv13 no-verifyhost non-stick npn observe on-error on-marked-down
-on-marked-up pool-conn-name pool-low-conn pool-max-conn pool-purge-delay proto proxy-v2-options
-redir renegotiate resolve-net resolve-opts resolve-prefer resolvers send-proxy send-proxy-v2
+no-tlsv11 no-tlsv12 no-tlsv13 no-verifyhost non-stick npn observe on-error
+pool-conn-name pool-low-conn pool-max-conn pool-purge-delay proto proxy-v2-options
+redir renegotiate resolve-net resolve-opts resolve-prefer resolvers
 send-proxy-v2-ssl send-proxy-v2-ssl-cn set-proxy-v2-tlv-fmt shard sigalgs slowstart sni sni-auto
-socks4 source ssl ssl-max-ver ssl-min-ver ssl-reuse strict-maxconn tcp-md5sig tcp-ut tfo
+socks4 ssl ssl-max-ver ssl-min-ver ssl-reuse strict-maxconn tcp-md5sig tfo
 tls-tickets track usesrc verify verifyhost ws
 """
 

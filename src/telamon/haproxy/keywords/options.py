@@ -58,10 +58,14 @@ def _nothing(args: Arguments, _: Context) -> None:
 _FRONT, _BACK, _ALL = Place.ANY_FRONT, Place.ANY_BACK, Place.ANY_PROXY
 _SWITCHES = (
     ("allbackups", _BACK, "Use all backup servers at a time."),
+    ("clitcpka", _FRONT, "TCP keep-alive probes to clients."),
     ("dontlog-normal", _FRONT, "Log only what went wrong."),
     ("dontlognull", _FRONT, "Do not log connections without data."),
     ("log-health-checks", _BACK, "Log every change of a check's result."),
     ("logasap", _FRONT, "Log before the end of a connection."),
+    ("nolinger", _ALL, "A close is a reset: unsent data goes, nothing waits in the kernel."),
+    ("srvtcpka", _BACK, "TCP keep-alive probes to servers."),
+    ("tcpka", _ALL, "TCP keep-alive probes to both sides."),
 )
 
 # Without an effect as long as HTTP goes to the stats page only: they change what is passed to a

@@ -37,6 +37,20 @@ def _number(field: str, low: int) -> Callable[[Arguments, Context], None]:
     return carry
 
 
+def _probes(args: Arguments, context: Context) -> None:
+    """`clitcpka-cnt` and its like. Times are seconds unless a unit is written (manual 4.2)."""
+    name = args.keyword.text
+    value = args.integer("a number", 1, 127) if name.endswith("-cnt") else args.time(unit="s")
+    args.end()
+    context.settings.keepalive[name] = value
+
+
+def _source(args: Arguments, context: Context) -> None:
+    source = values.source(args)
+    args.end()
+    context.settings.source = source
+
+
 def _id(args: Arguments, context: Context) -> None:
     proxy = context.named_proxy
     proxy.id_word = args.peek()
@@ -67,6 +81,15 @@ def _transparent(args: Arguments, context: Context) -> None:
 
 
 KEYWORDS = (
+    *(
+        Keyword(f"{side}tcpka-{name}", places, grammar, doc, _probes)
+        for side, places in (("cli", Place.ANY_FRONT), ("srv", Place.ANY_BACK))
+        for name, grammar, doc in (
+            ("cnt", "<count>", "Unanswered keep-alive probes until a connection is given up."),
+            ("idle", "<time>", "Silence before the first keep-alive probe."),
+            ("intvl", "<time>", "Time between keep-alive probes."),
+        )
+    ),
     Keyword("backlog", Place.ANY_FRONT, "<conns>", "The listen queue's length.",
             _number("backlog", 0)),
     Keyword("default_backend", Place.ANY_FRONT, "<backend>", "Where connections go.",
@@ -82,6 +105,8 @@ KEYWORDS = (
     Keyword("mode", Place.ANY_PROXY, "tcp|http", "What the traffic is.", _mode),
     Keyword("retries", Place.ANY_BACK, "<value>", "Connects after the first that failed.",
             _number("retries", 0)),
+    Keyword("source", Place.ANY_BACK, "<addr>[:<port>]", "The address that servers see.",
+            _source),
     Keyword("transparent", Place.ANY_BACK, "", "Old form of `option transparent`.",
             _transparent, negatable=True),
 )  # fmt: skip

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from telamon.base.address import InetAddress
 from telamon.base.diagnostic import nearest
 from telamon.haproxy.keywords import values
 from telamon.haproxy.keywords.known import SERVER_NOT_YET
@@ -61,6 +60,29 @@ def _check_address(args: Arguments, options: ServerOptions) -> None:
     options.check_address = args.word("an address")
 
 
+def _source(args: Arguments, options: ServerOptions) -> None:
+    options.source = values.source(args)
+
+
+def _send_proxy(version: int) -> Callable[[Arguments, ServerOptions], None]:
+    def carry(_: Arguments, options: ServerOptions) -> None:
+        options.send_proxy = version
+
+    return carry
+
+
+def _tcp_ut(args: Arguments, options: ServerOptions) -> None:
+    options.tcp_ut = args.time()
+
+
+def _on_down(args: Arguments, options: ServerOptions) -> None:
+    options.end_streams_on_down = args.choice("an action", {"shutdown-sessions": True})
+
+
+def _on_up(args: Arguments, options: ServerOptions) -> None:
+    options.end_backups_on_up = args.choice("an action", {"shutdown-backup-sessions": True})
+
+
 SERVER_OPTIONS: tuple[ServerOption, ...] = (
     ServerOption("addr", "<addr>", "Where checks connect, if not to the server.", _check_address),
     ServerOption(
@@ -83,8 +105,25 @@ SERVER_OPTIONS: tuple[ServerOption, ...] = (
     ),
     ServerOption("no-backup", "", "Undoes `backup`.", _flag("backup", False)),
     ServerOption("no-check", "", "Undoes `check`.", _flag("check", False)),
+    ServerOption("no-send-proxy", "", "Undoes `send-proxy`.", _send_proxy(0)),
+    ServerOption("no-send-proxy-v2", "", "Undoes `send-proxy-v2`.", _send_proxy(0)),
+    ServerOption(
+        "on-marked-down", "shutdown-sessions", "A server that goes down ends its streams.", _on_down
+    ),
+    ServerOption(
+        "on-marked-up",
+        "shutdown-backup-sessions",
+        "A server that comes up ends the backups' streams.",
+        _on_up,
+    ),
     ServerOption("port", "<port>", "Port of the checks.", _number("check_port", 1, 65535)),
     ServerOption("rise", "<count>", "Good checks until up.", _number("rise", 1, 2**31 - 1)),
+    ServerOption("send-proxy", "", "PROXY protocol header 1; checks do without.", _send_proxy(1)),
+    ServerOption(
+        "send-proxy-v2", "", "PROXY protocol header 2; checks do without.", _send_proxy(2)
+    ),
+    ServerOption("source", "<addr>[:<port>]", "The address that the server sees.", _source),
+    ServerOption("tcp-ut", "<delay>", "Longest time of unacknowledged data.", _tcp_ut),
     ServerOption(
         "weight", "<weight>", "Share of the load, 0 to 256.", _number("weight", 0, MAX_WEIGHT)
     ),
@@ -93,7 +132,7 @@ _BY_NAME = {option.name: option for option in SERVER_OPTIONS}
 
 # Without meaning as long as no TLS and no HTTP goes to servers: undoing what is not done.
 _UNDOING = frozenset(
-    "no-agent-check no-check-send-proxy no-check-ssl no-send-proxy no-send-proxy-v2 no-ssl "
+    "no-agent-check no-check-send-proxy no-check-ssl no-ssl "
     "no-send-proxy-v2-ssl no-send-proxy-v2-ssl-cn no-tfo stick".split()
 )
 _CHECK_ONLY = frozenset({"inter", "fastinter", "downinter", "rise", "fall", "port", "addr"})
@@ -141,18 +180,27 @@ def _server(args: Arguments, context: Context) -> None:
             help="names have letters, digits, '-', '_', '.' and ':'",
         )
     word = args.word("an address")
-    address = values.server_address(args, word)
-    if isinstance(address, InetAddress) and address.port == 0:
-        raise args.refuse(
-            "H034", f"'{word}' has no port: HAProxy would connect to the port that the client "
-            "used, which Telamon does not do yet", word.span, help=f"write {word}:<port>",
-        )  # fmt: skip
+    address, port_offset = values.server_address(args, word)
     options = context.settings.default_server.copy()
     options.check_words = ()
     id_word = _options(args, options, "server")
     if options.minconn > options.maxconn > 0:
         options.maxconn, options.minconn = options.minconn, options.maxconn
-    context.named_proxy.servers.append(ServerDraft(name, address, options, id_word))
+    context.named_proxy.servers.append(ServerDraft(name, address, options, port_offset, id_word))
+    _check_has_port(args, context.named_proxy.servers[-1], word)
+
+
+def _check_has_port(args: Arguments, server: ServerDraft, word: Word) -> None:
+    """A check needs a port of its own where the client's is used."""
+    options = server.options
+    if not options.check or server.port_offset is None or options.check_port is not None:
+        return
+    target = options.check_address
+    if target is None or ":" not in target.text.rpartition("]")[2]:
+        raise args.refuse(
+            "H034", f"'{word}' has no port of its own, so that there is none to check", word.span,
+            help="add `port <port>` to the line",
+        )  # fmt: skip
 
 
 def _default_server(args: Arguments, context: Context) -> None:

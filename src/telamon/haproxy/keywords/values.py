@@ -5,7 +5,7 @@ from __future__ import annotations
 import grp
 import pwd
 
-from telamon.base.address import SocketAddress
+from telamon.base.address import InetAddress, SocketAddress
 from telamon.haproxy.addresses import AddressError, parse_address, parse_addresses, parse_server
 from telamon.haproxy.keywords.row import Arguments, Refused
 from telamon.haproxy.lexer import Word
@@ -56,11 +56,32 @@ def addresses(args: Arguments, word: Word) -> list[SocketAddress]:
         raise _refused(args, word, error) from None
 
 
-def server_address(args: Arguments, word: Word) -> SocketAddress:
+def server_address(args: Arguments, word: Word) -> tuple[SocketAddress, int | None]:
+    """The address, and what the client's own port is to be raised by, if it is to be used."""
+    text, offset = word.text, None
+    for sign in ("+", "-"):
+        head, colon, number = text.rpartition(f":{sign}")
+        if colon and number.isascii() and number.isdigit() and len(number) <= 5:
+            text, offset = head, int(sign + number)
     try:
-        return parse_server(word.text)
+        found = parse_server(text)
+        if offset is None and isinstance(found, InetAddress) and found.port == 0:
+            offset = 0
+        return found, offset
     except AddressError as error:
         raise _refused(args, word, error) from None
+
+
+def source(args: Arguments) -> SocketAddress:
+    """Where connections to servers come from; port 0: the system chooses one each time."""
+    word = args.word("an address")
+    found = address(args, word, default_port=0)
+    following = args.peek()
+    if following is not None and following.text in ("usesrc", "interface"):
+        raise args.not_yet(following, f"source {following}")
+    if not isinstance(found, InetAddress):
+        raise args.refuse("H050", f"'{word}' is not an internet address", word.span)
+    return found
 
 
 def address(args: Arguments, word: Word, *, default_port: int | None = None) -> SocketAddress:

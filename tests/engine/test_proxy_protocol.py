@@ -1,0 +1,148 @@
+"""The PROXY protocol, in and out, and ports and sources of connections to servers."""
+
+from __future__ import annotations
+
+import ipaddress
+import socket
+import struct
+from dataclasses import replace
+
+import pytest
+
+from telamon.base.address import InetAddress
+from telamon.engine import IoEngine
+from telamon.plan.proxy import Listener, Timeouts
+from tests.engine.rig import (
+    TestServer,
+    closed_port,
+    echo,
+    listening,
+    plan,
+    receive,
+    receive_all,
+    running,
+    server,
+    until,
+)
+
+LOOPBACK = ipaddress.ip_address("127.0.0.1")
+SIGNATURE = b"\r\n\r\n\0\r\nQUIT\n"
+ACCEPTING = Listener(id=1, name="", address=InetAddress(LOOPBACK, 0), accept_proxy=True)
+
+
+def test_version_1_comes_before_all_bytes(io: IoEngine) -> None:
+    with TestServer(echo) as backend:
+        the_plan = plan((server(backend.address, send_proxy=1),))
+        with running(the_plan, io) as rig, rig.connect() as client:
+            source, port = client.getsockname()[1], rig.address[1]
+            header = b"PROXY TCP4 127.0.0.1 127.0.0.1 %d %d\r\n" % (source, port)
+            assert receive(client, len(header)) == header
+            data = b"x" * 200_000
+            client.sendall(data)
+            client.shutdown(socket.SHUT_WR)
+            assert receive_all(client) == data
+
+
+def test_version_2_comes_before_all_bytes(io: IoEngine) -> None:
+    with TestServer(echo) as backend:
+        the_plan = plan((server(backend.address, send_proxy=2),))
+        with running(the_plan, io) as rig, rig.connect() as client:
+            client.sendall(b"after")
+            client.shutdown(socket.SHUT_WR)
+            ports = struct.pack(">HH", client.getsockname()[1], rig.address[1])
+            header = SIGNATURE + b"\x21\x11\x00\x0c" + b"\x7f\0\0\1" * 2 + ports
+            assert receive_all(client) == header + b"after"
+
+
+@pytest.mark.parametrize("cut", [0, 1, 20, 42], ids=lambda cut: f"cut{cut}")
+def test_a_header_that_came_in_is_passed_on(io: IoEngine, cut: int) -> None:
+    """`accept-proxy` before `send-proxy`: the first client's addresses reach the server."""
+    header = b"PROXY TCP4 192.0.2.7 198.51.100.9 40000 443\r\n"
+    with TestServer(echo) as backend:
+        the_plan = plan((server(backend.address, send_proxy=1),), listener=ACCEPTING)
+        with running(the_plan, io) as rig, rig.connect() as client:
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            client.sendall(header[:cut])
+            until(lambda: rig.engine.active() == 1)
+            client.sendall(header[cut:] + b"first bytes")
+            expected = header + b"first bytes"
+            assert receive(client, len(expected)) == expected
+            client.shutdown(socket.SHUT_WR)
+            assert receive_all(client) == b""
+            assert rig.backend("bin") == len(b"first bytes")
+
+
+def test_what_is_no_header_reaches_no_server(io: IoEngine) -> None:
+    with TestServer(echo) as backend:
+        the_plan = plan(
+            (server(backend.address),),
+            listener=ACCEPTING,
+            timeouts=Timeouts(client=300, server=5_000, connect=5_000),
+        )
+        with running(the_plan, io) as rig:
+            for wrong in (b"GET / HTTP/1.1\r\n\r\n", b"PROXY TCP4 nonsense\r\n"):
+                with rig.connect() as client:
+                    client.sendall(wrong)
+                    assert receive_all_or_reset(client) == b""
+            with rig.connect() as client:  # says nothing: `timeout client`
+                assert receive_all_or_reset(client) == b""
+            with rig.connect() as client:  # leaves in the middle
+                client.sendall(b"PROXY TC")
+            rig.idle()
+            assert (backend.accepted, rig.backend("stot")) == (0, 0)
+
+
+def receive_all_or_reset(sock: socket.socket) -> bytes:
+    try:
+        return receive_all(sock)
+    except ConnectionResetError:
+        return b""
+
+
+def test_the_clients_port_and_an_offset(io: IoEngine) -> None:
+    with TestServer(echo) as backend, listening("127.0.0.2") as entry:
+        offset = backend.address.port - entry.getsockname()[1]
+        target = server(InetAddress(LOOPBACK, 0), port_offset=offset)
+        listener = entry.dup()
+        with running(plan((target,)), io, sock=listener) as rig, rig.connect() as client:
+            client.sendall(b"there")
+            assert receive(client, 5) == b"there"
+
+
+def test_a_source_address_is_what_the_server_sees(io: IoEngine) -> None:
+    def serve(client: socket.socket) -> None:
+        client.sendall(client.getpeername()[0].encode())
+        client.shutdown(socket.SHUT_WR)
+
+    source = InetAddress(ipaddress.ip_address("127.0.0.9"), 0)
+    with TestServer(serve) as backend:
+        the_plan = plan((server(backend.address, source=source),))
+        with running(the_plan, io) as rig:
+            for _ in range(3):
+                with rig.connect() as client:
+                    assert receive_all(client) == b"127.0.0.9"
+
+
+def test_a_source_that_is_not_here_fails_the_connect(io: IoEngine) -> None:
+    source = InetAddress(ipaddress.ip_address("192.0.2.1"), 0)
+    the_plan = plan((server(closed_port(), source=source),))
+    with running(the_plan, io) as rig:
+        with rig.connect() as client:
+            assert receive_all(client) == b""
+        rig.idle()
+        assert rig.backend("econ") == 1
+
+
+def test_a_header_is_sent_anew_after_a_redispatch(io: IoEngine) -> None:
+    with TestServer(echo) as backend:
+        first = server(closed_port(), send_proxy=1)
+        second = replace(server(backend.address, 2), send_proxy=1)
+        with (
+            running(plan((first, second), backend={"redispatch": 1}), io) as rig,
+            rig.connect() as client,
+        ):
+            client.sendall(b"!")
+            header = receive(client, 6)
+            assert header == b"PROXY "
+            client.shutdown(socket.SHUT_WR)
+            assert receive_all(client).endswith(b"\r\n!")
