@@ -315,6 +315,7 @@ def test_a_vmac_survives_a_crash_and_its_interface(two: Lan, tmp_path: Path) -> 
     plan = _plan(FILES["a VMAC"], tmp_path)
     program = ours.telamon(plan)
     eventually(lambda: _is_master(ours), "our node as master")
+    assert "FAULT" not in program.text(), "that the VMAC was made is no fault"
     index = _index(ours, "vrrp.51")
     program.crash()
     assert _index(ours, "vrrp.51") == index

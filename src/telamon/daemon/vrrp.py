@@ -225,7 +225,11 @@ class _Role:
         self._surroundings = Surroundings(
             self._netlink, self._interfaces, self._addresses, self._announce_extra, self._warn
         )
-        self._core = Router(self._surroundings.plan(plan, libc.now()))
+        arranged = self._surroundings.plan(plan, libc.now())
+        # A VMAC was down while it was made: that is no news for the core.
+        self._monitor.changes()
+        self._interfaces.replace(self._netlink.links(), self._netlink.addresses())
+        self._core = Router(arranged)
         self._dumper = Dumper(self._core, self._interfaces, self._sockets.get, self._warn)
 
     def run(self) -> int:
@@ -242,6 +246,7 @@ class _Role:
         self._sockets.require(self._surroundings.vmacs.transports(self._core.transports()))
         self._core.handle_wall_clock(time.time(), libc.now())
         self._carry_out(self._core.start(libc.now()))
+        self._expect_no_proxy()
         self._tell_interfaces()
         self._supervisor.say(Ready())
         self._say_status()
@@ -603,6 +608,13 @@ class _Role:
         for fd in descriptors:
             os.close(fd)
 
+    def _expect_no_proxy(self) -> None:
+        """Where no proxy will ever be told of, what follows one must not wait for it."""
+        waits = self.plan.beside_proxy or any(i.track_proxy for i in self.plan.instances)
+        if not waits and self._proxy is None:
+            reason = "no proxy runs beside this router"
+            self._carry_out(self._core.handle_proxy(False, reason, libc.now()))
+
     def _proxy_up(self, pid: int, descriptors: tuple[int, ...]) -> None:
         self._forget_proxy()
         if descriptors:
@@ -641,7 +653,10 @@ class _Role:
             self._supervisor.say(Failed(reason))
             return
         try:
-            effects = self._core.reload(self._surroundings.plan(plan, libc.now()), libc.now())
+            arranged = self._surroundings.plan(plan, libc.now())
+            # While the core still lives by the old plan: a new VMAC was down at first.
+            self._read_monitor()
+            effects = self._core.reload(arranged, libc.now())
         except ValueError as error:
             self._warn(f"the new plan is refused, the old one stays: {error}")
             self._supervisor.say(Failed(str(error)))
@@ -651,6 +666,7 @@ class _Role:
         self._notify.replan(plan)
         self._sockets.require(self._surroundings.vmacs.transports(self._core.transports()))
         self._carry_out(effects)
+        self._expect_no_proxy()
         self._told = {n: f for n, f in self._told.items() if n in self._core.interfaces()}
         self._tell_interfaces()
         if self._helper is not None:
