@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from telamon.keepalived.reading import Reading
 
 _H = (Block.HMAC,)
-_YET = Mark.REFUSED_YET
+_RUNS = Mark.CARRIED_OUT
 _MIN_KEY, _MAX_KEY = 32, 64
 
 
@@ -88,17 +88,16 @@ def _mode(reading: Reading, statement: Statement, node: Hmac) -> None:
 
 
 ROWS: tuple[Keyword, ...] = (
-    Keyword("auth_hmac", (Block.INSTANCE,), "{ key ID SECRET; ... }", _YET,
-            "sign adverts with HMAC-SHA256", _hmac, opens=Block.HMAC, since="2.4",
-            meaning="peers that sign would refuse this node's adverts, and both would be master"),
-    Keyword("key", _H, "1-255 [hex:|file:]SECRET", _YET, "a key of 32 to 64 bytes", _key, least=2,
+    Keyword("auth_hmac", (Block.INSTANCE,), "{ key ID SECRET; ... }", _RUNS,
+            "sign adverts with HMAC-SHA256", _hmac, opens=Block.HMAC, since="2.4"),
+    Keyword("key", _H, "1-255 [hex:|file:]SECRET", _RUNS, "a key of 32 to 64 bytes", _key, least=2,
             since="2.4"),
-    Keyword("active_key", _H, "1-255", _YET, "the key that signs", integer("active_key", 1, 255),
+    Keyword("active_key", _H, "1-255", _RUNS, "the key that signs", integer("active_key", 1, 255),
             least=1, since="2.4"),
-    Keyword("anti_replay", _H, "time|monotonic", _YET, "what a sequence number is", _anti_replay,
+    Keyword("anti_replay", _H, "time|monotonic", _RUNS, "what a sequence number is", _anti_replay,
             least=1, since="2.4"),
-    Keyword("time_window", _H, "1-300", _YET, "how far clocks may differ, in seconds",
+    Keyword("time_window", _H, "1-300", _RUNS, "how far clocks may differ, in seconds",
             integer("time_window", 1, 300), least=1, since="2.4"),
-    Keyword("mode", _H, "enforce|permissive|receive-only", _YET, "how strict the receiver is",
+    Keyword("mode", _H, "enforce|permissive|receive-only", _RUNS, "how strict the receiver is",
             _mode, least=1, since="2.4"),
 )  # fmt: skip
