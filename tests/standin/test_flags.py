@@ -37,7 +37,9 @@ def test_an_exact_name_is_not_ambiguous() -> None:
 
 
 def test_words_that_are_no_options_do_not_matter() -> None:
-    assert parse(["start", "-n", "now"]).options.foreground
+    line = parse(["start", "-n", "now"])
+    assert line.options.foreground
+    assert line.unexpected == ("start", "now")
 
 
 @pytest.mark.parametrize(

@@ -43,6 +43,8 @@ def main(arguments: tuple[str, ...]) -> int:
             return 0
         case Task.SIGNUM:
             return _signum(line.value or "")
+    if line.unexpected:
+        sys.stderr.write(f"Unexpected argument(s): {' '.join(line.unexpected)}\n")
     if not line.options.vrrp:
         sys.stderr.write(
             "keepalived: -C asks for health checks alone; Telamon checks servers as a proxy:"

@@ -2,8 +2,7 @@
 
 Written by hand since every detail counts for scripts that call keepalived: bundles (`-lnD`),
 values that follow at once (`-f/etc/x.conf`), optional values (`-t/tmp/log`), long names that are
-cut short (`--pi=FILE`), the words of its complaints and what it does not complain about
-(arguments that are no options).
+cut short (`--pi=FILE`), and the words of its complaints.
 """
 
 from __future__ import annotations
@@ -33,11 +32,15 @@ class Task(Enum):
 
 @dataclass(frozen=True, slots=True)
 class CommandLine:
-    """`value` belongs to the task: the log file of -t, the word of --signum."""
+    """`value` belongs to the task: the log file of -t, the word of --signum.
+
+    `unexpected`: words that are no options; keepalived names them and goes on.
+    """
 
     options: Options = field(default_factory=Options)
     task: Task = Task.RUN
     value: str | None = None
+    unexpected: tuple[str, ...] = ()
 
 
 class UsageError(Exception):
@@ -182,7 +185,8 @@ def parse(arguments: Sequence[str]) -> CommandLine:
             line = _long(line, word, rest)
         elif word.startswith("-") and word != "-":
             line = _bundle(line, word, rest)
-        # Anything else is no option; keepalived does not mind.
+        else:
+            line = replace(line, unexpected=(*line.unexpected, word))
     return line
 
 
