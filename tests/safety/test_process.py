@@ -93,23 +93,27 @@ def _left(node: Node, took: float) -> str:
 def test_an_address_deleted_by_hand(our_lan: Lan, their_lan: Lan, verdict: Verdict) -> None:
     verdict.row(50, "the VIP is deleted by hand")
     _pairs(our_lan, their_lan)
-    took = []
-    for made in (our_lan, their_lan):
-        node, other, _ = made.nodes
-        wire = made.wire()
-        node.ip("addr", "del", f"{VIP}/32", "dev", "em1")
-        gone = time.monotonic()
-        eventually(made.holders, "somebody with the address")
-        back = time.monotonic() - gone
-        where = "back" if made.holders() == [node] else "on the other node"
-        # A down interval shows whether anybody's election was started by it.
-        eventually(lambda w=wire, n=gone: w.frames and w.frames[-1].at > n + 0.5, "half a second")
-        election = any(f.priority == 0 for f in wire.adverts()) or bool(wire.adverts(other))
-        took.append((back, election))
-        text = f"{where} after {back * 1000:.0f} ms, " + (
-            "an election" if election else "no election"
-        )
-        (verdict.ours if made is our_lan else verdict.theirs)(text)
-    assert took[0][0] < 0.05
-    assert not took[0][1]
+    ours, theirs = _take_away(our_lan), _take_away(their_lan)
+    verdict.ours(_back(our_lan, *ours))
+    verdict.theirs(_back(their_lan, *theirs))
+    assert ours[0] < 0.05
+    assert not ours[1]
     assert our_lan.holders() == [our_lan.nodes[0]]
+
+
+def _take_away(made: Lan) -> tuple[float, bool]:
+    """Seconds until somebody has the VIP again, and whether there was an election for it."""
+    node, other, _ = made.nodes
+    wire = made.wire()
+    node.ip("addr", "del", f"{VIP}/32", "dev", "em1")
+    gone = time.monotonic()
+    eventually(made.holders, "somebody with the address")
+    back = time.monotonic() - gone
+    # More than a down interval shows whether it started an election.
+    eventually(lambda: wire.frames and wire.frames[-1].at > gone + 0.5, "half a second")
+    return back, any(f.priority == 0 for f in wire.adverts()) or bool(wire.adverts(other))
+
+
+def _back(made: Lan, back: float, election: bool) -> str:
+    where = "back" if made.holders() == [made.nodes[0]] else "on the other node"
+    return f"{where} after {back * 1000:.0f} ms, {'an' if election else 'no'} election"

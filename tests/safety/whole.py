@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from telamon.daemon.control import request
-from tests.interop.lan import Node, Program
+from tests.interop.lan import Node, Program, run
 from tests.interop.setups import Setup
 
 
@@ -37,12 +37,17 @@ class Whole:
         return family(self.program.process.pid)
 
 
-def start(node: Node, setup: Setup, name: str = "whole") -> Whole:
+def start(node: Node, setup: Setup) -> Whole:
     """`telamon run -k` with the set-up as a keepalived.conf."""
-    folder = node.lan.folder / f"{name}{node.number}"
+    return start_text(node, setup.keepalived())
+
+
+def start_text(node: Node, text: str) -> Whole:
+    """The same with any text as the file."""
+    folder = node.lan.folder / f"whole{node.number}-{len(node.programs)}"
     folder.mkdir()
     config = folder / "keepalived.conf"
-    config.write_text(setup.keepalived())
+    config.write_text(text)
     words = ["run", "-k", str(config), "--foreground", "--run-dir", str(folder / "run")]
     program = node.start([sys.executable, "-m", "telamon", *words], folder / "log")
     return Whole(program, config, folder / "run")
@@ -63,3 +68,8 @@ def family(pid: int) -> list[int]:
 def kill(pids: list[int], signum: signal.Signals = signal.SIGKILL) -> None:
     for pid in pids:
         os.kill(pid, signum)
+
+
+def nft(namespace: str, rules: str) -> None:
+    """Feed nftables in a namespace."""
+    run("ip", "netns", "exec", namespace, "nft", rules)
