@@ -102,6 +102,13 @@ def test_a_helper_that_is_killed_takes_up_its_watch_again(one: Lan, tmp_path: Pa
     one.master(node)
 
 
+def test_a_backend_without_a_proxy_has_no_server(one: Lan, tmp_path: Path) -> None:
+    (node,) = one.nodes
+    router = node.telamon(plan(tmp_path, "", "", "track_backend web"))
+    eventually(lambda: "Entering FAULT STATE" in router.text(), "nobody serves")
+    assert "backend web has 0 of 1 servers up" in router.text()
+
+
 FILE_STEPS = ("20", "abc", "7", "12abc", "8", "  9", None, "3")
 
 

@@ -77,7 +77,7 @@ def follow_proxy(router: RouterPlan) -> RouterPlan:
         else replace(instance, track_proxy=True)
         for instance in router.instances
     )
-    return replace(router, instances=instances)
+    return replace(router, instances=instances, beside_proxy=True)
 
 
 def _own_way(entry: TrackProxy | None) -> bool:
