@@ -1,6 +1,7 @@
 //! One backend's choice of servers.
 
 use std::net::IpAddr;
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::Mutex;
 
 use crate::algorithms::{picker, Algorithm, Picker};
@@ -84,6 +85,18 @@ impl Balancer {
     pub fn release(&self, server: usize) {
         self.pool.release(server);
         self.picker.load_changed(&self.pool, server);
+    }
+
+    /// A stream has come to the backend, whether a server has room for it or not. The limits of
+    /// servers with a `minconn` follow these streams; without the ones that wait a full backend
+    /// would stay at its lowest limit for ever.
+    pub fn arrive(&self) {
+        self.pool.arrived.fetch_add(1, Relaxed);
+    }
+
+    /// It has left.
+    pub fn depart(&self) {
+        self.pool.arrived.fetch_sub(1, Relaxed);
     }
 
     /// A stream waits for this very server.

@@ -85,7 +85,9 @@ pub(crate) struct Pool {
     /// The backup that serves alone (`NONE` with `option allbackups`, or if there is none).
     first_backup: AtomicUsize,
     backups: AtomicUsize,
-    /// Streams on all servers: what `minconn` grows with.
+    /// Streams of the backend, those that wait for a server too: what `minconn` grows with.
+    pub(crate) arrived: AtomicU32,
+    /// Streams on all servers.
     current: AtomicU32,
 }
 
@@ -107,6 +109,7 @@ impl Pool {
             active: AtomicUsize::new(0),
             first_backup: AtomicUsize::new(NONE),
             backups: AtomicUsize::new(0),
+            arrived: AtomicU32::new(0),
             current: AtomicU32::new(0),
         };
         pool.recount();
@@ -157,7 +160,7 @@ impl Pool {
         if maxconn == 0 {
             return None;
         }
-        let current = self.current.load(Relaxed);
+        let current = self.current.load(Relaxed).max(self.arrived.load(Relaxed));
         if slot.minconn == 0 || slot.minconn >= maxconn || current >= self.fullconn {
             return Some(maxconn);
         }

@@ -31,6 +31,9 @@ impl<I: Io> Worker<I> {
         slot.backend = at as u32;
         slot.in_backend = true;
         backend.gauges.enter();
+        if slot.http.is_none() {
+            backend.balancer.inner().arrive();
+        }
         backend.gauges.sessions.hit(self.now);
         count!(self, backend.object, Total::Stot, 1);
     }
@@ -339,6 +342,7 @@ impl<I: Io> Worker<I> {
             .and_then(|proxy| proxy.backend.as_ref());
         if let (true, Some(backend)) = (std::mem::take(&mut slot.in_backend), backend) {
             backend.gauges.leave();
+            backend.balancer.inner().depart();
             let stream = &slot.stream;
             let total = now.saturating_sub(stream.started());
             let server = backend.servers.get(slot.server as usize);
