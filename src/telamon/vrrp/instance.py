@@ -7,18 +7,16 @@ effects to the router's common list, so that the order of effects is the order o
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from typing import ClassVar
 
 from telamon.base.address import IPAddress
 from telamon.plan.router import (
-    AuthKind,
     InitialState,
     InstancePlan,
     Seconds,
     VirtualAddress,
 )
-from telamon.vrrp.admission import Admission, admit
+from telamon.vrrp.admission import Admission
 from telamon.vrrp.announce import Announcer, Target
 from telamon.vrrp.counters import Counters
 from telamon.vrrp.effects import (
@@ -26,24 +24,20 @@ from telamon.vrrp.effects import (
     Effect,
     Log,
     RemoveAddresses,
-    SendAdvert,
     SendGratuitous,
     StateChanged,
     Urgency,
 )
 from telamon.vrrp.events import Instant, Received
+from telamon.vrrp.gate import Gate
 from telamon.vrrp.notices import NoticeBook
 from telamon.vrrp.owner import OwnerRivalry
 from telamon.vrrp.pace import ANSWER_GAP, Pace
-from telamon.vrrp.packet import Advert, with_trailer
+from telamon.vrrp.packet import Advert
 from telamon.vrrp.priority import OWNER, Tracker, effective_priority
-from telamon.vrrp.signature import Signer, Verifier
 from telamon.vrrp.states import Action, Event, Rank, State, hear, next_transition
 from telamon.vrrp.timers import Timer, TimerTable, down_interval, handover_skew, turn
 from telamon.vrrp.wire import Wire, placed
-
-_REMEMBERED = 16
-"""Senders whose last advert is remembered with its verdict."""
 
 
 class Instance:
@@ -84,10 +78,7 @@ class Instance:
         """When another master was heard last."""
         self.wall_ahead: Seconds = 0.0
         """Unix time minus the monotonic clock; for signatures only."""
-        self._signer: Signer | None = None
-        self._verifier: Verifier | None = None
-        self._admitted: dict[IPAddress, tuple[Received, Wire, Admission]] = {}
-        self._take_keys()
+        self._gate = Gate(wire.plan)
         self._due: Instant | None = None
 
     @property
@@ -159,27 +150,8 @@ class Instance:
         return True
 
     def admit(self, received: Received, now: Instant) -> Admission:
-        """Judge a packet with this VRID.
-
-        A living master says the same a hundred times a second; what is byte for byte what it
-        said last, to the same wire, is judged as it was then. Signed adverts never are the same.
-        """
-        if self._verifier is not None:
-            return admit(self.wire, received, self._verifier, now + self.wall_ahead)
-        known = self._admitted.get(received.source)
-        # The edge may give the very same value again; that is looked at first.
-        if (
-            known is not None
-            and known[1] is self.wire
-            and (known[0] is received or known[0] == received)
-        ):
-            return known[2]
-        admission = admit(self.wire, received)
-        if admission.advert is not None:
-            if len(self._admitted) >= _REMEMBERED:
-                self._admitted.clear()
-            self._admitted[received.source] = (received, self.wire, admission)
-        return admission
+        """Judge a packet with this VRID."""
+        return self._gate.admit(self.wire, received, now + self.wall_ahead)
 
     def handle_advert(
         self, advert: Advert, source: IPAddress, now: Instant, *, decides_ties: bool = True
@@ -277,7 +249,7 @@ class Instance:
         self.track(trackers, now)
         if old.plan == wire.plan:
             return
-        self._take_keys()
+        self._gate.replan(wire.plan)
         if old.interval != wire.interval or self.plan.version != 3:
             self._master_interval = wire.interval / 100
         if self.state is State.BACKUP:
@@ -315,16 +287,6 @@ class Instance:
             text = "another owner with priority 255 does not yield; this one goes down to 254"
             self._out.append(Log(Urgency.WARNING, f"{self.plan.name}: {text}"))
 
-    def _take_keys(self) -> None:
-        authentication = self.plan.authentication
-        if authentication.kind is not AuthKind.HMAC:
-            self._signer = self._verifier = None
-            return
-        if self._signer is None or self._verifier is None:
-            self._signer, self._verifier = Signer(authentication), Verifier(self.plan)
-        self._signer.replan(authentication)
-        self._verifier.replan(self.plan)
-
     def _with_options(self, event: Event, now: Instant) -> Event:
         if event is Event.SUPERIOR:
             # It has announced its addresses, perhaps a moment after the winner did.
@@ -351,26 +313,8 @@ class Instance:
     def _send(self, priority: int, now: Instant) -> None:
         adverts = self.wire.adverts(priority)
         if adverts:
-            self._out.extend(self._signed(adverts, now))
+            self._out.extend(self._gate.signed(adverts, now + self.wall_ahead))
             self.counters.sent(priority)
-
-    def _signed(self, adverts: tuple[SendAdvert, ...], now: Instant) -> tuple[SendAdvert, ...]:
-        signer = self._signer
-        if signer is None or not signer.signs:
-            return adverts
-        number = signer.sequence(now + self.wall_ahead)
-        return tuple(
-            replace(
-                advert,
-                payload=with_trailer(
-                    advert.payload,
-                    signer.trailer(advert.payload, advert.source, number),
-                    advert.source,
-                    advert.destination,
-                ),
-            )
-            for advert in adverts
-        )
 
     def _add_addresses(self, now: Instant) -> None:
         if addresses := placed(self.plan):
