@@ -118,6 +118,8 @@ CODES: dict[str, str] = {
     "K037": "A script that acts only after a long time.",
     "K038": "An address whose prefix length may not be what was meant.",
     "K039": "A `#` or `!` within a value: the rest of the line is a comment.",
+    "K040": "`smtp_alert` without a mail server or without somebody to write to.",
+    "K041": "A word of Telamon's own, which Keepalived would warn of.",
     # both files together
     "P001": "A virtual_server of the kernel that catches the port on which the proxy listens.",
     "P002": "A server of the proxy that is the virtual address itself: a loop on the master.",
@@ -125,5 +127,7 @@ CODES: dict[str, str] = {
     "P004": "The proxy listens on an address that no instance moves.",
     "P005": "The proxy listens through an interface on which the virtual address does not live.",
     "P006": "A statistics page that everybody who reaches the virtual address can read.",
+    "P007": "`track_backend` names no backend of the proxy, or wants more servers than it has.",
+    "P008": "`track_proxy` or `track_backend` without a proxy beside the router.",
 }
 """Code -> explanation, in simple English, with Markdown's back quotes."""

@@ -430,6 +430,7 @@ class RouterPlan:
 
     `startup_delay` s pass before any instance starts, `delay_after_boot` s from the machine's
     boot on. `startup` and `shutdown` run before and after all else, for so long at most.
+    `beside_proxy`: a proxy runs on this node, and its supervisor tells of it.
     `allow_missing_interfaces`: Keepalived's `dynamic_interfaces`.
     """
 
@@ -454,3 +455,4 @@ class RouterPlan:
     shutdown_timeout: Seconds = 10.0
     allow_missing_interfaces: bool = False
     script_security: bool = False
+    beside_proxy: bool = False
