@@ -31,6 +31,8 @@ from telamon.vrrp.wire import Wire
 
 _MULTICAST_TTL = 255
 _UNICAST_TTL = 254
+_UNICAST_HOPS = 64
+"""IPv6: keepalived 2.2.7 leaves the hop limit of its unicast adverts at the kernel's 64."""
 """Peers of unicast are on the link as a rule; some hypervisors take one off all the same."""
 
 
@@ -126,7 +128,7 @@ def _peer(wire: Wire, received: Received) -> None:
 def _ttl(wire: Wire, received: Received) -> None:
     low, high = _MULTICAST_TTL, _MULTICAST_TTL
     if wire.is_unicast:
-        low = _UNICAST_TTL
+        low = _UNICAST_TTL if wire.family == 4 else _UNICAST_HOPS
         for limit in wire.plan.peer_ttls:
             if limit.peer == received.source:
                 low = limit.low if limit.low is not None else low
