@@ -21,7 +21,7 @@ def run_tests(*paths: str) -> list[Record]:
     """The properties of every test that records a `row`, with its verdict as `result`."""
     with TemporaryDirectory() as folder:
         file = Path(folder) / "junit.xml"
-        command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={file}", *paths]
+        command = [sys.executable, "-m", "pytest", "-q", "-n", "2", f"--junitxml={file}", *paths]
         subprocess.run(command, cwd=_ROOT, check=False, stdout=sys.stderr)
         cases = ElementTree.parse(file).getroot().iter("testcase")
         records = [_record(case) for case in cases]

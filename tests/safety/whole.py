@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -66,8 +67,10 @@ def family(pid: int) -> list[int]:
 
 
 def kill(pids: list[int], signum: signal.Signals = signal.SIGKILL) -> None:
+    """Those that are still there: the first one's death may end the others."""
     for pid in pids:
-        os.kill(pid, signum)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signum)
 
 
 def nft(namespace: str, rules: str) -> None:
