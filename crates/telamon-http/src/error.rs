@@ -27,6 +27,8 @@ pub enum Reason {
     UnknownCoding,
     /// Two hosts, or a host that is not the URI's.
     Host,
+    /// A body where HTTP/1.0 has none: old agents would take it for the next request.
+    Payload,
 }
 
 impl BadRequest {
@@ -34,6 +36,7 @@ impl BadRequest {
     pub fn status(self) -> u16 {
         match self.reason {
             Reason::UnknownCoding => 422,
+            Reason::Payload => 413,
             _ => 400,
         }
     }
@@ -55,6 +58,7 @@ impl fmt::Display for BadRequest {
             Reason::TransferEncoding => "Transfer-Encoding does not end in one chunked",
             Reason::UnknownCoding => "an unknown transfer coding",
             Reason::Host => "Host is not the URI's, or there are two",
+            Reason::Payload => "a body in a GET, HEAD or DELETE of HTTP/1.0",
         };
         write!(f, "{what} (at byte {})", self.at)
     }

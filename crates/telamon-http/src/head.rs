@@ -97,6 +97,13 @@ impl<'b> Request<'b> {
         };
         !said("close") && (self.version.is_1_1() || said("keep-alive"))
     }
+
+    /// A body where HTTP/1.0 gave it no meaning (RFC 1945 8): HAProxy refuses it.
+    fn has_unexpected_body(&self) -> bool {
+        !self.version.is_1_1()
+            && self.body != Body::Length(0)
+            && matches!(self.method, b"GET" | b"HEAD" | b"DELETE")
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -255,6 +262,9 @@ impl HeadParser {
             fields: &self.fields,
         };
         host::check(&request).map_err(|reason| bad(reason, self.start))?;
+        if request.has_unexpected_body() {
+            return Err(bad(Reason::Payload, self.start));
+        }
         Ok(request)
     }
 
