@@ -455,7 +455,10 @@ class Router:
 
     def _wire(self, plan: InstancePlan) -> Wire:
         interface = self._tracking.interfaces.get(plan.interface, Interface(plan.interface))
-        strangers = frozenset(a.address.ip for p in self._plan.instances for a in placed(p))
+        # Static addresses too: the nodes of a cluster often share the file that gives them.
+        virtual = (a.address.ip for p in self._plan.instances for a in placed(p))
+        static = (a.address.ip for a in self._plan.statics.addresses)
+        strangers = frozenset((*virtual, *static))
         return Wire.of(plan, interface, strangers)
 
     def _index(self) -> None:
