@@ -35,7 +35,7 @@ def _typed_cells(row: Row) -> Iterable[tuple[int, Field, Value]]:
         yield position, field, value
 
 
-def to_typed(rows: Iterable[Row], *, describe: bool = False) -> str:
+def to_typed(rows: Iterable[Row]) -> str:
     """`type.iid.sid.position.name.process:tags:type:value`, a line a value."""
     lines = []
     for row in rows:
