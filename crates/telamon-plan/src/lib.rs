@@ -9,8 +9,10 @@
 mod address;
 mod check;
 mod error;
+pub mod http;
 mod process;
 mod proxy;
+pub mod rules;
 
 pub use address::SocketAddress;
 pub use error::PlanError;

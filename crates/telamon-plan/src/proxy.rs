@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::http::{HttpSettings, PoolLimits};
+use crate::rules::{Format, PatternSet, RuleSets};
 use crate::{LogTarget, Millis, ProcessPlan, SocketAddress};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -160,6 +162,11 @@ pub struct Server {
     pub end_streams_on_down: bool,
     #[serde(default)]
     pub end_backups_on_up: bool,
+    /// Its value in the persistence cookie.
+    #[serde(default)]
+    pub cookie: Option<String>,
+    #[serde(default)]
+    pub pool: PoolLimits,
     pub source_line: String,
 }
 
@@ -256,6 +263,16 @@ pub struct Proxy {
     pub server_keepalive: Option<KeepAlive>,
     #[serde(default)]
     pub nolinger: bool,
+    #[serde(default)]
+    pub http: HttpSettings,
+    #[serde(default)]
+    pub rules: RuleSets,
+    #[serde(default)]
+    pub log_line: Option<Format>,
+    #[serde(default)]
+    pub error_log_line: Option<Format>,
+    #[serde(default)]
+    pub log_structured: Option<Format>,
     pub source_line: String,
 }
 
@@ -265,6 +282,8 @@ pub struct Proxy {
 pub struct ProxyPlan {
     pub process: ProcessPlan,
     pub proxies: Vec<Proxy>,
+    #[serde(default)]
+    pub pattern_sets: Vec<PatternSet>,
     pub digest: String,
 }
 

@@ -49,7 +49,7 @@ def lower(model: Model, digest: str) -> ProxyPlan:
         _proxy(proxy, id, backends, model.process)
         for proxy, id in zip(model.proxies, ids, strict=True)
     )
-    return ProxyPlan(_process(model.process), proxies, digest)
+    return ProxyPlan(_process(model.process), proxies, digest=digest)
 
 
 def _numbers(wanted: list[int | None], first: int = 1) -> list[int]:

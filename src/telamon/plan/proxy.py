@@ -14,7 +14,9 @@ from enum import StrEnum
 
 from telamon.base.address import SocketAddress
 from telamon.base.units import Milliseconds
+from telamon.plan.http import HttpSettings, PoolLimits
 from telamon.plan.process import LogTarget, ProcessPlan
+from telamon.plan.rules import Format, PatternSet, RuleSets
 
 
 class Mode(StrEnum):
@@ -139,6 +141,8 @@ class Server:
     tcp_ut: Milliseconds | None = None
     end_streams_on_down: bool = False
     end_backups_on_up: bool = False
+    cookie: str | None = None
+    pool: PoolLimits = PoolLimits()
     source_line: str = ""
 
 
@@ -203,7 +207,11 @@ class StatsPage:
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """One section. `id` counts in file order, from 1 or 2 (HAProxy's iid); see `haproxy.lower`."""
+    """One section. `id` counts in file order, from 1 or 2 (HAProxy's iid); see `haproxy.lower`.
+
+    `log_line`, `error_log_line` and `log_structured` are `log-format`, `error-log-format` and
+    `log-format-sd`; where `log_line` is None, `log_format` says which ready-made line is written.
+    """
 
     id: int
     name: str
@@ -224,6 +232,11 @@ class Proxy:
     client_keepalive: KeepAlive | None = None
     server_keepalive: KeepAlive | None = None
     nolinger: bool = False
+    http: HttpSettings = HttpSettings()
+    rules: RuleSets = RuleSets()
+    log_line: Format | None = None
+    error_log_line: Format | None = None
+    log_structured: Format | None = None
     source_line: str = ""
 
 
@@ -233,6 +246,7 @@ class ProxyPlan:
 
     process: ProcessPlan = field(default_factory=ProcessPlan)
     proxies: tuple[Proxy, ...] = ()
+    pattern_sets: tuple[PatternSet, ...] = ()
     digest: str = ""
 
     def proxy(self, id: int) -> Proxy:

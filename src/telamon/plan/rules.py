@@ -1,0 +1,237 @@
+"""The rule language, resolved: sample expressions, conditions, formats, rules.
+
+A front end has checked names, argument counts and types; the engine compiles these values once
+(`crates/telamon-expr`). Names of proxies, servers, ACLs and pattern files have become numbers.
+Mirrored by `crates/telamon-plan/src/rules.rs`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+Argument = str | int | None
+"""One argument of a function. Times are milliseconds, sizes bytes, names numbers; None: left out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """A sample fetch or a converter by its row's name, with its arguments in order."""
+
+    name: str
+    arguments: tuple[Argument, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Expression:
+    """A sample expression (manual 7.3): a fetch and the converters behind it."""
+
+    fetch: Call
+    converters: tuple[Call, ...] = ()
+
+
+class Match(StrEnum):
+    """How a sample is compared with patterns (manual 7.1)."""
+
+    FOUND = "found"
+    BOOL = "bool"
+    INT = "int"
+    IP = "ip"
+    BIN = "bin"
+    LEN = "len"
+    STR = "str"
+    BEG = "beg"
+    SUB = "sub"
+    DIR = "dir"
+    DOM = "dom"
+    END = "end"
+    REG = "reg"
+
+
+@dataclass(frozen=True, slots=True)
+class PatternSet:
+    """A file of patterns, or of a map's keys and values; shared by all who name it.
+
+    `id` is the number by which expressions and tests name it. `lines` are (key, value) as they
+    stand in the file, comments and blank lines left out; a plain pattern's value is None.
+    """
+
+    id: int
+    path: str
+    is_map: bool
+    lines: tuple[PatternLine, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class PatternLine:
+    """One line of a pattern file; `number` is its line in the file."""
+
+    key: str
+    value: str | None
+    number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Test:
+    """One `acl` line: a sample compared with patterns. `sets` are ids of `PatternSet`s."""
+
+    expression: Expression
+    match: Match
+    ignore_case: bool = False
+    patterns: tuple[str, ...] = ()
+    sets: tuple[int, ...] = ()
+    source_line: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Acl:
+    """A named (or, with an empty name, anonymous) ACL: true if one of its tests is."""
+
+    name: str
+    tests: tuple[Test, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """An ACL of the same proxy, by its place in `RuleSets.acls`."""
+
+    acl: int
+    negated: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Conjunction:
+    """Terms that must all hold."""
+
+    terms: tuple[Term, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """`if` or `unless`: true (or not, with `unless`) if one of `any` holds."""
+
+    any: tuple[Conjunction, ...]
+    unless: bool = False
+
+
+class Encoding(StrEnum):
+    """How a whole format is written (manual 8.2.6, `%{+json}o`)."""
+
+    PLAIN = ""
+    JSON = "json"
+    CBOR = "cbor"
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """One piece of a format: exactly one of `text`, `alias` (without `%`) and `expression`.
+
+    The flags are `%{+Q}`, `+X`, `+E` and `+M`; `name` is the key under JSON and CBOR.
+    """
+
+    text: str | None = None
+    alias: str | None = None
+    arguments: str = ""
+    expression: Expression | None = None
+    quote: bool = False
+    hexadecimal: bool = False
+    escape: bool = False
+    mandatory: bool = False
+    binary: bool = False
+    name: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A log-format string (manual 8.2.6)."""
+
+    pieces: tuple[Piece, ...]
+    encoding: Encoding = Encoding.PLAIN
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyHeader:
+    """A header that a reply adds."""
+
+    name: str
+    value: Format
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """An answer of the proxy's own (`http-request return`, `deny`, `http-error`, `errorfile`).
+
+    `message` (hex) is a whole HTTP/1 response as an error file has it, and then nothing else
+    counts. Otherwise `body` (hex) or `format` is the content. `default` asks for the proxy's own
+    error reply of `status`.
+    """
+
+    status: int
+    content_type: str | None = None
+    headers: tuple[ReplyHeader, ...] = ()
+    body: str | None = None
+    format: Format | None = None
+    message: str | None = None
+    default: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule: an action's row by name, what it takes, and when it runs."""
+
+    action: str
+    arguments: tuple[Argument, ...] = ()
+    formats: tuple[Format, ...] = ()
+    expression: Expression | None = None
+    reply: Reply | None = None
+    condition: Condition | None = None
+    source_line: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class BackendRule:
+    """`use_backend`: a proxy's id, or a format that gives its name."""
+
+    backend: int | None
+    format: Format | None
+    condition: Condition | None
+    source_line: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ServerRule:
+    """`use-server`: a server's id, or a format that gives its name."""
+
+    server: int | None
+    format: Format | None
+    condition: Condition | None
+    source_line: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PersistRule:
+    """`force-persist` or `ignore-persist`."""
+
+    force: bool
+    condition: Condition | None
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSets:
+    """All rules of one proxy, each list in the order of evaluation (those of its named defaults
+    first). `acls` is what conditions point into."""
+
+    acls: tuple[Acl, ...] = ()
+    tcp_connection: tuple[Rule, ...] = ()
+    tcp_session: tuple[Rule, ...] = ()
+    tcp_content: tuple[Rule, ...] = ()
+    tcp_response: tuple[Rule, ...] = ()
+    http_request: tuple[Rule, ...] = ()
+    http_response: tuple[Rule, ...] = ()
+    http_after_response: tuple[Rule, ...] = ()
+    redirects: tuple[Rule, ...] = ()
+    backends: tuple[BackendRule, ...] = ()
+    servers: tuple[ServerRule, ...] = ()
+    persists: tuple[PersistRule, ...] = ()
+    request_inspect_delay: int | None = None
+    response_inspect_delay: int | None = None
