@@ -142,7 +142,7 @@ class Server:
     end_streams_on_down: bool = False
     end_backups_on_up: bool = False
     cookie: str | None = None
-    pool: PoolLimits = PoolLimits()
+    pool: PoolLimits = field(default_factory=PoolLimits)
     source_line: str = ""
 
 
@@ -232,8 +232,8 @@ class Proxy:
     client_keepalive: KeepAlive | None = None
     server_keepalive: KeepAlive | None = None
     nolinger: bool = False
-    http: HttpSettings = HttpSettings()
-    rules: RuleSets = RuleSets()
+    http: HttpSettings = field(default_factory=HttpSettings)
+    rules: RuleSets = field(default_factory=RuleSets)
     log_line: Format | None = None
     error_log_line: Format | None = None
     log_structured: Format | None = None

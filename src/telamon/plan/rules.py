@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 Argument = str | int | None
-"""One argument of a function. Times are milliseconds, sizes bytes, names numbers; None: left out."""
+"""One argument of a function, None if left out. Times are milliseconds, sizes bytes, names ids."""
 
 
 @dataclass(frozen=True, slots=True)
