@@ -70,7 +70,10 @@ def _sparse(value: Any) -> Any:
         found = {}
         for field in dataclasses.fields(value):
             item = getattr(value, field.name)
-            if field.name != "digest" and item != field.default:
+            default = field.default
+            if field.default_factory is not dataclasses.MISSING:
+                default = field.default_factory()
+            if field.name != "digest" and item != default:
                 found[field.name] = _sparse(item)
         return found
     if isinstance(value, tuple):
