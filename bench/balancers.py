@@ -11,14 +11,15 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 from clock import tree
+from services import NGINX_STREAM, Service, Setting, haproxy_text, nginx_text
 
 BALANCER_CPU = 0
 LOAD_CPU = max(os.sched_getaffinity(0))
-NGINX_STREAM = Path("/usr/lib/nginx/modules/ngx_stream_module.so")
 
 
 def on_cpu(cpu: int) -> Callable[[], None]:
@@ -26,41 +27,22 @@ def on_cpu(cpu: int) -> Callable[[], None]:
     return lambda: os.sched_setaffinity(0, {cpu})
 
 
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody had a moment ago, all different."""
+    with ExitStack() as stack:
+        probes = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
 
 
-def haproxy_text(port: int, servers: Sequence[int]) -> str:
-    lines = [
-        "global",
-        "    maxconn 8000",
-        "    nbthread 1",
-        "defaults",
-        "    mode tcp",
-        "    timeout connect 5s",
-        "    timeout client 1m",
-        "    timeout server 1m",
-        "listen bench",
-        f"    bind 127.0.0.1:{port}",
-        "    maxconn 8000",
-        *(f"    server s{n} 127.0.0.1:{server}" for n, server in enumerate(servers, 1)),
-    ]
-    return "\n".join(lines) + "\n"
+@dataclass(frozen=True)
+class Ends:
+    """The ports behind the balancers: servers for small messages and for bulk, the log's."""
 
-
-def nginx_text(port: int, servers: Sequence[int], directory: Path) -> str:
-    upstream = " ".join(f"server 127.0.0.1:{server};" for server in servers)
-    return (
-        f"load_module {NGINX_STREAM};\n"
-        f"daemon off; worker_processes 1; worker_rlimit_nofile 18000;\n"
-        f"pid {directory}/nginx.pid; error_log {directory}/error.log;\n"
-        f"events {{ worker_connections 18000; }}\n"
-        f"stream {{ upstream u {{ {upstream} }} "
-        f"server {{ listen 127.0.0.1:{port}; proxy_pass u; proxy_timeout 1m; }} }}\n"
-    )
+    small: Sequence[int]
+    bulk: Sequence[int]
+    syslog: int
 
 
 @dataclass
@@ -68,13 +50,12 @@ class Running:
     """A started balancer."""
 
     process: subprocess.Popen[bytes]
-    port: int
+    ports: dict[Service, int]
     directory: Path
     started: float
 
-    @property
-    def address(self) -> str:
-        return f"127.0.0.1:{self.port}"
+    def address(self, service: Service) -> str:
+        return f"127.0.0.1:{self.ports[service]}"
 
     def pids(self) -> list[int]:
         return tree(self.process.pid)
@@ -85,7 +66,9 @@ class Running:
             if self.process.poll() is not None:
                 break
             try:
-                with socket.create_connection(("127.0.0.1", self.port), timeout=2) as probe:
+                with socket.create_connection(
+                    ("127.0.0.1", self.ports[Service.TCP]), timeout=2
+                ) as probe:
                     probe.sendall(b"GET / HTTP/1.1\r\nHost: bench\r\n\r\n")
                     if probe.recv(100):
                         return time.monotonic() - self.started
@@ -113,7 +96,7 @@ class Balancer:
 
     name: str
     program: str
-    text: Callable[[int, Sequence[int], Path], str]
+    text: Callable[[Setting, Path], str]
     command: Callable[[Path, Path], list[str]]
 
     def missing(self) -> str | None:
@@ -124,12 +107,17 @@ class Balancer:
             return "nginx has no stream module (libnginx-mod-stream)"
         return None
 
-    def start(self, servers: Sequence[int]) -> Running:
+    def start(self, ends: Ends, *, frontends: int = 0, servers: int = 0) -> Running:
+        """With so many more frontends and servers in its file that nobody uses."""
         directory = Path(tempfile.mkdtemp(prefix="telamon-bench-"))
         directory.chmod(0o755)
-        port = free_port()
+        free = free_ports(len(Service) + frontends)
+        ports = dict(zip(Service, free, strict=False))
+        setting = Setting(
+            ports, ends.small, ends.bulk, ends.syslog, frontends, servers, free[len(Service) :]
+        )
         file = directory / "balancer.cfg"
-        file.write_text(self.text(port, servers, directory))
+        file.write_text(self.text(setting, directory))
         with (directory / "log").open("wb") as log:
             started = time.monotonic()
             process = subprocess.Popen(
@@ -139,11 +127,11 @@ class Balancer:
                 stderr=log,
                 preexec_fn=on_cpu(BALANCER_CPU),
             )
-        return Running(process, port, directory, started)
+        return Running(process, ports, directory, started)
 
 
-def _haproxy(port: int, servers: Sequence[int], _directory: Path) -> str:
-    return haproxy_text(port, servers)
+def _haproxy(setting: Setting, _directory: Path) -> str:
+    return haproxy_text(setting)
 
 
 def _telamon(io: str) -> Balancer:
@@ -165,6 +153,6 @@ HAPROXY = Balancer(
 URING = _telamon("uring")
 EPOLL = _telamon("epoll")
 NGINX = Balancer(
-    "nginx stream", "nginx", nginx_text, lambda file, d: ["nginx", "-p", str(d), "-c", str(file)]
+    "nginx", "nginx", nginx_text, lambda file, d: ["nginx", "-p", str(d), "-c", str(file)]
 )
 ALL = (HAPROXY, URING, EPOLL, NGINX)

@@ -4,7 +4,7 @@ Every round measures every balancer once per row, one straight after the other, 
 within the round; what is told is the median of those ratios. Absolute figures of a shared machine
 move by 20 to 40 %, ratios within a round by 5 to 10 %.
 
-The balancer has CPU 0, generator and backend the last CPU. CPU time is that of the balancer's
+The balancer has CPU 0, clients and servers the last CPU. CPU time is that of the balancer's
 whole process tree, from the kernel's process clocks. A sample in which other processes took more
 than 35 % of a CPU is taken once more and the quieter one kept; if that was not quiet either, the
 row is marked.
@@ -19,37 +19,75 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from pathlib import Path
 
 import fixed
-from balancers import ALL, HAPROXY, Balancer, Running
+from balancers import ALL, HAPROXY, Balancer, Ends, Running
 from clock import cpu_ns, machine_busy_ns
-from load import backend, build, generate, many_descriptors
+from load import Pair, backend, build, generate, log_receiver, many_descriptors, pair
+from services import Service
 from table import Row, render, write_between
 
 NOISY = 0.35
 
 
+class Unit(StrEnum):
+    """What a row tells of each balancer."""
+
+    CPU = "CPU µs per request"
+    BULK = "MB per CPU second"
+    LATENCY = "p50 latency, µs"
+
+
 @dataclass(frozen=True)
 class Job:
-    """One load. `by_bytes` rows tell bytes per CPU second instead of CPU per request."""
+    """One load. `keep` and `new` on small messages saturate the balancer (`Pair`); `open` sends at
+    a fixed rate; bulk has an epoll loop at each end."""
 
     title: str
+    service: Service
     mode: str
     path: str
     connections: int
-    by_bytes: bool = False
+    unit: Unit = Unit.CPU
+    rate: int = 0
+
+    @property
+    def is_small(self) -> bool:
+        return self.mode != "open" and self.path == "/"
 
 
 JOBS = (
-    Job("TCP, kept alive, 50 B", "keep", "/", 64),
-    Job("TCP, new connection", "new", "/", 64),
-    Job("64 KiB bodies", "keep", "/64k", 16, by_bytes=True),
-    Job("1 MiB bodies", "keep", "/1m", 16, by_bytes=True),
+    Job("HTTP, kept alive, 50 B, saturated", Service.HTTP, "keep", "/", 128),
+    Job("HTTP at 5,000 requests/s", Service.HTTP, "open", "/", 64, rate=5000),
+    Job("HTTP at 5,000 requests/s", Service.HTTP, "open", "/", 64, Unit.LATENCY, rate=5000),
+    Job("HTTP, new client connection", Service.HTTP, "new", "/", 128),
+    Job("HTTP, a realistic file", Service.RICH, "keep", "/", 128),
+    Job("HTTP, 64 KiB bodies", Service.HTTP_BULK, "keep", "/64k", 16, Unit.BULK),
+    Job("HTTP, 1 MiB bodies", Service.HTTP_BULK, "keep", "/1m", 16, Unit.BULK),
+    Job("TCP, kept alive, 50 B, saturated", Service.TCP, "keep", "/", 128),
+    Job("TCP, new connection", Service.TCP, "new", "/", 128),
+    Job("TCP, 64 KiB bodies", Service.TCP_BULK, "keep", "/64k", 16, Unit.BULK),
+    Job("TCP, 1 MiB bodies", Service.TCP_BULK, "keep", "/1m", 16, Unit.BULK),
 )
+
+
+CROWDED = JOBS[0]
+CROWDS = ((10, 100), (100, 1_000), (1_000, 10_000))
+
+
+@dataclass(frozen=True)
+class Behind:
+    """What stands behind the balancers."""
+
+    tool: Path
+    pair: Pair
+    bulk_pid: int
+    ends: Ends
 
 
 @dataclass(frozen=True)
@@ -82,48 +120,83 @@ class Series:
         return statistics.median(ours.value / theirs.value for ours, theirs in pairs)
 
 
-def measure(tool: Path, job: Job, running: Running, backend_pid: int, seconds: float) -> Sample:
+def measure(behind: Behind, job: Job, running: Running, seconds: float) -> Sample:
     pids = running.pids()
-    ours = cpu_ns(pids)
-    behind = cpu_ns([backend_pid])
-    busy = machine_busy_ns()
+    served_by = [behind.bulk_pid, *([] if job.is_small else [behind.pair.process.pid])]
+    ours, served, busy = cpu_ns(pids), cpu_ns(served_by), machine_busy_ns()
     begin = time.monotonic_ns()
-    result = generate(tool, running.address, job.mode, job.path, job.connections, seconds)
+    address = running.address(job.service)
+    if job.is_small:
+        result = behind.pair.generate(address, job.mode, job.path, job.connections, seconds)
+    else:
+        result = generate(
+            behind.tool, address, job.mode, job.path, job.connections, seconds, job.rate
+        )
     wall = time.monotonic_ns() - begin
-    ours = cpu_ns(pids) - ours
-    behind = cpu_ns([backend_pid]) - behind
-    foreign = machine_busy_ns() - busy - ours - behind - result.generator_ns
+    ours, served = cpu_ns(pids) - ours, cpu_ns(served_by) - served
+    foreign = machine_busy_ns() - busy - ours - served - result.generator_ns
     if result.requests == 0:
         raise RuntimeError(f"{running.process.args!r}: no request of '{job.title}' was answered")
-    value = result.bytes * 1e3 / ours if job.by_bytes else ours / 1e3 / result.requests
+    match job.unit:
+        case Unit.CPU:
+            value = ours / 1e3 / result.requests
+        case Unit.BULK:
+            value = result.bytes * 1e3 / ours
+        case Unit.LATENCY:
+            value = float(result.p50_us)
     return Sample(
         value,
-        (behind + result.generator_ns) / wall,
+        (served + result.generator_ns) / wall,
         ours / wall,
         max(0.0, foreign / wall),
         result.errors,
     )
 
 
-def quiet_sample(
-    tool: Path, job: Job, running: Running, backend_pid: int, seconds: float
-) -> Sample:
-    first = measure(tool, job, running, backend_pid, seconds)
+def quiet_sample(behind: Behind, job: Job, running: Running, seconds: float) -> Sample:
+    first = measure(behind, job, running, seconds)
     if first.foreign <= NOISY:
         return first
-    second = measure(tool, job, running, backend_pid, seconds)
+    second = measure(behind, job, running, seconds)
     return min(first, second, key=lambda sample: sample.foreign)
 
 
+@contextmanager
+def all_behind(tool: Path) -> Iterator[Behind]:
+    with pair(tool, 2) as small, backend(tool, 2) as (pid, bulk), log_receiver() as syslog:
+        yield Behind(tool, small, pid, Ends(small.ports, bulk, syslog))
+
+
+def crowded_rows(
+    behind: Behind, balancers: Sequence[Balancer], rounds: int, seconds: float
+) -> list[Row]:
+    """What a small HTTP request costs when the file has many frontends and servers beside."""
+    rows = []
+    for frontends, servers in CROWDS:
+        job = replace(
+            CROWDED, title=f"the same beside {frontends:,} frontends and {servers:,} servers"
+        )
+        series = loads(behind, balancers, rounds, seconds, [job], frontends, servers)
+        rows.append(load_row(job, series[job], balancers))
+    return rows
+
+
 def loads(
-    tool: Path, balancers: Sequence[Balancer], rounds: int, seconds: float, jobs: Sequence[Job]
+    behind: Behind,
+    balancers: Sequence[Balancer],
+    rounds: int,
+    seconds: float,
+    jobs: Sequence[Job],
+    frontends: int = 0,
+    servers: int = 0,
 ) -> dict[Job, Series]:
     series = {job: Series() for job in jobs}
     with ExitStack() as stack:
-        backend_pid, servers = stack.enter_context(backend(tool, 2))
         running: dict[str, Running] = {}
         for balancer in balancers:
-            running[balancer.name] = balancer.start(servers)
+            running[balancer.name] = balancer.start(
+                behind.ends, frontends=frontends, servers=servers
+            )
             stack.callback(running[balancer.name].stop)
             running[balancer.name].wait_ready()
         for number in range(rounds):
@@ -131,8 +204,7 @@ def loads(
                 # Rotated, so that nobody always follows the same neighbour.
                 turn = number % len(balancers)
                 for balancer in [*balancers[turn:], *balancers[:turn]]:
-                    one = running[balancer.name]
-                    sample = quiet_sample(tool, job, one, backend_pid, seconds)
+                    sample = quiet_sample(behind, job, running[balancer.name], seconds)
                     series[job].add(balancer.name, sample)
             print(f"round {number + 1} of {rounds} done", file=sys.stderr)
     return series
@@ -142,7 +214,8 @@ def load_row(job: Job, series: Series, balancers: Sequence[Balancer]) -> Row:
     cells: dict[str, str] = {}
     for balancer in balancers:
         name = balancer.name
-        shown = f"{series.median(name):,.0f}" if job.by_bytes else f"{series.median(name):.1f}"
+        digits = 1 if job.unit is Unit.CPU else 0
+        shown = f"{series.median(name):,.{digits}f}"
         ratio = None if balancer is HAPROXY else series.ratio(name, HAPROXY.name)
         cells[name] = shown if ratio is None else f"{shown} (**{ratio:.2f}**)"
     every = [sample for samples in series.samples.values() for sample in samples]
@@ -151,9 +224,10 @@ def load_row(job: Job, series: Series, balancers: Sequence[Balancer]) -> Row:
         notes.append(f"{noisy} of {len(every)} samples noisy")
     if errors := sum(sample.errors for sample in every):
         notes.append(f"{errors} errors")
-    unit = "MB per CPU second" if job.by_bytes else "CPU µs per request"
     use = statistics.median(sample.load_use for sample in every)
-    return Row(job.title, unit, cells, f"{use:.0%}", "; ".join(notes))
+    balancer = statistics.median(sample.balancer_use for sample in every)
+    shares = f"{use:.0%} / {balancer:.0%}"
+    return Row(job.title, job.unit.value, cells, shares, "; ".join(notes))
 
 
 def versions() -> str:
@@ -173,8 +247,8 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--seconds", type=float, default=1.5, help="of one sample")
     parser.add_argument("--quick", action="store_true", help="3 rounds of half a second")
-    parser.add_argument("--only", choices=["loads", "fixed"], help="a part of the rows")
-    parser.add_argument("--job", type=int, help="one of the loads, by number from 1")
+    parser.add_argument("--only", choices=["loads", "crowds", "fixed"], help="a part of the rows")
+    parser.add_argument("--job", help="the loads whose title has this text")
     parser.add_argument("--write", type=Path, help="put the table between this file's markers")
     options = parser.parse_args()
     if options.quick:
@@ -193,12 +267,16 @@ def main() -> int:
         else:
             balancers.append(balancer)
     rows: list[Row] = []
-    if options.only != "fixed":
-        jobs = JOBS if options.job is None else JOBS[options.job - 1 : options.job]
-        series = loads(tool, balancers, options.rounds, options.seconds, jobs)
-        rows += [load_row(job, one, balancers) for job, one in series.items()]
-    if options.only != "loads" and options.job is None:
-        rows += fixed.rows(tool, balancers, repeats=3 if options.quick else 5)
+    with all_behind(tool) as behind:
+        if options.only in (None, "loads"):
+            jobs = [job for job in JOBS if options.job is None or options.job in job.title]
+            series = loads(behind, balancers, options.rounds, options.seconds, jobs)
+            rows += [load_row(job, one, balancers) for job, one in series.items()]
+        if options.only in (None, "crowds") and options.job is None:
+            rows += crowded_rows(behind, balancers[:3], min(options.rounds, 5), options.seconds)
+        if options.only in (None, "fixed") and options.job is None:
+            repeats = 3 if options.quick else 5
+            rows += fixed.rows(tool, behind.ends, balancers, repeats)
     text = render(
         rows,
         [balancer.name for balancer in balancers],

@@ -23,7 +23,7 @@ class Row:
 
 def render(rows: Sequence[Row], names: Sequence[str], footer: str) -> str:
     lines = [
-        f"| | unit | {' | '.join(names)} | load's CPU | |",
+        f"| | unit | {' | '.join(names)} | CPU of load / balancer | |",
         f"|---|---|{'---|' * (len(names) + 2)}",
     ]
     for row in rows:

@@ -26,12 +26,41 @@ pub(crate) struct Job {
     pub(crate) length: Duration,
 }
 
+/// What came of a job.
 #[derive(Default)]
-struct Tally {
+pub(crate) struct Tally {
     requests: u64,
     bytes: u64,
-    errors: u64,
+    pub(crate) errors: u64,
     latencies: Vec<u32>,
+}
+
+impl Tally {
+    /// One request was answered.
+    pub(crate) fn hit(&mut self, bytes: u64, latency: Duration) {
+        self.requests += 1;
+        self.bytes += bytes;
+        let micros = latency.as_micros().min(u128::from(u32::MAX));
+        self.latencies.push(micros as u32);
+    }
+
+    /// One JSON object on one line.
+    pub(crate) fn print(mut self, seconds: f64) {
+        self.latencies.sort_unstable();
+        let quantile = |q: f64| {
+            let index = (self.latencies.len() as f64 * q) as usize;
+            self.latencies.get(index).copied().unwrap_or(0)
+        };
+        println!(
+            "{{\"requests\": {}, \"bytes\": {}, \"errors\": {}, \"seconds\": {seconds:.6}, \
+             \"p50_us\": {}, \"p99_us\": {}}}",
+            self.requests,
+            self.bytes,
+            self.errors,
+            quantile(0.5),
+            quantile(0.99),
+        );
+    }
 }
 
 struct Connection {
@@ -50,22 +79,7 @@ pub(crate) fn run(job: &Job) -> io::Result<()> {
     let mut load = Load::new(job.address, &job.path, job.connections, job.mode)?;
     let begin = Instant::now();
     load.drive(begin, begin + job.length)?;
-    let seconds = begin.elapsed().as_secs_f64();
-    let mut tally = load.tally;
-    tally.latencies.sort_unstable();
-    let quantile = |q: f64| {
-        let index = (tally.latencies.len() as f64 * q) as usize;
-        tally.latencies.get(index).copied().unwrap_or(0)
-    };
-    println!(
-        "{{\"requests\": {}, \"bytes\": {}, \"errors\": {}, \"seconds\": {seconds:.6}, \
-         \"p50_us\": {}, \"p99_us\": {}}}",
-        tally.requests,
-        tally.bytes,
-        tally.errors,
-        quantile(0.5),
-        quantile(0.99),
-    );
+    load.tally.print(begin.elapsed().as_secs_f64());
     Ok(())
 }
 
@@ -222,11 +236,8 @@ impl Load {
     fn finish(&mut self, index: usize) -> io::Result<()> {
         let connection = &mut self.connections[index];
         connection.missing = None;
-        if let Some(since) = connection.since.take() {
-            let micros = since.elapsed().as_micros().min(u128::from(u32::MAX));
-            self.tally.latencies.push(micros as u32);
-        }
-        self.tally.requests += 1;
+        let since = connection.since.take().unwrap_or_else(Instant::now);
+        self.tally.hit(0, since.elapsed());
         match self.mode {
             Mode::Keep => {
                 connection.since = Some(Instant::now());
@@ -272,12 +283,13 @@ impl Connection {
 }
 
 /// Only a 200 counts: a balancer that answers by itself is not measured.
-fn content_length(head: &[u8]) -> Option<usize> {
+pub(crate) fn content_length(head: &[u8]) -> Option<usize> {
     if !head.starts_with(b"HTTP/1.1 200") {
         return None;
     }
-    let name = b"Content-Length: ";
-    let begin = memchr::memmem::find(head, name)? + name.len();
+    // Some balancers write the names in lower case.
+    let find = |name: &[u8]| memchr::memmem::find(head, name).map(|at| at + name.len());
+    let begin = find(b"Content-Length: ").or_else(|| find(b"content-length: "))?;
     let digits = head[begin..]
         .iter()
         .take_while(|byte| byte.is_ascii_digit());

@@ -1,6 +1,8 @@
-//! The two ends of a measurement, each one thread on an epoll loop:
+//! The two ends of a measurement. Small messages go between both ends in one thread on io_uring
+//! (`pair`); the others are one thread each on an epoll loop:
 //!
 //! ```text
+//! telamon-bench pair N                                 see `pair.rs`
 //! telamon-bench backend N                              N servers on free ports, until killed
 //! telamon-bench load ADDRESS keep|new PATH CONNECTIONS SECONDS
 //! telamon-bench load ADDRESS open PATH CONNECTIONS SECONDS RATE
@@ -14,6 +16,7 @@
 
 mod backend;
 mod load;
+mod pair;
 
 use std::io::{self, Error, ErrorKind};
 use std::time::Duration;
@@ -25,6 +28,7 @@ fn main() -> io::Result<()> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match words[..] {
         ["backend", count] => backend::run(number(count)?),
+        ["pair", count] => pair::run(number(count)?),
         ["idle", address, count] => load::hold(socket_address(address)?, number(count)?),
         ["load", address, mode @ ("keep" | "new"), path, connections, seconds] => {
             let mode = if mode == "new" { Mode::New } else { Mode::Keep };
@@ -38,7 +42,7 @@ fn main() -> io::Result<()> {
         }
         _ => Err(Error::new(
             ErrorKind::InvalidInput,
-            "usage: telamon-bench backend N | load ADDRESS keep|new|open PATH CONNECTIONS \
+            "usage: telamon-bench pair N | backend N | load ADDRESS keep|new|open PATH CONNECTIONS \
              SECONDS [RATE] | idle ADDRESS CONNECTIONS",
         )),
     }
