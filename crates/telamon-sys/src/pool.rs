@@ -20,8 +20,6 @@ pub const LIMITS: [usize; CLASSES] = [16_384, 1024, 256];
 pub struct Chunk {
     pub(crate) id: u16,
     pub(crate) class: u8,
-    /// It came out of a buffer ring and goes back there.
-    pub(crate) provided: bool,
     start: u32,
     len: u32,
 }
@@ -32,7 +30,6 @@ impl Chunk {
         Chunk {
             id,
             class: class as u8,
-            provided: false,
             start: 0,
             len: len as u32,
         }
@@ -187,13 +184,7 @@ impl Pool {
     /// The chunk for a buffer that the kernel has taken from a buffer ring and filled.
     pub(crate) fn provided(&mut self, class: usize, id: u16, len: usize) -> Chunk {
         self.regions[class].held += 1;
-        let mut chunk = Chunk::new(class, id, len);
-        chunk.provided = true;
-        chunk
-    }
-
-    pub(crate) fn provided_back(&mut self, class: usize) {
-        self.regions[class].held -= 1;
+        Chunk::new(class, id, len)
     }
 
     pub(crate) fn address(&self, class: usize, id: u16) -> *mut u8 {

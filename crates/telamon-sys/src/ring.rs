@@ -48,7 +48,13 @@ struct BufferRing {
     entries: *mut BufRingEntry,
     bytes: usize,
     tail: u16,
-    supplied: usize,
+    /// Buffers that lie there for the kernel to take.
+    level: usize,
+    /// How many should: what was given back last is supplied next, while it is warm, and the
+    /// rest waits in the pool.
+    wanted: usize,
+    /// It was made larger in this turn.
+    grown: bool,
 }
 
 // Boxed one by one: growing must not move what a queued entry points to.
@@ -92,7 +98,9 @@ impl Ring {
             entries: std::ptr::null_mut(),
             bytes: 0,
             tail: 0,
-            supplied: 0,
+            level: 0,
+            wanted: 0,
+            grown: false,
         };
         let mut made = Ring {
             ring: ManuallyDrop::new(ring),
@@ -109,7 +117,8 @@ impl Ring {
         };
         for (class, first) in FIRST.into_iter().enumerate() {
             made.register(class).map_err(step("buffer ring"))?;
-            made.supply(class, first);
+            made.buffers[class].wanted = first;
+            made.supply(class);
         }
         Ok(made)
     }
@@ -137,18 +146,18 @@ impl Ring {
         }
     }
 
-    /// Hands `count` more buffers of a class to the kernel; how many there were to give.
-    fn supply(&mut self, class: usize, count: usize) -> usize {
-        let mut given = 0;
-        while given < count {
+    /// Hands the kernel as many buffers of a class as it should have. False if there were none
+    /// to give.
+    fn supply(&mut self, class: usize) -> bool {
+        let before = self.buffers[class].level;
+        while self.buffers[class].level < self.buffers[class].wanted {
             let Some(id) = self.pool.take_id(class) else {
                 break;
             };
             self.provide(class, id);
-            given += 1;
+            self.buffers[class].level += 1;
         }
-        self.buffers[class].supplied += given;
-        given
+        self.buffers[class].level > before
     }
 
     fn provide(&mut self, class: usize, id: u16) {
@@ -171,10 +180,16 @@ impl Ring {
         }
     }
 
-    /// After a receive ended with ENOBUFS: makes the class larger. False if it is at its limit.
+    /// After a receive ended with ENOBUFS: makes the class larger, once a turn however many
+    /// receives met the same want. False if it is at its limit.
     pub fn grow(&mut self, class: usize) -> bool {
-        let more = self.buffers[class].supplied.max(FIRST[class]).min(1024);
-        self.supply(class, more) > 0
+        let buffers = &mut self.buffers[class];
+        if buffers.grown {
+            return buffers.level > 0;
+        }
+        buffers.grown = true;
+        buffers.wanted = (buffers.wanted * 2).min(LIMITS[class]);
+        self.supply(class)
     }
 
     pub fn pool(&self) -> &Pool {
@@ -187,11 +202,10 @@ impl Ring {
 
     /// Takes a buffer back.
     pub fn put(&mut self, chunk: Chunk) {
-        if chunk.provided {
-            self.pool.provided_back(chunk.class());
-            self.provide(chunk.class(), chunk.id);
-        } else {
-            self.pool.put(chunk);
+        let class = chunk.class();
+        self.pool.put(chunk);
+        if self.buffers[class].level < self.buffers[class].wanted {
+            self.supply(class);
         }
     }
 
@@ -336,6 +350,9 @@ impl Ring {
     /// Submits what is queued and waits for at least one completion, at most `timeout`
     /// (None: for ever). Read completions with `take`.
     pub fn submit_and_wait(&mut self, timeout: Option<Duration>) -> io::Result<()> {
+        for buffers in &mut self.buffers {
+            buffers.grown = false;
+        }
         let want = usize::from(self.reaped.is_empty());
         let outcome = match timeout {
             Some(time) => {
@@ -386,9 +403,11 @@ impl Ring {
         let more = cqueue::more(flags);
         self.in_flight -= usize::from(!more);
         let chunk = cqueue::buffer_select(flags).map(|id| {
-            let class = (token >> CLASS_SHIFT & 3) as usize;
-            self.pool
-                .provided(class.min(CLASSES - 1), id, result.max(0) as usize)
+            let class = ((token >> CLASS_SHIFT & 3) as usize).min(CLASSES - 1);
+            self.buffers[class].level -= 1;
+            let chunk = self.pool.provided(class, id, result.max(0) as usize);
+            self.supply(class);
+            chunk
         });
         Some(Completion {
             token,
