@@ -18,7 +18,7 @@ ROOT = Path(telamon.__file__).parent
 # Lowest first, as in ARCHITECTURE.md. The extension module stands with `engine`.
 ROWS: tuple[frozenset[str], ...] = (
     frozenset({"base"}),
-    frozenset({"plan"}),
+    frozenset({"plan", "script"}),
     frozenset({"haproxy", "keepalived", "vrrp", "director", "checks"}),
     frozenset({"_engine"}),  # the extension module: the same row as its face in the document
     frozenset({"kernel", "engine"}),
