@@ -1,7 +1,7 @@
 //! How long a request's body is (RFC 9112 6.3).
 
 use crate::error::Reason;
-use crate::head::Field;
+use crate::fields::Field;
 use crate::token::trim;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -9,6 +9,23 @@ pub enum Body {
     /// So many bytes; 0 also where no field speaks of a body.
     Length(u64),
     Chunked,
+}
+
+/// How the end of a message's body is found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Length {
+    Known(u64),
+    Chunked,
+    UntilClose,
+}
+
+impl From<Body> for Length {
+    fn from(body: Body) -> Length {
+        match body {
+            Body::Length(length) => Length::Known(length),
+            Body::Chunked => Length::Chunked,
+        }
+    }
 }
 
 /// What the fields have said so far.
@@ -57,6 +74,16 @@ impl Framing {
             self.unknown |= !self.chunked;
         }
         Ok(())
+    }
+
+    /// How a response's body ends (RFC 9112 6.3). `Content-Length` beside `Transfer-Encoding` does
+    /// not count, and unknown codings end with the connection.
+    pub(crate) fn response_body(&self) -> Length {
+        match (self.codings, self.length) {
+            (true, _) if self.chunked => Length::Chunked,
+            (true, _) | (false, None) => Length::UntilClose,
+            (false, Some(length)) => Length::Known(length),
+        }
     }
 
     pub(crate) fn body(&self) -> Result<Body, Reason> {

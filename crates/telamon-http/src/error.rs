@@ -12,6 +12,8 @@ pub enum Reason {
     Method,
     Uri,
     Version,
+    /// A response's status is not three digits.
+    Status,
     LineEnd,
     FieldName,
     FieldValue,
@@ -27,6 +29,8 @@ pub enum Reason {
     UnknownCoding,
     /// Two hosts, or a host that is not the URI's.
     Host,
+    /// A chunk's framing is broken.
+    Chunk,
     /// A body where HTTP/1.0 has none: old agents would take it for the next request.
     Payload,
 }
@@ -48,6 +52,7 @@ impl fmt::Display for BadRequest {
             Reason::Method => "the method is not a token",
             Reason::Uri => "the URI has a forbidden character",
             Reason::Version => "the version is not HTTP/d.d",
+            Reason::Status => "the status is not three digits",
             Reason::LineEnd => "a line does not end in CR LF or LF",
             Reason::FieldName => "a field name is not a token followed by a colon",
             Reason::FieldValue => "a field value has a forbidden character",
@@ -58,6 +63,7 @@ impl fmt::Display for BadRequest {
             Reason::TransferEncoding => "Transfer-Encoding does not end in one chunked",
             Reason::UnknownCoding => "an unknown transfer coding",
             Reason::Host => "Host is not the URI's, or there are two",
+            Reason::Chunk => "a chunk's framing is broken",
             Reason::Payload => "a body in a GET, HEAD or DELETE of HTTP/1.0",
         };
         write!(f, "{what} (at byte {})", self.at)

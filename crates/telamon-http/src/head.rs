@@ -6,16 +6,13 @@
 //! on an HTTP port is refused at its first byte, as HAProxy does. Whole or byte by byte gives
 //! the same.
 
-use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::body::{Body, Framing};
 use crate::error::{BadRequest, Reason};
+use crate::fields::{bad, run, without_cr, Field, Fields, Line};
 use crate::host;
 use crate::token::{is_blank, is_token, is_uri, trim};
-
-/// HAProxy's limit (`tune.http.maxhdr`, 101) counts the request line too.
-const MAX_FIELDS: usize = 100;
 
 /// What the digits after `HTTP/` say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -28,36 +25,6 @@ impl Version {
     /// Persistent connections and chunks are the default from HTTP/1.1 on.
     pub fn is_1_1(self) -> bool {
         self >= Version { major: 1, minor: 1 }
-    }
-}
-
-/// One field line.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Field<'b> {
-    pub name: &'b [u8],
-    /// Without blanks at the ends; a folded value still has its line breaks, see
-    /// [`Field::unfolded`].
-    pub value: &'b [u8],
-}
-
-impl<'b> Field<'b> {
-    pub fn is(&self, name: &str) -> bool {
-        self.name.eq_ignore_ascii_case(name.as_bytes())
-    }
-
-    /// The value on one line: each folding becomes blanks (RFC 9112 5.2).
-    pub fn unfolded(&self) -> Cow<'b, [u8]> {
-        if memchr::memchr(b'\n', self.value).is_none() {
-            return Cow::Borrowed(self.value);
-        }
-        let blank = |byte: &u8| {
-            if matches!(byte, b'\r' | b'\n') {
-                b' '
-            } else {
-                *byte
-            }
-        };
-        Cow::Owned(self.value.iter().map(blank).collect())
     }
 }
 
@@ -107,21 +74,6 @@ impl<'b> Request<'b> {
 }
 
 #[derive(Clone, Debug)]
-struct Line {
-    name: Range<u32>,
-    value: Range<u32>,
-}
-
-impl Line {
-    fn field<'b>(&self, buffer: &'b [u8]) -> Field<'b> {
-        Field {
-            name: &buffer[self.name.start as usize..self.name.end as usize],
-            value: &buffer[self.value.start as usize..self.value.end as usize],
-        }
-    }
-}
-
-#[derive(Clone, Debug)]
 struct RequestLine {
     method: Range<usize>,
     uri: Range<usize>,
@@ -135,7 +87,7 @@ pub struct HeadParser {
     start: usize,
     next: usize,
     request: Option<RequestLine>,
-    fields: Vec<Line>,
+    fields: Fields,
 }
 
 impl HeadParser {
@@ -146,7 +98,7 @@ impl HeadParser {
             start: 0,
             next: 0,
             request: None,
-            fields: Vec::new(),
+            fields: Fields::default(),
         }
     }
 
@@ -181,7 +133,7 @@ impl HeadParser {
             } else {
                 // Whether the value goes on is known only from the next line's first byte; a
                 // folded line is joined to its field when it comes.
-                self.take_field(buffer, text)?;
+                self.fields.take(buffer, text)?;
             }
             self.next = after;
         }
@@ -206,46 +158,12 @@ impl HeadParser {
         Ok(())
     }
 
-    fn take_field(&mut self, buffer: &[u8], text: Range<usize>) -> Result<(), BadRequest> {
-        if is_blank(buffer[text.start]) {
-            return self.take_folded(buffer, text);
-        }
-        if self.fields.len() == MAX_FIELDS {
-            return Err(bad(Reason::TooManyFields, text.start));
-        }
-        let name = field_name(buffer, text.clone())?;
-        let value = trimmed(buffer, name.end + 1..text.end);
-        check_value(buffer, value.clone())?;
-        self.fields.push(Line {
-            name: small(name),
-            value: small(value),
-        });
-        Ok(())
-    }
-
-    fn take_folded(&mut self, buffer: &[u8], text: Range<usize>) -> Result<(), BadRequest> {
-        let Some(last) = self.fields.last_mut() else {
-            return Err(bad(Reason::FieldName, text.start));
-        };
-        let more = trimmed(buffer, text.clone());
-        check_value(buffer, more.clone())?;
-        if more.is_empty() {
-            return Ok(());
-        }
-        if last.value.is_empty() {
-            last.value = small(more);
-        } else {
-            last.value.end = more.end as u32;
-        }
-        Ok(())
-    }
-
     fn finish<'b>(&'b self, buffer: &'b [u8], end: usize) -> Result<Request<'b>, BadRequest> {
         let Some(line) = &self.request else {
             unreachable!("a head ends after its request line");
         };
         let mut framing = Framing::default();
-        for field in &self.fields {
+        for field in self.fields.lines() {
             let at = field.name.start as usize;
             framing
                 .take(field.field(buffer))
@@ -259,7 +177,7 @@ impl HeadParser {
             start: self.start,
             end,
             buffer,
-            fields: &self.fields,
+            fields: self.fields.lines(),
         };
         host::check(&request).map_err(|reason| bad(reason, self.start))?;
         if request.has_unexpected_body() {
@@ -347,54 +265,4 @@ fn version(text: &[u8]) -> Option<Version> {
         }
         _ => None,
     }
-}
-
-fn field_name(buffer: &[u8], text: Range<usize>) -> Result<Range<usize>, BadRequest> {
-    let (name, after) = run(buffer, text.clone(), is_token);
-    if name.is_empty() || after == text.end || buffer[after] != b':' {
-        return Err(bad(Reason::FieldName, after));
-    }
-    Ok(name)
-}
-
-/// No bare CR, which some take for a line end, and no NUL, where C programs see the end of a
-/// string (RFC 9110 5.5 forbids both; HAProxy 2.6 lets NUL pass, later ones do not).
-fn check_value(buffer: &[u8], value: Range<usize>) -> Result<(), BadRequest> {
-    match memchr::memchr2(b'\r', b'\0', &buffer[value.clone()]) {
-        Some(at) => Err(bad(Reason::FieldValue, value.start + at)),
-        None => Ok(()),
-    }
-}
-
-/// The bytes of a class from the range's start on, and where they end.
-fn run(buffer: &[u8], range: Range<usize>, class: fn(u8) -> bool) -> (Range<usize>, usize) {
-    let text = &buffer[range.clone()];
-    let length = text
-        .iter()
-        .position(|byte| !class(*byte))
-        .unwrap_or(text.len());
-    let end = range.start + length;
-    (range.start..end, end)
-}
-
-fn trimmed(buffer: &[u8], range: Range<usize>) -> Range<usize> {
-    let text = &buffer[range.clone()];
-    let lead = text.iter().take_while(|byte| is_blank(**byte)).count();
-    let length = trim(text).len();
-    range.start + lead..range.start + lead + length
-}
-
-fn without_cr(buffer: &[u8], line: Range<usize>) -> Range<usize> {
-    match buffer[line.clone()].last() {
-        Some(b'\r') => line.start..line.end - 1,
-        _ => line,
-    }
-}
-
-fn small(range: Range<usize>) -> Range<u32> {
-    range.start as u32..range.end as u32
-}
-
-fn bad(reason: Reason, at: usize) -> BadRequest {
-    BadRequest { reason, at }
 }

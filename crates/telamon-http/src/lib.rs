@@ -8,14 +8,20 @@
 
 mod answer;
 mod body;
+mod chunked;
 mod error;
+mod fields;
 mod head;
 mod host;
+mod response;
 mod size;
 mod token;
 
 pub use answer::{Answer, Persistence};
-pub use body::Body;
+pub use body::{Body, Length};
+pub use chunked::{Chunked, Scan};
 pub use error::{BadRequest, Reason};
-pub use head::{Field, HeadParser, Request, Version};
+pub use fields::Field;
+pub use head::{HeadParser, Request, Version};
+pub use response::{Response, ResponseParser};
 pub use size::logged_size;
