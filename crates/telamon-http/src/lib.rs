@@ -11,6 +11,7 @@ mod body;
 mod chunked;
 mod error;
 mod fields;
+pub mod forward;
 mod head;
 mod host;
 mod response;

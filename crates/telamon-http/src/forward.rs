@@ -1,0 +1,172 @@
+//! Heads as they go on to the other side.
+//!
+//! HAProxy keeps versions, order and values, writes names in lower case, and says of the
+//! connection what it itself will do (compared with 2.6): `keep-alive` and `close` of the one
+//! side are taken out, other options stay, and its own option is added where the version needs one.
+
+use crate::fields::Field;
+use crate::head::Version;
+use crate::token::trim;
+
+/// What a forwarded head says of its connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Connection {
+    /// Persistent, and the version says so by itself.
+    Implied,
+    KeepAlive,
+    Close,
+}
+
+impl Connection {
+    /// For a request to a server that is asked to keep the connection, or not.
+    pub fn of_request(version: Version, keep: bool) -> Connection {
+        match (keep, version.is_1_1()) {
+            (true, true) => Connection::Implied,
+            (true, false) => Connection::KeepAlive,
+            (false, true) => Connection::Close,
+            (false, false) => Connection::Implied,
+        }
+    }
+
+    /// For a response of `version` to a client that spoke `client`.
+    pub fn of_response(version: Version, client: Version, keep: bool) -> Connection {
+        match (keep, version.is_1_1()) {
+            (true, true) if client.is_1_1() => Connection::Implied,
+            (true, _) => Connection::KeepAlive,
+            (false, true) => Connection::Close,
+            (false, false) => Connection::Implied,
+        }
+    }
+}
+
+/// The start line of a request.
+pub fn write_request_line(out: &mut Vec<u8>, method: &[u8], uri: &[u8], version: Version) {
+    out.extend_from_slice(method);
+    out.push(b' ');
+    out.extend_from_slice(uri);
+    out.push(b' ');
+    write_version(out, version);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// The start line of a response.
+pub fn write_status_line(out: &mut Vec<u8>, version: Version, status: u16, reason: &[u8]) {
+    write_version(out, version);
+    let digit = |value: u16| b'0' + (value % 10) as u8;
+    out.extend_from_slice(&[
+        b' ',
+        digit(status / 100),
+        digit(status / 10),
+        digit(status),
+        b' ',
+    ]);
+    out.extend_from_slice(reason);
+    out.extend_from_slice(b"\r\n");
+}
+
+fn write_version(out: &mut Vec<u8>, version: Version) {
+    out.extend_from_slice(b"HTTP/");
+    out.extend_from_slice(&[b'0' + version.major, b'.', b'0' + version.minor]);
+}
+
+/// One field of our own, its name as it is.
+pub fn write_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
+    out.extend_from_slice(name);
+    out.extend_from_slice(b": ");
+    out.extend_from_slice(value);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// The fields that came, as they go on. `chunked`: a `Content-Length` beside the coding is left
+/// out, since it does not count.
+pub fn write_fields<'b>(out: &mut Vec<u8>, fields: impl Iterator<Item = Field<'b>>, chunked: bool) {
+    let mut length_seen = chunked;
+    for field in fields {
+        match field.name.len() {
+            10 if field.is("connection") => {
+                write_options(out, &field.unfolded());
+                continue;
+            }
+            14 if field.is("content-length") => {
+                if std::mem::replace(&mut length_seen, true) {
+                    continue;
+                }
+            }
+            _ => {}
+        }
+        out.extend(field.name.iter().map(u8::to_ascii_lowercase));
+        out.extend_from_slice(b": ");
+        out.extend_from_slice(&field.unfolded());
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+/// The connection's own line, if one is needed, and the end of the head.
+pub fn write_end(out: &mut Vec<u8>, connection: Connection) {
+    out.extend_from_slice(match connection {
+        Connection::Implied => b"\r\n".as_slice(),
+        Connection::KeepAlive => b"connection: keep-alive\r\n\r\n",
+        Connection::Close => b"connection: close\r\n\r\n",
+    });
+}
+
+/// The options that are not about this connection's end.
+fn write_options(out: &mut Vec<u8>, value: &[u8]) {
+    let kept = |word: &&[u8]| {
+        !word.is_empty()
+            && !word.eq_ignore_ascii_case(b"keep-alive")
+            && !word.eq_ignore_ascii_case(b"close")
+    };
+    let mut first = true;
+    for word in value.split(|byte| *byte == b',').map(trim).filter(kept) {
+        out.extend_from_slice(if first { b"connection: " } else { b", " });
+        out.extend_from_slice(word);
+        first = false;
+    }
+    if !first {
+        out.extend_from_slice(b"\r\n");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::HeadParser;
+
+    fn forwarded(head: &[u8], keep: bool) -> String {
+        let mut parser = HeadParser::new(8192);
+        let request = parser.parse(head).unwrap().unwrap();
+        let mut out = Vec::new();
+        write_request_line(&mut out, request.method, request.uri, request.version);
+        write_fields(&mut out, request.fields(), false);
+        write_end(&mut out, Connection::of_request(request.version, keep));
+        String::from_utf8(out).unwrap()
+    }
+
+    #[test]
+    fn heads_that_haproxy_forwarded() {
+        let cases = [
+            (
+                "GET /p?q HTTP/1.1\r\nHoSt: A.b\r\nX-Foo:  bar \r\nConnection: keep-alive\r\n\
+                 Keep-Alive: 5\r\nTE: trailers\r\n\r\n",
+                "GET /p?q HTTP/1.1\r\nhost: A.b\r\nx-foo: bar\r\nkeep-alive: 5\r\n\
+                 te: trailers\r\n\r\n",
+            ),
+            (
+                "GET / HTTP/1.1\r\nHost: a\r\nConnection: close, X-Foo\r\nX-Foo: 1\r\n\r\n",
+                "GET / HTTP/1.1\r\nhost: a\r\nconnection: X-Foo\r\nx-foo: 1\r\n\r\n",
+            ),
+            (
+                "GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n",
+                "GET / HTTP/1.0\r\nconnection: keep-alive\r\n\r\n",
+            ),
+        ];
+        for (came, went) in cases {
+            assert_eq!(forwarded(came.as_bytes(), true), went);
+        }
+        assert_eq!(
+            forwarded(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n", false),
+            "GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n"
+        );
+    }
+}
