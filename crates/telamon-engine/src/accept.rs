@@ -11,7 +11,7 @@ use telamon_plan::Mode;
 use telamon_session::{Cause, Side, Stream};
 use telamon_sys::{socket, Chunk};
 
-use crate::conn::{NONE, RECV};
+use crate::conn::{Role, NONE, RECV};
 use crate::counters::{ProcessTotal, Total};
 use crate::http::Http;
 use crate::io::{Io, Key};
@@ -256,6 +256,7 @@ impl<I: Io> Worker<I> {
         let slot = self.slots.get(index);
         let key = slot.key(index, Side::Client);
         if http {
+            slot.role = Role::Client;
             slot.http = Some(Box::new(Http::new(self.now, &proxy.plan.timeouts)));
         }
         if let Err(error) = self.io.adopt(key, fd) {

@@ -8,7 +8,7 @@ use std::sync::atomic::Ordering::Relaxed;
 use telamon_session::{Cause, Failure, Servers, Side};
 use telamon_sys::{socket, SockAddr};
 
-use crate::conn::{CONNECT, NONE};
+use crate::conn::{Role, CONNECT, NONE};
 use crate::counters::Total;
 use crate::io::Io;
 use crate::pick::Pick;
@@ -31,9 +31,7 @@ impl<I: Io> Worker<I> {
         slot.backend = at as u32;
         slot.in_backend = true;
         backend.gauges.enter();
-        if slot.http.is_none() {
-            backend.balancer.inner().arrive();
-        }
+        backend.balancer.inner().arrive();
         backend.gauges.sessions.hit(self.now);
         count!(self, backend.object, Total::Stot, 1);
     }
@@ -99,8 +97,9 @@ impl<I: Io> Worker<I> {
         slot.queue = bound.map_or(NONE, |at| at as u32);
         queue.push(bound, waiter);
         drop(queue);
-        let policy = &shared.proxies[slot.proxy as usize].policy;
-        slot.stream.queued(self.now, policy);
+        let now = self.now;
+        let policy = self.policy(index);
+        self.slots.get(index).stream.queued(now, &policy);
     }
 
     fn no_server(&mut self, index: u32, backend: &Backend) {
@@ -225,21 +224,28 @@ impl<I: Io> Worker<I> {
                 return self.connect_failed(index, &error);
             }
         };
+        let policy = self.policy(index);
         let slot = self.slots.get(index);
+        slot.stream.connecting(self.now, &policy);
+        // In HTTP a connection outlives its exchange: it has a slot of its own.
+        let carrier = match slot.role {
+            Role::Client => self.new_upstream(index),
+            _ => index,
+        };
+        let slot = self.slots.get(carrier);
         slot.fds[Side::Server as usize] = fd;
-        let key = slot.key(index, Side::Server);
-        let policy = &shared.proxies[slot.proxy as usize].policy;
-        slot.stream.connecting(self.now, policy);
+        let key = slot.key(carrier, Side::Server);
         slot.running[Side::Server as usize] |= CONNECT;
         if let Err(error) = self.io.adopt(key, fd) {
-            self.slots.get(index).running[Side::Server as usize] = 0;
+            self.slots.get(carrier).running[Side::Server as usize] = 0;
             return self.connect_failed(index, &error);
         }
         self.io.connect(key, fd, &address);
     }
 
     /// The PROXY protocol's header, if the server wants one, goes before all other bytes.
-    pub(crate) fn announce(&mut self, index: u32) {
+    /// `carrier` is the slot that has the server's descriptor.
+    pub(crate) fn announce(&mut self, index: u32, carrier: u32) {
         let slot = self.slots.get(index);
         let backend = self.shared.proxies[slot.backend as usize].backend.as_ref();
         let version = backend.map_or(0, |found| found.servers[slot.server as usize].send_proxy);
@@ -254,7 +260,7 @@ impl<I: Io> Worker<I> {
         self.io.pool_mut().space(&chunk)[..header.len()].copy_from_slice(&header);
         chunk.fill(header.len());
         slot.stream.owe(Side::Server, header.len() as u64);
-        slot.out[Side::Server as usize].push_front(chunk);
+        self.slots.get(carrier).out[Side::Server as usize].push_front(chunk);
     }
 
     pub(crate) fn servers_of(&mut self, index: u32) -> Servers {
@@ -288,10 +294,9 @@ impl<I: Io> Worker<I> {
             _ => Failure::Refused,
         };
         let servers = self.servers_of(index);
-        let slot = self.slots.get(index);
-        let policy = &self.shared.proxies[slot.proxy as usize].policy;
-        slot.stream
-            .connect_failed(failure, self.now, policy, servers);
+        let (policy, now) = (self.policy(index), self.now);
+        let stream = &mut self.slots.get(index).stream;
+        stream.connect_failed(failure, now, &policy, servers);
         self.count_retry(index);
     }
 

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 use telamon_session::{Side, Stream};
 use telamon_sys::Chunk;
 
-use crate::http::Http;
+use crate::http::{Exchange, Http};
 use crate::io::{Key, GENERATION_BITS};
 
 pub(crate) const NO_FD: RawFd = -1;
@@ -69,9 +69,28 @@ impl Outbox {
     }
 }
 
+/// What a slot is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Role {
+    /// A client's connection and the one to its server, in `mode tcp`.
+    Tcp,
+    /// A client's connection in `mode http`.
+    Client,
+    /// A connection to a server in `mode http`; its descriptor is on the server's side.
+    Upstream,
+}
+
 /// One client connection and, in TCP mode, its stream to a server.
 pub(crate) struct Slot {
     pub(crate) stream: Stream,
+    pub(crate) role: Role,
+    /// A client's connection to a server, and the other way round.
+    pub(crate) peer: u32,
+    /// Of a connection to a server: how many exchanges it has had, whether it has ended, and whether
+    /// it lies in the pool.
+    pub(crate) uses: u32,
+    pub(crate) eof: bool,
+    pub(crate) pooled: bool,
     pub(crate) used: bool,
     pub(crate) stopping: bool,
     /// Its log line was written early (`option logasap`).
@@ -112,6 +131,11 @@ impl Slot {
     fn new() -> Self {
         Slot {
             stream: Stream::new(0),
+            role: Role::Tcp,
+            peer: NONE,
+            uses: 0,
+            eof: false,
+            pooled: false,
             used: false,
             stopping: false,
             logged: false,
@@ -145,6 +169,12 @@ impl Slot {
             side,
             generation: self.generation[side as usize],
         }
+    }
+
+    /// The HTTP exchange under way.
+    #[inline]
+    pub(crate) fn exchange(&mut self) -> Option<&mut Exchange> {
+        self.http.as_deref_mut()?.exchange.as_deref_mut()
     }
 
     /// A new owner of the side: completions from before are strays.
@@ -181,6 +211,10 @@ impl Slots {
         slot.renew(Side::Client);
         slot.renew(Side::Server);
         slot.used = false;
+        slot.role = Role::Tcp;
+        slot.peer = NONE;
+        slot.eof = false;
+        slot.pooled = false;
         slot.http = None;
         slot.client = None;
         slot.destination = None;

@@ -15,7 +15,6 @@ mod log;
 mod logs;
 mod pick;
 mod preface;
-mod request;
 mod shared;
 mod snapshot;
 mod worker;

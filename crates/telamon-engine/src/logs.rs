@@ -144,18 +144,35 @@ impl<I: Io> Worker<I> {
         let backend = behind
             .map_or(&plan.name, |behind| &behind.plan.name)
             .as_str();
+        let (queued, connect) = (slot.stream.queue_time(), slot.stream.connect_time());
+        let retried = slot.stream.retries() > 0;
+        let index_of_server = slot.server as usize;
+        let in_choice = behind.is_some();
         let Some(http) = slot.http.as_deref() else {
             return;
         };
-        let log = &http.log;
+        let Some(exchange) = http.exchange.as_deref() else {
+            return;
+        };
+        let log = &exchange.log;
         let quiet = plan.dontlognull && log.request_line.is_none() && !http.has_input();
-        if quiet || (plan.dontlog_normal && log.end.cause == Cause::Local) {
+        let uneventful = log.end == End::NORMAL && !retried && log.status.unwrap_or(500) < 500;
+        let local = log.end.cause == Cause::Local;
+        if quiet || (plan.dontlog_normal && (uneventful || local)) {
             return;
         }
-        let server = if log.stats {
-            ServerName::Stats
+        let named = behind
+            .and_then(|behind| behind.backend.as_ref())
+            .and_then(|backend| backend.servers.get(index_of_server));
+        let server = match named {
+            _ if log.stats => ServerName::Stats,
+            Some(server) if in_choice => ServerName::Named(&server.name),
+            _ => ServerName::Nobody,
+        };
+        let (queued, connect) = if log.stats {
+            (Some(0), Some(0))
         } else {
-            ServerName::Nobody
+            (queued, connect)
         };
         let mut text = Vec::with_capacity(256);
         match plan.log_format {
@@ -167,9 +184,9 @@ impl<I: Io> Worker<I> {
                     backend,
                     server,
                     request: log.request_time,
-                    queued: log.stats.then_some(0),
-                    connect: log.stats.then_some(0),
-                    response: log.stats.then_some(0),
+                    queued,
+                    connect,
+                    response: log.response_time.or(log.stats.then_some(0)),
                     active: now.saturating_sub(log.started),
                     status: log.status,
                     bytes: log.bytes,
@@ -187,8 +204,8 @@ impl<I: Io> Worker<I> {
                     frontend: &plan.name,
                     backend,
                     server,
-                    queued: None,
-                    connect: None,
+                    queued,
+                    connect,
                     total: now.saturating_sub(log.started),
                     bytes: log.bytes,
                     state: log.end.letters(),
@@ -200,6 +217,9 @@ impl<I: Io> Worker<I> {
         }
         proxy.logger.send(&text, Level::Info, now, self.counters());
     }
+
+    /// `option logasap`: the line comes with the response's head.
+    pub(crate) fn log_http_early(&mut self, _index: u32) {}
 
     /// A connection that ended without a request.
     pub(crate) fn log_http_null(&mut self, index: u32) {

@@ -172,6 +172,9 @@ pub(crate) struct Server {
     pub(crate) tcp_ut: Option<i32>,
     pub(crate) end_streams_on_down: bool,
     pub(crate) end_backups_on_up: bool,
+    /// Connections that idle, and their limits.
+    pub(crate) pool: telamon_plan::http::PoolLimits,
+    pub(crate) idle: AtomicU32,
     state: AtomicU8,
     address: RwLock<Target>,
 }
@@ -213,6 +216,10 @@ pub(crate) struct Proxy {
     pub(crate) backend: Option<Backend>,
     /// For streams that this frontend hands to its default backend.
     pub(crate) policy: Policy,
+    /// The same for HTTP, with what frontend and backend say of it.
+    pub(crate) route: crate::http::Route,
+    /// Error pages of the section's own, by status.
+    pub(crate) errors: Vec<(u16, Vec<u8>)>,
     pub(crate) logger: crate::log::Logger,
 }
 
@@ -533,35 +540,25 @@ fn compile(
             })
         }
     };
-    // The client's timeouts are the frontend's, the server's the backend's own.
-    let behind = proxy
-        .frontend
-        .as_ref()
-        .and_then(|frontend| frontend.default_backend)
-        .and_then(|id| plan.proxy(id))
-        .unwrap_or(proxy);
-    let policy = Policy {
-        client: proxy.timeouts.client,
-        client_fin: proxy.timeouts.client_fin,
-        server: behind.timeouts.server,
-        server_fin: behind.timeouts.server_fin,
-        connect: behind.timeouts.connect,
-        queue: behind.timeouts.queue,
-        tunnel: behind.timeouts.tunnel,
-        retries: behind.backend.as_ref().map_or(0, |backend| backend.retries),
-        redispatch: behind
-            .backend
-            .as_ref()
-            .map_or(0, |backend| backend.redispatch),
-    };
+    let route = crate::http::Route::default_of(plan, proxy);
     let logger = crate::log::Logger::new(plan, proxy);
     Ok(Proxy {
         plan: proxy.clone(),
         frontend,
         backend,
-        policy,
+        policy: route.policy,
+        route,
+        errors: proxy.http.errors.iter().filter_map(error_page).collect(),
         logger,
     })
+}
+
+/// An error file's content; replies that are made from parts come with the rules.
+fn error_page(error: &telamon_plan::http::ErrorReply) -> Option<(u16, Vec<u8>)> {
+    let message = error.reply.message.as_deref()?;
+    let digits = message.as_bytes().chunks_exact(2);
+    let bytes = digits.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
+    Some((error.status, bytes.collect::<Option<Vec<u8>>>()?))
 }
 
 fn compile_server(server: &telamon_plan::Server, objects: &mut Objects) -> io::Result<Server> {
@@ -586,6 +583,8 @@ fn compile_server(server: &telamon_plan::Server, objects: &mut Objects) -> io::R
         tcp_ut: server.tcp_ut.map(millis),
         end_streams_on_down: server.end_streams_on_down,
         end_backups_on_up: server.end_backups_on_up,
+        pool: server.pool.clone(),
+        idle: AtomicU32::new(0),
         state: AtomicU8::new(state as u8),
         address: RwLock::new(Target { address }),
     })

@@ -7,31 +7,37 @@
 use std::io;
 use std::os::fd::OwnedFd;
 use std::panic::{catch_unwind, AssertUnwindSafe};
+use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::Arc;
 use std::time::Duration;
 
-use telamon_session::{Action, Cause, End, Millis, Side, Wheel};
+use telamon_http::{HeadParser, ResponseParser};
+use telamon_session::{Action, Cause, End, Millis, Policy, Side, Wheel};
 use telamon_sys::{pool, process, socket, Chunk};
 
 use crate::accept::Gate;
-use crate::conn::{Slots, CONNECT, NONE, NO_FD, RECV, SEND};
+use crate::conn::{Role, Slots, CONNECT, NONE, NO_FD, RECV, SEND};
 use crate::counters::{ProcessTotal, ThreadCounters, Total};
+use crate::http::{Exchange, Pools, BUFFER, REWRITE};
 use crate::io::{Event, Io, Key};
 use crate::shared::{Message, Shared, Waiter};
 
 /// Buffers that may wait for one side before its source is no longer read.
-const MAX_BUFFERS: usize = 4;
+pub(crate) const MAX_BUFFERS: usize = 4;
 /// The same in bytes.
 const MAX_PENDING: u64 = 768 << 10;
 /// After so many contained panics the thread gives up: something is wrong with the program.
 const MAX_PANICS: u64 = 16;
 /// Unused buffers go back to the kernel this often.
 const TRIM_EVERY: Millis = 10_000;
+/// Idle connections to servers are looked at this often.
+const PURGE_EVERY: Millis = 1000;
 
 pub(crate) struct Worker<I: Io> {
     pub(crate) io: I,
-    pub(crate) shared: Arc<Shared>,
+    /// Counted twice: what a function borrows of it costs no atomic operation.
+    pub(crate) shared: Rc<Arc<Shared>>,
     pub(crate) index: usize,
     pub(crate) now: Millis,
     pub(crate) slots: Slots,
@@ -40,6 +46,15 @@ pub(crate) struct Worker<I: Io> {
     pub(crate) parked: std::collections::VecDeque<(u32, i32)>,
     pub(crate) retry_accept: Option<Millis>,
     pub(crate) soft_stopping: bool,
+    pub(crate) pools: Pools,
+    /// Exchanges that are over, for the next ones.
+    pub(crate) exchanges: Vec<Box<Exchange>>,
+    pub(crate) parser: HeadParser,
+    pub(crate) responses: ResponseParser,
+    /// Where heads are written, and bodies that change.
+    pub(crate) scratch: Vec<u8>,
+    pub(crate) rewritten: Vec<u8>,
+    next_purge: Millis,
     starved: Vec<(Key, usize)>,
     stopped: bool,
     next_trim: Millis,
@@ -73,10 +88,26 @@ impl<I: Io> Worker<I> {
             parked: Default::default(),
             retry_accept: None,
             soft_stopping: false,
+            pools: Pools::default(),
+            exchanges: Vec::new(),
+            parser: HeadParser::new(BUFFER - REWRITE),
+            responses: ResponseParser::new(BUFFER),
+            scratch: Vec::with_capacity(BUFFER),
+            rewritten: Vec::new(),
+            next_purge: now + PURGE_EVERY,
             starved: Vec::new(),
             stopped: false,
             next_trim: now + TRIM_EVERY,
-            shared,
+            shared: Rc::new(shared),
+        }
+    }
+
+    /// What holds for a slot's way to a server.
+    pub(crate) fn policy(&mut self, index: u32) -> Policy {
+        let slot = self.slots.get(index);
+        match slot.exchange() {
+            Some(exchange) => exchange.policy,
+            None => self.shared.proxies[slot.proxy as usize].policy,
         }
     }
 
@@ -112,6 +143,9 @@ impl<I: Io> Worker<I> {
         if let Some(at) = self.retry_accept {
             next = Some(next.map_or(at, |next| next.min(at)));
         }
+        if self.pools.any() {
+            next = Some(next.map_or(self.next_purge, |next| next.min(self.next_purge)));
+        }
         if !self.starved.is_empty() {
             next = Some(self.now + 1);
         }
@@ -128,6 +162,10 @@ impl<I: Io> Worker<I> {
             for (key, class) in std::mem::take(&mut self.starved) {
                 self.receive(key, class, true);
             }
+        }
+        if self.now >= self.next_purge {
+            self.next_purge = self.now + PURGE_EVERY;
+            self.purge_pools();
         }
         if self.now >= self.next_trim {
             self.next_trim = self.now + TRIM_EVERY;
@@ -230,8 +268,10 @@ impl<I: Io> Worker<I> {
             return self.stray(key);
         };
         slot.running[from] &= !RECV;
-        if slot.http.is_some() {
-            return self.http_received(key.slot, result);
+        match slot.role {
+            Role::Tcp => {}
+            Role::Client => return self.http_received(key.slot, result),
+            Role::Upstream => return self.upstream_received(key, result),
         }
         let chunk = match result {
             Ok(Some(chunk)) => chunk,
@@ -288,7 +328,7 @@ impl<I: Io> Worker<I> {
     }
 
     #[inline]
-    fn count_bytes(&mut self, index: u32, side: Side, count: u64) {
+    pub(crate) fn count_bytes(&mut self, index: u32, side: Side, count: u64) {
         let slot = self.slots.get(index);
         let (what, shared) = match side {
             Side::Client => (Total::Bin, &self.shared),
@@ -338,14 +378,16 @@ impl<I: Io> Worker<I> {
         let mut left = match result {
             Ok(count) => count,
             Err(_) => {
-                if slot.http.is_some() {
-                    return self.http_broke(key.slot);
+                match slot.role {
+                    Role::Tcp => {}
+                    Role::Client => return self.http_broke(key.slot),
+                    Role::Upstream => return self.upstream_sent(key.slot, true),
                 }
                 self.broke(key.slot, side);
                 return self.settle(key.slot);
             }
         };
-        if left > 0 && slot.http.is_none() {
+        if left > 0 && slot.role == Role::Tcp {
             slot.stream.sent(side, left as u64, self.now);
         }
         while let Some(chunk) = slot.out[at].front_mut() {
@@ -359,8 +401,10 @@ impl<I: Io> Worker<I> {
                 self.io.put(chunk);
             }
         }
-        if slot.http.is_some() {
-            return self.http_sent(key.slot);
+        match slot.role {
+            Role::Tcp => {}
+            Role::Client => return self.http_sent(key.slot),
+            Role::Upstream => return self.upstream_sent(key.slot, false),
         }
         if !slot.out[at].is_empty() {
             self.send(key.slot, side);
@@ -383,7 +427,7 @@ impl<I: Io> Worker<I> {
         }
     }
 
-    fn count_abort(&mut self, index: u32, side: Side) {
+    pub(crate) fn count_abort(&mut self, index: u32, side: Side) {
         let what = match side {
             Side::Client => Total::CliAbrt,
             Side::Server => Total::SrvAbrt,
@@ -406,7 +450,10 @@ impl<I: Io> Worker<I> {
     pub(crate) fn settle(&mut self, index: u32) {
         loop {
             let slot = self.slots.get(index);
-            if !slot.used || slot.http.is_some() {
+            if slot.role == Role::Client {
+                return self.http_choose(index);
+            }
+            if !slot.used {
                 return;
             }
             let Some(action) = slot.stream.take_action() else {
@@ -452,10 +499,14 @@ impl<I: Io> Worker<I> {
     /// Makes sure that the wheel wakes the slot no later than its machine asks for.
     pub(crate) fn set_timer(&mut self, index: u32) {
         let slot = self.slots.get(index);
-        let policy = &self.shared.proxies[slot.proxy as usize].policy;
-        let at = match &slot.http {
-            Some(http) => http.deadline(),
-            None => slot.stream.deadline(policy),
+        let at = match slot.role {
+            Role::Tcp => {
+                let policy = &self.shared.proxies[slot.proxy as usize].policy;
+                slot.stream.deadline(policy)
+            }
+            Role::Client if slot.stopping => None,
+            Role::Client => self.http_deadline(index),
+            Role::Upstream => None,
         };
         if let Some(at) = at {
             if self.wheel.at(index).is_none_or(|set| at < set) {
@@ -469,8 +520,10 @@ impl<I: Io> Worker<I> {
         if !slot.used {
             return;
         }
-        if slot.http.is_some() {
-            return self.http_timer(index);
+        match slot.role {
+            Role::Tcp => {}
+            Role::Client => return self.http_timer(index),
+            Role::Upstream => return,
         }
         let servers = self.servers_of(index);
         let slot = self.slots.get(index);
@@ -530,8 +583,17 @@ impl<I: Io> Worker<I> {
         if !slot.used || slot.stopping {
             return;
         }
-        if slot.http.is_some() {
-            return self.http_broke(index);
+        match slot.role {
+            Role::Tcp => {}
+            Role::Client => return self.http_kill(index, Cause::Killed),
+            Role::Upstream => {
+                let owner = slot.peer;
+                return if owner == NONE {
+                    self.close_upstream(index);
+                } else {
+                    self.http_kill(owner, Cause::Killed);
+                };
+            }
         }
         self.settle(index);
         let slot = self.slots.get(index);
@@ -559,6 +621,7 @@ impl<I: Io> Worker<I> {
                 Message::SoftStop => {
                     self.soft_stopping = true;
                     self.close_gates();
+                    self.close_idle();
                 }
                 Message::Stop => self.stop(),
             }
@@ -568,9 +631,30 @@ impl<I: Io> Worker<I> {
     fn kill_server(&mut self, proxy: usize, server: usize) {
         for index in self.slots.used() {
             let slot = self.slots.get(index);
-            if slot.backend == proxy as u32 && slot.server == server as u32 && !slot.stopping {
-                slot.stream.kill(Cause::Killed);
-                self.settle(index);
+            if slot.backend != proxy as u32 || slot.server != server as u32 || slot.stopping {
+                continue;
+            }
+            match slot.role {
+                Role::Tcp => {
+                    slot.stream.kill(Cause::Killed);
+                    self.settle(index);
+                }
+                Role::Client if slot.placed => self.http_kill(index, Cause::Killed),
+                Role::Upstream if slot.peer == NONE => self.close_upstream(index),
+                Role::Client | Role::Upstream => {}
+            }
+        }
+    }
+
+    /// Who waits for a client's next request waits no longer.
+    fn close_idle(&mut self) {
+        for index in self.slots.used() {
+            let slot = self.slots.get(index);
+            let idle = slot.http.as_deref().is_some_and(|http| http.is_idle());
+            if idle && !slot.stopping {
+                self.http_close(index);
+            } else if slot.role == Role::Upstream && slot.peer == NONE {
+                self.close_upstream(index);
             }
         }
     }
@@ -580,7 +664,9 @@ impl<I: Io> Worker<I> {
         self.close_gates();
         self.drop_parked();
         for index in self.slots.used() {
-            self.slots.get(index).stream.kill(Cause::Killed);
+            if self.slots.get(index).role == Role::Tcp {
+                self.slots.get(index).stream.kill(Cause::Killed);
+            }
             self.end_now(index);
         }
         self.stopped = true;
@@ -600,11 +686,14 @@ impl<I: Io> Worker<I> {
         let Some(slot) = self.slots.live(key) else {
             return self.stray(key);
         };
+        if slot.role == Role::Upstream {
+            return self.upstream_connected(key, result);
+        }
         slot.running[key.side as usize] &= !CONNECT;
         match result {
             Ok(()) => {
                 slot.stream.connected(self.now);
-                self.announce(key.slot);
+                self.announce(key.slot, key.slot);
                 self.log_early(key.slot);
                 let likely = false;
                 if self.slots.get(key.slot).stream.writes(Side::Server) {
@@ -620,7 +709,7 @@ impl<I: Io> Worker<I> {
 
 /// The class of the next receive: up when a buffer was filled, down when it was nearly empty.
 #[inline]
-fn next_class(wanted: u8, class: usize, len: usize) -> u8 {
+pub(crate) fn next_class(wanted: u8, class: usize, len: usize) -> u8 {
     if len == pool::SIZES[class] {
         (wanted + 1).min(pool::CLASSES as u8 - 1)
     } else if wanted > 0 && len < pool::SIZES[wanted as usize - 1] / 2 {

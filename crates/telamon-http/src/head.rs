@@ -38,11 +38,17 @@ pub struct Request<'b> {
     /// Where the head begins (after empty lines) and how many bytes of the buffer it ends at.
     pub start: usize,
     pub end: usize,
+    line_end: usize,
     buffer: &'b [u8],
     fields: &'b [Line],
 }
 
 impl<'b> Request<'b> {
+    /// Where the request line ends in the buffer, its line end left out.
+    pub fn line_end(&self) -> usize {
+        self.line_end
+    }
+
     /// The fields in their order.
     pub fn fields(&self) -> impl Iterator<Item = Field<'b>> + 'b {
         let buffer = self.buffer;
@@ -78,6 +84,7 @@ struct RequestLine {
     method: Range<usize>,
     uri: Range<usize>,
     version: Version,
+    end: usize,
 }
 
 /// Reads one request head out of a buffer that grows. Reuse it with [`HeadParser::reset`].
@@ -176,6 +183,7 @@ impl HeadParser {
             body: framing.body().map_err(|reason| bad(reason, self.start))?,
             start: self.start,
             end,
+            line_end: line.end,
             buffer,
             fields: self.fields.lines(),
         };
@@ -231,6 +239,7 @@ fn request_line(buffer: &[u8], text: Range<usize>) -> Result<RequestLine, BadReq
         method,
         uri,
         version,
+        end: text.end,
     })
 }
 

@@ -37,7 +37,7 @@ impl Side {
 }
 
 /// The `timeout` words and retries that hold for a stream, in milliseconds. None: for ever.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct Policy {
     pub client: Option<Millis>,
     pub server: Option<Millis>,
@@ -279,6 +279,15 @@ impl Stream {
             self.again(anew);
         }
         true
+    }
+
+    /// An established connection failed before the server's answer: the request is to be sent
+    /// again, as after a failed connect. The caller has closed the connection.
+    pub fn lost(&mut self, now: Millis, policy: &Policy, servers: Servers) -> bool {
+        self.phase = Phase::Connecting;
+        self.has_server = false;
+        self.connected = NEVER;
+        self.connect_failed(Failure::Timeout, now, policy, servers)
     }
 
     fn redispatches(&self, policy: &Policy, servers: Servers) -> bool {

@@ -55,6 +55,11 @@ impl Chunk {
         self.len -= count;
     }
 
+    /// Forgets all data but the first `count` bytes.
+    pub fn truncate(&mut self, count: usize) {
+        self.len = self.len.min(count as u32);
+    }
+
     /// Says that the buffer's first `len` bytes are data now (after writing to `Pool::space`).
     pub fn fill(&mut self, len: usize) {
         assert!(len <= SIZES[self.class()]);

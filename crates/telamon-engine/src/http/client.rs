@@ -1,0 +1,379 @@
+//! What comes from a client: heads, bodies, and the end of its words.
+
+use std::io;
+use std::net::SocketAddr;
+
+use telamon_http::{forward, HeadParser, Length, Request};
+use telamon_plan::http::ConnectionMode;
+use telamon_session::{Millis, Side};
+use telamon_sys::Chunk;
+
+use super::{after, Body, Exchange, Http, Route, Step, BUFFER, NEVER, REWRITE};
+use crate::conn::{NONE, NO_FD, RECV};
+use crate::counters::{ProcessTotal, Total};
+use crate::io::Io;
+use crate::shared::Proxy;
+use crate::worker::{count, Worker, MAX_BUFFERS};
+
+/// What became of the bytes of a head.
+enum Head {
+    More,
+    /// The status to answer with.
+    Bad(u16),
+    /// It has so many bytes.
+    Whole(usize),
+}
+
+/// What the connection adds to a head.
+struct From<'a> {
+    proxy: &'a Proxy,
+    client: Option<SocketAddr>,
+    destination: Option<SocketAddr>,
+}
+
+impl<I: Io> Worker<I> {
+    #[inline]
+    pub(crate) fn http(&mut self, index: u32) -> Option<&mut Http> {
+        self.slots.get(index).http.as_deref_mut()
+    }
+
+    /// The exchange under way.
+    #[inline]
+    pub(crate) fn exchange(&mut self, index: u32) -> Option<&mut Exchange> {
+        self.http(index)?.exchange.as_deref_mut()
+    }
+
+    pub(crate) fn http_received(&mut self, index: u32, result: io::Result<Option<Chunk>>) {
+        match result {
+            Ok(Some(chunk)) => self.http_data(index, chunk),
+            Ok(None) => self.http_eof(index),
+            Err(_) => self.http_broke(index),
+        }
+    }
+
+    fn http_data(&mut self, index: u32, mut chunk: Chunk) {
+        if self.slots.get(index).preface.is_some() {
+            let key = self.slots.get(index).key(index, Side::Client);
+            match self.after_preface(key, chunk) {
+                Some(rest) => chunk = rest,
+                None => return,
+            }
+        }
+        self.count_bytes(index, Side::Client, chunk.len() as u64);
+        let now = self.now;
+        let uploads = self.uploads(index);
+        let Some(http) = self.http(index) else {
+            return self.io.put(chunk);
+        };
+        match http.step {
+            Step::Idle | Step::Head => self.http_head(index, chunk),
+            Step::Body => self.page_body(index, chunk),
+            Step::Waiting | Step::Streaming if uploads => {
+                if let Some(exchange) = self.exchange(index) {
+                    exchange.client_active = now;
+                }
+                self.upload(index, chunk);
+            }
+            Step::Tunnel => self.tunnel(index, Side::Client, chunk),
+            Step::Draining => {
+                self.io.put(chunk);
+                self.http_receive(index);
+            }
+            // Ahead of its time: it waits, and nothing more is read until it is taken.
+            _ => http.rest = Some(chunk),
+        }
+    }
+
+    fn uploads(&mut self, index: u32) -> bool {
+        self.exchange(index)
+            .is_some_and(|exchange| !exchange.upload.is_done())
+    }
+
+    /// The exchange that a request fills: made when its first byte comes.
+    pub(crate) fn begin_exchange(&mut self, index: u32) {
+        let now = self.now;
+        let mut fresh = self.exchanges.pop();
+        let Some(http) = self.http(index) else { return };
+        if http.exchange.is_some() {
+            return;
+        }
+        let mut exchange = fresh
+            .take()
+            .unwrap_or_else(|| Box::new(super::Exchange::new()));
+        exchange.log.accepted = http.since;
+        exchange.log.started = now;
+        exchange.log.idle = now - http.since;
+        exchange.log.wall = std::time::SystemTime::now();
+        http.exchange = Some(exchange);
+    }
+
+    fn http_head(&mut self, index: u32, mut chunk: Chunk) {
+        self.begin_exchange(index);
+        let shared = self.shared.clone();
+        let now = self.now;
+        let slot = self.slots.get(index);
+        let proxy = &shared.proxies[slot.proxy as usize];
+        let from = From {
+            proxy,
+            client: slot.client,
+            destination: slot.destination,
+        };
+        let Some(http) = slot.http.as_deref_mut() else {
+            return self.io.put(chunk);
+        };
+        if http.step == Step::Idle {
+            let timeouts = &proxy.plan.timeouts;
+            http.step = Step::Head;
+            http.deadline = after(now, timeouts.http_request.or(timeouts.client));
+        }
+        let Some(exchange) = http.exchange.as_deref_mut() else {
+            return self.io.put(chunk);
+        };
+        if http.input.is_empty() {
+            self.parser.reset();
+            let data = self.io.pool().data(&chunk);
+            match read(&mut self.parser, data, exchange, &from, now) {
+                Head::Whole(end) => {
+                    chunk.advance(end);
+                    return self.http_head_read(index, chunk);
+                }
+                Head::Bad(status) => {
+                    self.io.put(chunk);
+                    return self.http_bad(index, status);
+                }
+                Head::More => {
+                    http.input.extend_from_slice(data);
+                    let fresh = HeadParser::new(BUFFER - REWRITE);
+                    http.parser = Some(Box::new(std::mem::replace(&mut self.parser, fresh)));
+                    self.io.put(chunk);
+                }
+            }
+        } else {
+            http.input.extend_from_slice(self.io.pool().data(&chunk));
+            self.io.put(chunk);
+            let Some(parser) = http.parser.as_deref_mut() else {
+                return;
+            };
+            match read(parser, &http.input, exchange, &from, now) {
+                Head::Whole(end) => {
+                    let input = std::mem::take(&mut http.input);
+                    http.parser = None;
+                    let Some(mut rest) = self.io.pool_mut().take(1) else {
+                        return self.http_broke(index);
+                    };
+                    let left = &input[end..];
+                    self.io.pool_mut().space(&rest)[..left.len()].copy_from_slice(left);
+                    rest.fill(left.len());
+                    return self.http_head_read(index, rest);
+                }
+                Head::Bad(status) => return self.http_bad(index, status),
+                Head::More => {}
+            }
+        }
+        self.http_receive(index);
+        self.set_timer(index);
+    }
+
+    /// A head is complete; `rest` is what came behind it.
+    fn http_head_read(&mut self, index: u32, rest: Chunk) {
+        let now = self.now;
+        if let Some(http) = self.http(index) {
+            http.requests += 1;
+            if !rest.is_empty() {
+                http.rest = Some(rest);
+            } else {
+                self.io.put(rest);
+            }
+        }
+        let shared = self.shared.clone();
+        let proxy = &shared.proxies[self.slots.get(index).proxy as usize];
+        self.counters().add(ProcessTotal::CumReq, 1);
+        if let Some(frontend) = &proxy.frontend {
+            count!(self, frontend.object, Total::ReqTot, 1);
+            frontend.gauges.requests.hit(now);
+        }
+        let Some(exchange) = self.exchange(index) else {
+            return;
+        };
+        exchange.log.request_time = Some(now - exchange.log.started);
+        exchange.client_active = now;
+        if exchange.raw_head > 0 {
+            return self.page_begin(index);
+        }
+        if exchange.monitor {
+            return self.monitor(index);
+        }
+        self.http_choose_backend(index);
+    }
+
+    /// Bytes of a request's body go to the server, as far as they belong to it.
+    pub(crate) fn upload(&mut self, index: u32, mut chunk: Chunk) {
+        let up = self.slots.get(index).peer;
+        let (rewritten, data) = (&mut self.rewritten, self.io.pool().data(&chunk));
+        rewritten.clear();
+        let Some(exchange) = self.slots.get(index).exchange() else {
+            return self.io.put(chunk);
+        };
+        let taken = match exchange.upload.take(data, rewritten) {
+            Ok(taken) => taken,
+            Err(_) => {
+                self.io.put(chunk);
+                return self.bad_upload(index);
+            }
+        };
+        if let Some(kept) = &mut exchange.kept_body {
+            if kept.len() + taken.used > BUFFER {
+                exchange.kept_body = None;
+            } else {
+                kept.extend_from_slice(&data[..taken.used]);
+            }
+        }
+        let discard = exchange.discard || up == NONE;
+        let ended = exchange.upload.is_done();
+        let rest = data.len() - taken.used;
+        let behind = (rest > 0).then(|| self.copy(&chunk, taken.used)).flatten();
+        if discard {
+            self.io.put(chunk);
+        } else if taken.plain {
+            chunk.truncate(taken.used);
+            self.slots.get(up).out[1].push(chunk);
+        } else {
+            self.io.put(chunk);
+            let rewritten = std::mem::take(&mut self.rewritten);
+            self.push(up, Side::Server, &rewritten);
+            self.rewritten = rewritten;
+        }
+        if let Some(http) = self.http(index) {
+            http.rest = behind;
+        }
+        if !discard {
+            self.flush(up, Side::Server);
+        }
+        if ended {
+            return self.upload_ended(index);
+        }
+        self.http_receive(index);
+    }
+
+    /// A chunk with a copy of what follows `at` in another one.
+    fn copy(&mut self, chunk: &Chunk, at: usize) -> Option<Chunk> {
+        let mut twin = self.io.pool_mut().take(chunk.class())?;
+        let data = self.io.pool().data(chunk)[at..].to_vec();
+        self.io.pool_mut().space(&twin)[..data.len()].copy_from_slice(&data);
+        twin.fill(data.len());
+        Some(twin)
+    }
+
+    /// Reads on from the client, if there is room for what comes.
+    pub(crate) fn http_receive(&mut self, index: u32) {
+        let slot = self.slots.get(index);
+        let up = slot.peer;
+        let Some(http) = slot.http.as_deref() else {
+            return;
+        };
+        if http.rest.is_some()
+            || http.ended
+            || slot.running[0] & RECV != 0
+            || slot.fds[0] == NO_FD
+            || slot.stopping
+        {
+            return;
+        }
+        if up != NONE && self.slots.get(up).out[1].len() >= MAX_BUFFERS {
+            return;
+        }
+        let slot = self.slots.get(index);
+        let key = slot.key(index, Side::Client);
+        slot.running[0] |= RECV;
+        let class = usize::from(slot.class[0]);
+        self.io.recv(key, slot.fds[0], class, false);
+    }
+
+    /// What waited behind the last head or body is looked at now.
+    pub(crate) fn take_rest(&mut self, index: u32) {
+        let uploads = self.uploads(index);
+        let Some(http) = self.http(index) else { return };
+        let Some(rest) = http.rest.take() else {
+            return self.http_receive(index);
+        };
+        match http.step {
+            Step::Waiting | Step::Streaming if uploads => self.upload(index, rest),
+            Step::Tunnel => self.tunnel(index, Side::Client, rest),
+            Step::Idle | Step::Head => self.http_head(index, rest),
+            _ => http.rest = Some(rest),
+        }
+    }
+}
+
+/// Reads a request's head into `exchange`.
+fn read(
+    parser: &mut HeadParser,
+    data: &[u8],
+    exchange: &mut Exchange,
+    from: &From<'_>,
+    now: Millis,
+) -> Head {
+    let request = match parser.parse(data) {
+        Ok(Some(request)) => request,
+        Ok(None) if data.len() >= BUFFER - REWRITE => return Head::Bad(400),
+        Ok(None) => return Head::More,
+        Err(bad) => return Head::Bad(bad.status()),
+    };
+    let plan = &from.proxy.plan;
+    let route = &from.proxy.route;
+    exchange.version = request.version;
+    exchange.is_head = request.method == b"HEAD";
+    exchange.is_connect = request.method == b"CONNECT";
+    exchange.keep = request.keeps_alive() && route.mode != ConnectionMode::Close;
+    exchange.keep_server = route.mode == ConnectionMode::KeepAlive;
+    exchange.upload = Body::from(Length::from(request.body));
+    exchange.policy = route.policy;
+    exchange.connected_at = NEVER;
+    exchange.client_active = now;
+    if from.proxy.logger.wanted() {
+        let line = exchange.log.request_line.get_or_insert_default();
+        line.clear();
+        line.extend_from_slice(&data[request.start..request.line_end()]);
+    }
+    if let Some(page) = &plan.stats {
+        if request.uri.starts_with(page.uri.as_bytes()) {
+            exchange.raw_head = request.end - request.start;
+            exchange
+                .raw
+                .extend_from_slice(&data[request.start..request.end]);
+            return Head::Whole(request.end);
+        }
+    }
+    if let Some(uri) = &plan.http.monitor_uri {
+        exchange.monitor = request.uri == uri.as_bytes();
+    }
+    write(&request, route, from, exchange);
+    Head::Whole(request.end)
+}
+
+/// The head as it goes to the server.
+fn write(request: &Request<'_>, route: &Route, from: &From<'_>, exchange: &mut Exchange) {
+    let out = &mut exchange.outgoing;
+    out.clear();
+    forward::write_request_line(out, request.method, request.uri, request.version);
+    forward::write_fields(out, request.fields(), false);
+    for (field, address) in [
+        (&route.forward_for, from.client),
+        (&route.original_to, from.destination),
+    ] {
+        let (Some(field), Some(address)) = (field, address) else {
+            continue;
+        };
+        let ip = address.ip().to_canonical();
+        let had = || {
+            request
+                .fields()
+                .any(|one| one.name.eq_ignore_ascii_case(&field.name))
+        };
+        if !field.excepts(ip) && !(field.if_none && had()) {
+            forward::write_field(out, &field.name, ip.to_string().as_bytes());
+        }
+    }
+    // The line that names the server is added when it is known.
+    exchange.connection = forward::Connection::of_request(request.version, exchange.keep_server);
+}

@@ -1,0 +1,266 @@
+//! `mode http`: one client connection, many exchanges.
+//!
+//! A client's slot has an [`Http`]; while a request is under way that has an [`Exchange`]. The
+//! connection to a server is a slot of its own (`Role::Upstream`), so that its receive stays armed
+//! while it idles in the pool: taking one costs no system call, and one that the server closes
+//! says so by itself.
+//!
+//! ```text
+//!        first byte       head complete        picked, connected        response's head
+//!  Idle ───────────► Head ──────────────► Choosing ──────────────► Waiting ─────────────► Streaming
+//!   ▲                 │ │                  │                        │                      │     │
+//!   │     stats page  │ │ bad, late        │ none to be had         │ dies, late           │ 101 │ all sent
+//!   │                 ▼ │                  │                        │                      ▼     │
+//!   │    Body ─► Page ─┐│                  │                        │                   Tunnel   │
+//!   │                  ▼▼                  ▼                        ▼                            │
+//!   │                 Sending (an answer of the proxy's own)                                     │
+//!   │                     │ kept alive                                                           │
+//!   └─────────────────────┴──────────────────────────────────────────────────────────────────────┘
+//!                         └► Draining, then closed
+//! ```
+//!
+//! Files: `client.rs` what comes from clients, `exchange.rs` the way to a server, `upstream.rs` what
+//! comes back, `pool.rs` idle connections, `body.rs` bodies, `answer.rs` the proxy's own answers,
+//! `timers.rs` deadlines, `end.rs` how things end.
+
+mod answer;
+mod body;
+mod client;
+mod end;
+mod exchange;
+mod pool;
+mod route;
+mod timers;
+mod upstream;
+
+use telamon_http::forward::Connection;
+use telamon_http::{HeadParser, Version};
+use telamon_plan::Timeouts;
+use telamon_session::{End, Millis, Policy};
+use telamon_sys::Chunk;
+
+use crate::conn::NONE;
+
+use body::Body;
+pub(crate) use pool::Pools;
+pub(crate) use route::Route;
+
+/// The largest request head, and the largest body of a page request (HAProxy's tune.bufsize).
+pub(crate) const BUFFER: usize = 16 << 10;
+/// Room that rules have for their edits (tune.maxrewrite).
+pub(crate) const REWRITE: usize = 1024;
+
+pub(crate) const NEVER: Millis = Millis::MAX;
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Step {
+    /// Waiting for the first byte of the next request.
+    Idle,
+    Head,
+    /// A page's request: its body is collected.
+    Body,
+    /// Python makes the page.
+    Page,
+    /// The stream's machine picks, queues, connects.
+    Choosing,
+    /// The request is on its way; the response's head is awaited.
+    Waiting,
+    /// The response flows.
+    Streaming,
+    /// Both sides say what they like.
+    Tunnel,
+    /// An answer of the proxy's own is sent.
+    Sending,
+    /// The answer is sent and our side is shut; what the client still sends is thrown away.
+    Draining,
+}
+
+/// What a client's slot has in `mode http`.
+pub(crate) struct Http {
+    pub(crate) step: Step,
+    /// The begin of a head that came in pieces, and its parser.
+    pub(crate) input: Vec<u8>,
+    pub(crate) parser: Option<Box<HeadParser>>,
+    /// Came behind the head: its body's begin, or the next request.
+    pub(crate) rest: Option<Chunk>,
+    pub(crate) deadline: Millis,
+    /// When the connection began to wait for this request.
+    pub(crate) since: Millis,
+    pub(crate) requests: u32,
+    pub(crate) serial: u32,
+    /// The client has sent its last byte.
+    pub(crate) ended: bool,
+    /// The connection to a server that serves this client alone, while no exchange has it.
+    pub(crate) private: u32,
+    pub(crate) exchange: Option<Box<Exchange>>,
+}
+
+impl Http {
+    pub(crate) fn new(now: Millis, timeouts: &Timeouts) -> Self {
+        Http {
+            step: Step::Head,
+            input: Vec::new(),
+            parser: None,
+            rest: None,
+            deadline: after(now, timeouts.http_request.or(timeouts.client)),
+            since: now,
+            requests: 0,
+            serial: 0,
+            ended: false,
+            private: NONE,
+            exchange: None,
+        }
+    }
+
+    /// Nothing of a next request has come.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.step == Step::Idle && self.exchange.is_none()
+    }
+
+    pub(crate) fn has_input(&self) -> bool {
+        !self.input.is_empty()
+    }
+}
+
+/// One request and its response. Reused: `begin` makes it as new.
+pub(crate) struct Exchange {
+    pub(crate) version: Version,
+    pub(crate) is_head: bool,
+    pub(crate) is_connect: bool,
+    /// It asks whether the frontend serves (`monitor-uri`).
+    pub(crate) monitor: bool,
+    /// What the request's head says of the server's connection.
+    pub(crate) connection: Connection,
+    /// The client's connection may carry another request.
+    pub(crate) keep: bool,
+    /// The server is asked to keep its connection.
+    pub(crate) keep_server: bool,
+    /// The request's body as far as it is still to come.
+    pub(crate) upload: Body,
+    /// No more of it goes to the server, which is gone or has said enough.
+    pub(crate) discard: bool,
+    pub(crate) download: Body,
+    /// The request's head for the server (until the response begins: a retry sends it again), and
+    /// as much of its body as a retry would need.
+    pub(crate) outgoing: Vec<u8>,
+    pub(crate) kept_body: Option<Vec<u8>>,
+    /// A page request as it came: head, then body.
+    pub(crate) raw: Vec<u8>,
+    pub(crate) raw_head: usize,
+    pub(crate) raw_total: usize,
+    /// The begin of a response's head that came in pieces.
+    pub(crate) incoming: Vec<u8>,
+    /// An answer of our own, and how much of it is on its way.
+    pub(crate) output: Vec<u8>,
+    pub(crate) sent: usize,
+    /// Its connection had served others before.
+    pub(crate) reused: bool,
+    /// The server's connection cannot carry another request.
+    pub(crate) server_closes: bool,
+    /// The response has begun to go to the client.
+    pub(crate) answered: bool,
+    pub(crate) done: bool,
+    pub(crate) client_active: Millis,
+    pub(crate) server_active: Millis,
+    pub(crate) connected_at: Millis,
+    pub(crate) policy: Policy,
+    pub(crate) log: HttpLog,
+}
+
+/// What the log line of the current request says.
+#[derive(Clone, Debug)]
+pub(crate) struct HttpLog {
+    pub(crate) started: Millis,
+    pub(crate) accepted: Millis,
+    pub(crate) idle: Millis,
+    pub(crate) request_time: Option<Millis>,
+    pub(crate) response_time: Option<Millis>,
+    pub(crate) status: Option<u16>,
+    pub(crate) bytes: u64,
+    pub(crate) request_line: Option<Vec<u8>>,
+    pub(crate) end: End,
+    pub(crate) stats: bool,
+    pub(crate) wall: std::time::SystemTime,
+}
+
+impl HttpLog {
+    fn new() -> Self {
+        HttpLog {
+            started: 0,
+            accepted: 0,
+            idle: 0,
+            request_time: None,
+            response_time: None,
+            status: None,
+            bytes: 0,
+            request_line: None,
+            end: End::NORMAL,
+            stats: false,
+            wall: std::time::SystemTime::UNIX_EPOCH,
+        }
+    }
+}
+
+impl Exchange {
+    pub(crate) fn new() -> Self {
+        Exchange {
+            version: Version { major: 1, minor: 1 },
+            is_head: false,
+            is_connect: false,
+            monitor: false,
+            connection: Connection::Implied,
+            keep: false,
+            keep_server: false,
+            upload: Body::Done,
+            discard: false,
+            download: Body::Done,
+            outgoing: Vec::new(),
+            kept_body: None,
+            raw: Vec::new(),
+            raw_head: 0,
+            raw_total: 0,
+            incoming: Vec::new(),
+            output: Vec::new(),
+            sent: 0,
+            reused: false,
+            server_closes: false,
+            answered: false,
+            done: false,
+            client_active: 0,
+            server_active: 0,
+            connected_at: NEVER,
+            policy: Policy::default(),
+            log: HttpLog::new(),
+        }
+    }
+
+    /// As new, with the memory of before.
+    fn clear(&mut self) {
+        let (mut outgoing, mut output) = (
+            std::mem::take(&mut self.outgoing),
+            std::mem::take(&mut self.output),
+        );
+        outgoing.clear();
+        output.clear();
+        if output.capacity() > BUFFER {
+            output = Vec::new();
+        }
+        *self = Exchange::new();
+        self.outgoing = outgoing;
+        self.output = output;
+    }
+}
+
+pub(crate) fn after(now: Millis, time: Option<Millis>) -> Millis {
+    time.map_or(NEVER, |time| now.saturating_add(time))
+}
+
+/// A token names a slot, and which of its requests.
+pub(crate) fn token(index: u32, thread: usize, serial: u32) -> u64 {
+    u64::from(index) | (thread as u64 & 0xff) << 32 | u64::from(serial & 0xff_ffff) << 40
+}
+
+/// The thread that a token belongs to.
+pub(crate) fn thread_of(token: u64) -> usize {
+    (token >> 32 & 0xff) as usize
+}

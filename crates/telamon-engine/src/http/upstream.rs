@@ -1,0 +1,629 @@
+//! What comes back from a server: heads, bodies, and the end of its words.
+
+use std::io;
+use std::sync::atomic::Ordering::Relaxed;
+
+use telamon_http::{forward, Length, Response, ResponseParser};
+use telamon_plan::http::Reuse;
+use telamon_session::{Cause, End, Stage};
+use telamon_session::{Millis, Side};
+use telamon_sys::{socket, Chunk};
+
+use super::exchange::TOGETHER;
+use super::{Body, Exchange, Step, BUFFER};
+use crate::conn::{NONE, NO_FD, SEND};
+use crate::io::{Io, Key};
+use crate::shared::ServerState;
+use crate::worker::{next_class, Worker};
+
+/// What became of the bytes of a response's head.
+enum Head {
+    More,
+    Bad,
+    /// It has so many bytes, and its text for the client stands in `scratch`.
+    Interim(usize),
+    Final(usize),
+    /// The connection is a tunnel from here on.
+    Tunnel(usize),
+}
+
+impl<I: Io> Worker<I> {
+    pub(crate) fn upstream_received(&mut self, key: Key, result: io::Result<Option<Chunk>>) {
+        let up = key.slot;
+        let index = self.slots.get(up).peer;
+        if index == NONE {
+            // It idled: whatever it says now, it cannot be used any more.
+            if let Ok(Some(chunk)) = result {
+                self.io.put(chunk);
+            }
+            return self.close_upstream(up);
+        }
+        match result {
+            Ok(Some(chunk)) => self.response_data(index, up, chunk),
+            Ok(None) => {
+                self.slots.get(up).eof = true;
+                self.response_eof(index, up, false);
+            }
+            Err(_) => {
+                self.slots.get(up).eof = true;
+                self.response_eof(index, up, true);
+            }
+        }
+    }
+
+    fn response_data(&mut self, index: u32, up: u32, chunk: Chunk) {
+        let now = self.now;
+        let slot = self.slots.get(up);
+        slot.class[1] = next_class(slot.class[1], chunk.class(), chunk.len());
+        self.count_bytes(index, Side::Server, chunk.len() as u64);
+        let Some(http) = self.http(index) else {
+            return self.io.put(chunk);
+        };
+        let step = http.step;
+        if let Some(exchange) = http.exchange.as_deref_mut() {
+            exchange.server_active = now;
+        }
+        match step {
+            Step::Waiting => self.response_head(index, up, chunk),
+            Step::Streaming => self.download(index, up, chunk, false),
+            Step::Tunnel => self.tunnel(index, Side::Server, chunk),
+            _ => self.io.put(chunk),
+        }
+    }
+
+    fn response_head(&mut self, index: u32, up: u32, mut chunk: Chunk) {
+        let now = self.now;
+        let stopping = self.soft_stopping;
+        let shared = self.shared.clone();
+        let slot = self.slots.get(index);
+        let retry = &shared.proxies[slot.proxy as usize].route.retry;
+        let ended = slot.http.as_deref().is_some_and(|http| http.ended);
+        let Some(exchange) = slot.exchange() else {
+            return self.io.put(chunk);
+        };
+        exchange.keep &= !stopping && !ended;
+        self.responses.reset();
+        self.scratch.clear();
+        let head = if exchange.incoming.is_empty() {
+            let data = self.io.pool().data(&chunk);
+            let head = read(&mut self.responses, data, exchange, &mut self.scratch, now);
+            if matches!(head, Head::More) {
+                exchange.incoming.extend_from_slice(data);
+            }
+            head
+        } else {
+            let mut gathered = std::mem::take(&mut exchange.incoming);
+            let before = gathered.len();
+            gathered.extend_from_slice(self.io.pool().data(&chunk));
+            let head = read(
+                &mut self.responses,
+                &gathered,
+                exchange,
+                &mut self.scratch,
+                now,
+            );
+            match head {
+                Head::Interim(end) | Head::Final(end) | Head::Tunnel(end) if end < before => {
+                    // Two heads in what was gathered: the rest is looked at as one piece.
+                    return self.gathered_head(index, up, chunk, gathered, end, head);
+                }
+                Head::Interim(end) | Head::Final(end) | Head::Tunnel(end) => {
+                    return self.head_read(index, up, chunk, end - before, head);
+                }
+                Head::More => exchange.incoming = gathered,
+                Head::Bad => {}
+            }
+            head
+        };
+        match head {
+            Head::More => {
+                self.io.put(chunk);
+                self.upstream_receive(up);
+            }
+            Head::Bad => {
+                self.io.put(chunk);
+                if retry.junk_response && self.http_retry(index) {
+                    return;
+                }
+                self.count_response_error(index);
+                self.drop_upstream(index);
+                let end = End {
+                    cause: Cause::Proxy,
+                    stage: Stage::Header,
+                };
+                self.fail(index, 502, end);
+            }
+            Head::Interim(end) | Head::Final(end) | Head::Tunnel(end) => {
+                let status = exchange.log.status.unwrap_or(0);
+                if matches!(head, Head::Final(_)) && retry.statuses.contains(&status) {
+                    if let Some(exchange) = self.exchange(index) {
+                        exchange.answered = false;
+                    }
+                    if self.http_retry(index) {
+                        return self.io.put(chunk);
+                    }
+                    if let Some(exchange) = self.exchange(index) {
+                        exchange.answered = true;
+                    }
+                }
+                chunk.advance(0);
+                self.head_read(index, up, chunk, end, head);
+            }
+        }
+    }
+
+    /// A head that ended within what was gathered before this chunk came.
+    fn gathered_head(
+        &mut self,
+        index: u32,
+        up: u32,
+        chunk: Chunk,
+        gathered: Vec<u8>,
+        end: usize,
+        head: Head,
+    ) {
+        self.io.put(chunk);
+        let rest = &gathered[end..];
+        let Some(mut twin) = self.io.pool_mut().take(1) else {
+            return self.http_broke(index);
+        };
+        self.io.pool_mut().space(&twin)[..rest.len()].copy_from_slice(rest);
+        twin.fill(rest.len());
+        self.head_read(index, up, twin, 0, head);
+    }
+
+    /// A head was read up to `end` of the chunk, and stands in `scratch` for the client.
+    fn head_read(&mut self, index: u32, up: u32, mut chunk: Chunk, end: usize, head: Head) {
+        chunk.advance(end);
+        let tunnel = matches!(head, Head::Tunnel(_));
+        if let Head::Interim(_) = head {
+            let scratch = std::mem::take(&mut self.scratch);
+            self.push(index, Side::Client, &scratch);
+            self.scratch = scratch;
+            self.flush(index, Side::Client);
+            if chunk.is_empty() {
+                self.io.put(chunk);
+                return self.upstream_receive(up);
+            }
+            return self.response_head(index, up, chunk);
+        }
+        let Some(http) = self.http(index) else {
+            return self.io.put(chunk);
+        };
+        http.step = if tunnel {
+            Step::Tunnel
+        } else {
+            Step::Streaming
+        };
+        let status = http
+            .exchange
+            .as_ref()
+            .and_then(|exchange| exchange.log.status);
+        self.count_status(index, status.unwrap_or(0), true);
+        self.log_http_early(index);
+        if tunnel {
+            let scratch = std::mem::take(&mut self.scratch);
+            self.push(index, Side::Client, &scratch);
+            self.scratch = scratch;
+            if let Some(exchange) = self.exchange(index) {
+                exchange.upload = Body::UntilClose;
+                exchange.download = Body::UntilClose;
+                exchange.keep = false;
+            }
+            self.tunnel(index, Side::Server, chunk);
+            return self.take_rest(index);
+        }
+        self.download(index, up, chunk, true);
+    }
+
+    /// Bytes of a response's body go to the client. With `headed`, its head stands in `scratch` and
+    /// goes before them.
+    fn download(&mut self, index: u32, up: u32, mut chunk: Chunk, headed: bool) {
+        let (rewritten, data) = (&mut self.rewritten, self.io.pool().data(&chunk));
+        rewritten.clear();
+        let Some(exchange) = self.slots.get(index).exchange() else {
+            return self.io.put(chunk);
+        };
+        let taken = match exchange.download.take(data, rewritten) {
+            Ok(taken) => taken,
+            Err(_) => {
+                self.io.put(chunk);
+                return self.response_cut(index, Cause::Proxy);
+            }
+        };
+        exchange.log.bytes += taken.counted;
+        exchange.server_closes |= taken.used < data.len();
+        let done = exchange.download.is_done();
+        if headed && taken.used <= TOGETHER {
+            let scratch = &mut self.scratch;
+            scratch.extend_from_slice(if taken.plain {
+                &data[..taken.used]
+            } else {
+                rewritten
+            });
+            self.io.put(chunk);
+            let scratch = std::mem::take(&mut self.scratch);
+            self.push(index, Side::Client, &scratch);
+            self.scratch = scratch;
+        } else {
+            if headed {
+                let scratch = std::mem::take(&mut self.scratch);
+                self.push(index, Side::Client, &scratch);
+                self.scratch = scratch;
+            }
+            if taken.plain {
+                chunk.truncate(taken.used);
+                self.slots.get(index).out[0].push(chunk);
+            } else {
+                self.io.put(chunk);
+                let rewritten = std::mem::take(&mut self.rewritten);
+                self.push(index, Side::Client, &rewritten);
+                self.rewritten = rewritten;
+            }
+        }
+        self.flush(index, Side::Client);
+        if done {
+            return self.download_ended(index);
+        }
+        self.upstream_receive(up);
+        if headed {
+            self.set_timer(index);
+        }
+    }
+
+    /// The response is complete as far as the server is concerned.
+    fn download_ended(&mut self, index: u32) {
+        let Some(exchange) = self.exchange(index) else {
+            return;
+        };
+        exchange.done = true;
+        if exchange.upload.is_done() {
+            self.release_upstream(index);
+        } else if exchange.server_closes {
+            exchange.discard = true;
+            self.release_upstream(index);
+            self.take_rest(index);
+        }
+        self.http_check_end(index);
+    }
+
+    /// The request is complete: the connection may be given back if the response is, too.
+    pub(super) fn upload_ended(&mut self, index: u32) {
+        let now = self.now;
+        let Some(exchange) = self.exchange(index) else {
+            return;
+        };
+        exchange.server_active = now;
+        if exchange.done {
+            self.release_upstream(index);
+            return self.http_check_end(index);
+        }
+        self.http_receive(index);
+        self.set_timer(index);
+    }
+
+    /// The server has sent its last byte, in good order or by a reset.
+    fn response_eof(&mut self, index: u32, up: u32, broken: bool) {
+        let shared = self.shared.clone();
+        let slot = self.slots.get(index);
+        let retry = &shared.proxies[slot.proxy as usize].route.retry;
+        let Some(http) = slot.http.as_deref_mut() else {
+            return;
+        };
+        let (step, first) = (http.step, http.requests <= 1);
+        let Some(exchange) = http.exchange.as_deref_mut() else {
+            return;
+        };
+        exchange.server_closes = true;
+        match step {
+            Step::Waiting => {
+                let empty = exchange.incoming.is_empty();
+                if empty && retry.empty_response && self.http_retry(index) {
+                    return;
+                }
+                self.count_response_error(index);
+                self.count_abort(index, Side::Server);
+                self.drop_upstream(index);
+                let end = End {
+                    cause: Cause::Server,
+                    stage: Stage::Header,
+                };
+                if !first && empty {
+                    // The client may send a request again that met a connection's end, and is told
+                    // so by the end of its own (RFC 9112 9.3.1).
+                    return self.close_silently(index, end);
+                }
+                self.fail(index, 502, end);
+            }
+            Step::Streaming if matches!(exchange.download, Body::UntilClose) && !broken => {
+                exchange.download = Body::Done;
+                self.download_ended(index);
+            }
+            Step::Streaming if exchange.done => {
+                // Its part was said; the rest of the request has no reader.
+                exchange.discard = true;
+                self.release_upstream(index);
+                self.take_rest(index);
+                self.http_check_end(index);
+            }
+            Step::Streaming => self.response_cut(index, Cause::Server),
+            Step::Tunnel => self.tunnel_eof(index, up, Side::Server),
+            _ => self.drop_upstream(index),
+        }
+    }
+
+    /// The response broke off in its body: all that can be said is by the connection's end.
+    fn response_cut(&mut self, index: u32, cause: Cause) {
+        if cause == Cause::Server {
+            self.count_abort(index, Side::Server);
+        }
+        self.count_response_error(index);
+        self.drop_upstream(index);
+        let end = End {
+            cause,
+            stage: Stage::Data,
+        };
+        if let Some(exchange) = self.exchange(index) {
+            exchange.log.end = end;
+            exchange.download = Body::Done;
+            exchange.upload = Body::Done;
+            exchange.keep = false;
+            exchange.done = true;
+        }
+        self.http_check_end(index);
+    }
+
+    // ---- sending to the server -----------------------------------------------------------------
+
+    /// Something went to the server, or will not go at all.
+    pub(crate) fn upstream_sent(&mut self, up: u32, failed: bool) {
+        let now = self.now;
+        let index = self.slots.get(up).peer;
+        if index == NONE {
+            return if failed { self.close_upstream(up) } else { () };
+        }
+        if failed {
+            // The server may have answered before it closed: its answer is still read.
+            while let Some(chunk) = self.slots.get(up).out[1].pop() {
+                self.io.put(chunk);
+            }
+            if let Some(exchange) = self.exchange(index) {
+                exchange.discard = true;
+                exchange.server_closes = true;
+            }
+            return self.take_rest(index);
+        }
+        if let Some(exchange) = self.exchange(index) {
+            exchange.server_active = now;
+        }
+        if !self.slots.get(up).out[1].is_empty() {
+            return self.send(up, Side::Server);
+        }
+        match self.http(index).map(|http| http.step) {
+            Some(Step::Tunnel) => self.tunnel_sent(index, Side::Server),
+            Some(Step::Waiting | Step::Streaming) => self.http_receive(index),
+            _ => {}
+        }
+    }
+
+    // ---- the tunnel ----------------------------------------------------------------------------
+
+    pub(super) fn tunnel(&mut self, index: u32, from: Side, chunk: Chunk) {
+        let now = self.now;
+        let up = self.slots.get(index).peer;
+        let count = chunk.len() as u64;
+        if up == NONE {
+            return self.io.put(chunk);
+        }
+        if let Some(exchange) = self.exchange(index) {
+            match from {
+                Side::Client => exchange.client_active = now,
+                Side::Server => {
+                    exchange.server_active = now;
+                    exchange.log.bytes += count;
+                }
+            }
+        }
+        let (to, side) = match from {
+            Side::Client => (up, Side::Server),
+            Side::Server => (index, Side::Client),
+        };
+        if chunk.is_empty() {
+            self.io.put(chunk);
+        } else {
+            self.slots.get(to).out[side as usize].push(chunk);
+        }
+        self.flush(to, side);
+        match from {
+            Side::Client => self.http_receive(index),
+            Side::Server => self.upstream_receive(up),
+        }
+        self.set_timer(index);
+    }
+
+    /// One side of a tunnel has ended: the other is told, once all was sent.
+    pub(super) fn tunnel_eof(&mut self, index: u32, up: u32, side: Side) {
+        let (from, to) = match side {
+            Side::Client => (index, up),
+            Side::Server => (up, index),
+        };
+        let _ = from;
+        let pending = !self.slots.get(to).out[side.other() as usize].is_empty();
+        if !pending {
+            self.tunnel_sent(index, side.other());
+        }
+    }
+
+    /// All that waited for a side of a tunnel was sent.
+    pub(super) fn tunnel_sent(&mut self, index: u32, side: Side) {
+        let up = self.slots.get(index).peer;
+        if up == NONE {
+            return self.http_finish(index);
+        }
+        let client_ended = self.http(index).is_some_and(|http| http.ended);
+        let server_ended = self.slots.get(up).eof;
+        let (source_ended, fd) = match side {
+            Side::Client => (server_ended, self.slots.get(index).fds[0]),
+            Side::Server => (client_ended, self.slots.get(up).fds[1]),
+        };
+        if source_ended && fd != NO_FD {
+            let _ = socket::shutdown_write(fd);
+        }
+        let drained =
+            self.slots.get(index).out[0].is_empty() && self.slots.get(up).out[1].is_empty();
+        if client_ended && server_ended && drained {
+            self.drop_upstream(index);
+            return self.http_finish(index);
+        }
+        match side {
+            Side::Client => self.upstream_receive(up),
+            Side::Server => self.http_receive(index),
+        }
+        self.set_timer(index);
+    }
+
+    // ---- giving back ---------------------------------------------------------------------------
+
+    /// The exchange needs its server no more: the connection idles, or is closed.
+    pub(crate) fn release_upstream(&mut self, index: u32) {
+        let shared = self.shared.clone();
+        let stopping = self.soft_stopping;
+        let slot = self.slots.get(index);
+        let up = std::mem::replace(&mut slot.peer, NONE);
+        let (proxy, backend, server) = (slot.proxy as usize, slot.backend, slot.server);
+        let closes = slot.exchange().is_none_or(|exchange| {
+            exchange.server_closes || !exchange.keep_server || !exchange.upload.is_done()
+        });
+        self.leave_server(index);
+        if up == NONE {
+            return;
+        }
+        let other = self.slots.get(up);
+        other.peer = NONE;
+        let busy = other.eof || other.running[1] & SEND != 0 || !other.out[1].is_empty();
+        let found = shared.proxies[backend as usize]
+            .backend
+            .as_ref()
+            .and_then(|backend| backend.servers.get(server as usize));
+        let Some(found) = found.filter(|_| !closes && !busy && !stopping) else {
+            return self.close_upstream(up);
+        };
+        let limits = &found.pool;
+        let worn = limits
+            .max_reuse
+            .is_some_and(|most| self.slots.get(up).uses > most);
+        let full = limits
+            .max_connections
+            .is_some_and(|most| found.idle.load(Relaxed) >= most);
+        let gone = matches!(found.state(), ServerState::Down | ServerState::Maint);
+        if worn || gone {
+            return self.close_upstream(up);
+        }
+        if shared.proxies[proxy].route.reuse == Reuse::Never || found.send_proxy > 0 {
+            if let Some(http) = self.http(index) {
+                http.private = up;
+            }
+        } else if full {
+            return self.close_upstream(up);
+        } else {
+            found.idle.fetch_add(1, Relaxed);
+            self.slots.get(up).pooled = true;
+            self.pools.put(found.object, up);
+        }
+        self.upstream_receive(up);
+    }
+
+    /// The exchange's connection is of no use any more.
+    pub(crate) fn drop_upstream(&mut self, index: u32) {
+        let up = std::mem::replace(&mut self.slots.get(index).peer, NONE);
+        if up != NONE {
+            self.slots.get(up).peer = NONE;
+            self.close_upstream(up);
+        }
+    }
+
+    /// Closes a connection to a server that no exchange has.
+    pub(crate) fn close_upstream(&mut self, up: u32) {
+        let slot = self.slots.get(up);
+        if slot.stopping || !slot.used {
+            return;
+        }
+        slot.stopping = true;
+        if std::mem::take(&mut slot.pooled) {
+            let (backend, server) = (slot.backend as usize, slot.server as usize);
+            let shared = self.shared.clone();
+            if let Some(found) = &shared.proxies[backend].backend {
+                let server = &found.servers[server];
+                self.pools.remove(server.object, up);
+                server.idle.fetch_sub(1, Relaxed);
+            }
+        }
+        self.close(up, Side::Server);
+        self.free_if_done(up);
+    }
+
+    /// A connection leaves the pool for an exchange.
+    pub(crate) fn unpool(&mut self, up: u32) {
+        let slot = self.slots.get(up);
+        if std::mem::take(&mut slot.pooled) {
+            let (backend, server) = (slot.backend as usize, slot.server as usize);
+            if let Some(found) = &self.shared.proxies[backend].backend {
+                found.servers[server].idle.fetch_sub(1, Relaxed);
+            }
+        }
+    }
+}
+
+/// Reads a response's head; what goes to the client is written to `out`.
+fn read(
+    parser: &mut ResponseParser,
+    data: &[u8],
+    exchange: &mut Exchange,
+    out: &mut Vec<u8>,
+    now: Millis,
+) -> Head {
+    let response = match parser.parse(data) {
+        Ok(Some(response)) => response,
+        Ok(None) if data.len() >= BUFFER => return Head::Bad,
+        Ok(None) => return Head::More,
+        Err(_) => return Head::Bad,
+    };
+    let tunnel =
+        response.status == 101 || (exchange.is_connect && (200..300).contains(&response.status));
+    exchange.log.bytes += logged_size(&response);
+    forward::write_status_line(out, response.version, response.status, response.reason);
+    let chunked = response.framing == Length::Chunked;
+    forward::write_fields(out, response.fields(), chunked);
+    if response.is_interim() || tunnel {
+        forward::write_end(out, forward::Connection::Implied);
+        if !tunnel {
+            return Head::Interim(response.end);
+        }
+    }
+    exchange.log.status = Some(response.status);
+    exchange.log.response_time = Some(now.saturating_sub(exchange.connected_at));
+    exchange.answered = true;
+    exchange.kept_body = None;
+    if tunnel {
+        return Head::Tunnel(response.end);
+    }
+    let length = response.length(exchange.is_head);
+    exchange.server_closes = !response.keeps_alive() || length == Length::UntilClose;
+    exchange.download = Body::from(length);
+    let unread = !exchange.upload.is_done() && exchange.server_closes;
+    exchange.keep &= length != Length::UntilClose && !unread;
+    let connection =
+        forward::Connection::of_response(response.version, exchange.version, exchange.keep);
+    forward::write_end(out, connection);
+    Head::Final(response.end)
+}
+
+/// What HAProxy counts of a head (see `telamon_http::logged_size`).
+fn logged_size(response: &Response<'_>) -> u64 {
+    let fields = response
+        .fields()
+        .filter(|field| !field.is("connection"))
+        .map(|field| field.name.len() + field.value.len());
+    let words = "HTTP/1.1".len() + "200".len() + response.reason.len();
+    (20 + words + fields.sum::<usize>() + 1) as u64
+}
