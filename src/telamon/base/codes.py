@@ -49,6 +49,8 @@ CODES: dict[str, str] = {
     "H041": "One argument too many.",
     "H042": "A value that is not of its kind, or outside its range.",
     "H043": "A word that is none of the possible ones.",
+    "H044": "A file that the configuration names cannot be used: it cannot be read, is too large, "
+    "or is not what the keyword wants (an HTTP response for `errorfile`).",
     # haproxy.cfg: addresses, users
     "H050": "An address that cannot be read.",
     "H051": "An address without the port it needs.",
@@ -68,8 +70,6 @@ CODES: dict[str, str] = {
     "H076": "A frontend without a `bind` line.",
     "H077": "Timeouts that are not set. Without them, a peer that vanished holds its connection "
     "for ever.",
-    "H078": "A section in mode http that has servers. Telamon serves the statistics page over "
-    "HTTP and does not pass HTTP to servers yet.",
     "H079": "No section listens anywhere. HAProxy does not start with such a file.",
     "H080": "The old word `transparent`, which means `option transparent`: without a server, pass "
     "connections to the address that the client meant to reach. It says why that changes nothing "

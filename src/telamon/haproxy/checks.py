@@ -189,17 +189,6 @@ def _timeouts(model: Model, report: Report) -> None:
             )  # fmt: skip
 
 
-def _http_to_servers(model: Model, report: Report) -> None:
-    for proxy in model.proxies:
-        if proxy.settings.mode is Mode.HTTP and proxy.servers:
-            word = proxy.settings.mode_word
-            report.error(
-                "H078", f"'{proxy.name}': HTTP proxying to servers is known to HAProxy, "
-                "not yet to Telamon", proxy.servers[0].name.span,
-                help=f"use `mode tcp` here ({f'mode http: {_line(word.span)}' if word else ''})",
-            )  # fmt: skip
-
-
 def _accept_proxy(model: Model, report: Report) -> None:
     for proxy in model.proxies:
         for bind in proxy.binds if proxy.settings.mode is Mode.HTTP else ():
@@ -335,7 +324,6 @@ RULES: tuple[Callable[[Model, Report], None], ...] = (
     _twin_ids,
     _twin_addresses,
     _default_backends,
-    _http_to_servers,
     _accept_proxy,
     _transparent,
     _wrong_mode,

@@ -11,6 +11,7 @@ import socket
 from telamon.base.address import InetAddress, SocketAddress
 from telamon.base.span import Span
 from telamon.haproxy.addresses import parse_server
+from telamon.haproxy.lower_http import http_settings
 from telamon.haproxy.model import (
     BindDraft,
     Model,
@@ -104,6 +105,7 @@ def _proxy(draft: ProxyDraft, id: int, backends: dict[str, int], process: Proces
         client_keepalive=_keepalive(draft, "cli"),
         server_keepalive=_keepalive(draft, "srv"),
         nolinger="nolinger" in options,
+        http=http_settings(draft),
         source_line=_place(draft.header),
     )
 

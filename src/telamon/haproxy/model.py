@@ -15,6 +15,7 @@ from telamon.base.address import SocketAddress
 from telamon.base.span import Span
 from telamon.haproxy.keywords.sections import Place
 from telamon.haproxy.lexer import Word
+from telamon.plan.http import AddressHeader, ErrorReply, Reuse
 from telamon.plan.process import LogTarget, StatsSocket
 from telamon.plan.proxy import AdminRule, Algorithm, LogFormat, Mode, StatsUser
 
@@ -136,6 +137,13 @@ class ProxySettings:
     disabled: bool = False
     transparent: Word | None = None
     description: str | None = None
+    reuse: Reuse = Reuse.SAFE
+    forward_for: AddressHeader | None = None
+    original_to: AddressHeader | None = None
+    monitor_uri: str | None = None
+    retry_on: tuple[str, ...] = ()
+    errors: dict[int, ErrorReply] = field(default_factory=dict)
+    server_name_header: str | None = None
 
     def copy(self) -> ProxySettings:
         twin = _with_own_lists(self)

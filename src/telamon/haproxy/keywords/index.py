@@ -5,6 +5,7 @@ from __future__ import annotations
 from telamon.haproxy.keywords import (
     balance,
     bind,
+    http,
     logging,
     options,
     process,
@@ -17,7 +18,7 @@ from telamon.haproxy.keywords.known import REMOVED, not_yet
 from telamon.haproxy.keywords.row import Keyword
 from telamon.haproxy.keywords.sections import Place
 
-FAMILIES = (balance, bind, logging, options, process, proxy, server, stats, timeouts)
+FAMILIES = (balance, bind, http, logging, options, process, proxy, server, stats, timeouts)
 
 KEYWORDS: tuple[Keyword, ...] = tuple(row for family in FAMILIES for row in family.KEYWORDS)
 

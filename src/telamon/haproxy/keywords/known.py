@@ -34,20 +34,20 @@ wurfl-useragent-priority
 
 _PROXY = """
 acl capture compression cookie crt declare
-email-alert error-log-format errorfile errorfiles errorloc errorloc302 errorloc303 external-check
+email-alert error-log-format errorfiles  external-check
 filter force-be-switch force-persist guid hash-balance-factor hash-key hash-preserve-affinity
 hash-type http-after-response http-check http-drop-request-trailers http-drop-response-trailers
-http-error http-request http-response http-reuse http-send-name-header ignore-persist
+http-error http-request http-response ignore-persist
 load-server-state-from-file log-format log-format-sd log-steps max-keep-alive-queue
-max-session-srv-conns monitor monitor-uri persist quic-initial rate-limit redirect retry-on
+max-session-srv-conns monitor persist quic-initial rate-limit redirect
 server-state-file-name server-template
 stick stick-table tcp-check tcp-request tcp-response tcp-request-inspect unique-id-format
 unique-id-header use-fcgi-app use-server use_backend use-small-buffers dispatch-to
 """
 
 _OPTIONS = """
-abortonclose external-check forwarded http-drop-request-trailers
-http-drop-response-trailers http-ignore-probes http-restrict-req-hdr-names httpchk httpslog
+external-check forwarded http-drop-request-trailers
+http-drop-response-trailers http-restrict-req-hdr-names httpchk httpslog
 independent-streams ldap-check log-separate-errors mysql-check persist pgsql-check
 redis-check set-header smtpchk socket-stats spop-check ssl-hello-chk tcp-check
 use-small-buffers

@@ -45,12 +45,6 @@ def _transparent(args: Arguments, context: Context) -> None:
     context.settings.transparent = None if args.negated else args.keyword
 
 
-def _header(args: Arguments, context: Context) -> None:
-    """Adds a header to what goes to servers; its arguments say which and when."""
-    args.rest()
-    context.settings.options[args.keyword.text.removeprefix("option ")] = args.keyword
-
-
 def _nothing(args: Arguments, _: Context) -> None:
     args.end()
 
@@ -80,17 +74,12 @@ _HTTP_ONLY = (
     ("h1-case-adjust-bogus-client", _FRONT),
     ("h1-case-adjust-bogus-server", _BACK),
     ("http-buffer-request", _ALL),
-    ("http-keep-alive", _ALL),
     ("http-no-delay", _ALL),
     ("http-pretend-keepalive", _BACK),
-    ("http-server-close", _ALL),
     ("http-use-proxy-header", _FRONT),
     ("idle-close-on-response", _FRONT),
     ("prefer-last-server", _BACK),
 )
-_HTTP_HEADERS = ("forwardfor", "originalto")
-"""The same, but HAProxy warns about these in mode tcp."""
-
 # Hints about how HAProxy moves bytes; the result is the same without them.
 _HINTS = (
     ("contstats", _FRONT),
@@ -112,19 +101,10 @@ KEYWORDS = (
         for name, places in _HTTP_ONLY
     ),
     *(
-        Keyword(
-            f"option {name}", _ALL, "[except <network>] [header <name>]",
-            "Accepted: changes only HTTP that is passed to servers.", _header,
-        )
-        for name in _HTTP_HEADERS
-    ),
-    *(
         Keyword(f"option {name}", places, "", "Accepted: a hint that changes no result.",
                 _nothing, negatable=True)
         for name, places in _HINTS
     ),
-    Keyword("option httpclose", _ALL, "", "Close after each request.", _switch("httpclose"),
-            negatable=True),
     Keyword("option httplog", _FRONT, "", "HTTP log lines (manual 8.2.3).",
             _log_format(LogFormat.HTTP)),
     Keyword("option tcplog", _ALL, "", "TCP log lines (manual 8.2.2).",
