@@ -87,10 +87,8 @@ pub fn write_fields<'b>(out: &mut Vec<u8>, fields: impl Iterator<Item = Field<'b
                 write_options(out, &field.unfolded());
                 continue;
             }
-            14 if field.is("content-length") => {
-                if std::mem::replace(&mut length_seen, true) {
-                    continue;
-                }
+            14 if field.is("content-length") && std::mem::replace(&mut length_seen, true) => {
+                continue;
             }
             _ => {}
         }
