@@ -154,6 +154,8 @@ pub struct HttpSettings {
     pub persist: bool,
     pub max_keep_alive_queue: Option<u32>,
     pub session_rate_limit: Option<u32>,
+    #[serde(default)]
+    pub idle_close_on_response: bool,
 }
 
 /// A server's idle connections; None: no limit of its own.

@@ -16,7 +16,9 @@ pub mod rules;
 
 pub use address::SocketAddress;
 pub use error::PlanError;
-pub use process::{Facility, Level, LogHeader, LogTarget, ProcessPlan, StatsLevel, StatsSocket};
+pub use process::{
+    Facility, HeaderCase, Level, LogHeader, LogTarget, ProcessPlan, StatsLevel, StatsSocket,
+};
 pub use proxy::{
     AdminRule, Algorithm, Backend, Check, Frontend, KeepAlive, Listener, LogFormat, Mode, Proxy,
     ProxyPlan, Server, StatsPage, StatsUser, Timeouts, Weight,

@@ -101,6 +101,34 @@ pub struct StatsSocket {
     pub expose_fd_listeners: bool,
 }
 
+/// `h1-case-adjust`: how a header's (lower-case) `name` is written for peers that care.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HeaderCase {
+    pub name: String,
+    pub written: String,
+}
+
+fn default_bufsize() -> usize {
+    16384
+}
+
+fn default_maxrewrite() -> usize {
+    1024
+}
+
+fn default_max_headers() -> u32 {
+    101
+}
+
+fn default_log_uri_length() -> usize {
+    1024
+}
+
+fn yes() -> bool {
+    true
+}
+
 /// `global`. None means that the file did not say and the engine's own choice holds.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -125,4 +153,29 @@ pub struct ProcessPlan {
     pub hard_stop_after: Option<Millis>,
     pub ulimit_n: Option<u64>,
     pub spread_checks: u32,
+    #[serde(default = "default_bufsize")]
+    pub bufsize: usize,
+    #[serde(default = "default_maxrewrite")]
+    pub maxrewrite: usize,
+    #[serde(default = "default_max_headers")]
+    pub max_headers: u32,
+    #[serde(default = "default_log_uri_length")]
+    pub log_uri_length: usize,
+    #[serde(default = "yes")]
+    pub idle_pool_shared: bool,
+    #[serde(default)]
+    pub header_cases: Vec<HeaderCase>,
+    #[serde(default)]
+    pub payload_with_any_method: bool,
+    /// Most connections and sessions per second.
+    #[serde(default)]
+    pub connection_rate: Option<u32>,
+    #[serde(default)]
+    pub session_rate: Option<u32>,
+    #[serde(default = "yes")]
+    pub strict_limits: bool,
+    #[serde(default)]
+    pub dumpable: bool,
+    #[serde(default)]
+    pub fd_hard_limit: Option<u64>,
 }

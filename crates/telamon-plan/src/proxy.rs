@@ -167,6 +167,11 @@ pub struct Server {
     pub cookie: Option<String>,
     #[serde(default)]
     pub pool: PoolLimits,
+    #[serde(default)]
+    pub slowstart: Option<Millis>,
+    /// Fields that a PROXY header of version 2 has besides the addresses.
+    #[serde(default)]
+    pub proxy_options: Vec<String>,
     pub source_line: String,
 }
 
@@ -273,6 +278,8 @@ pub struct Proxy {
     pub error_log_line: Option<Format>,
     #[serde(default)]
     pub log_structured: Option<Format>,
+    #[serde(default)]
+    pub log_separate_errors: bool,
     pub source_line: String,
 }
 

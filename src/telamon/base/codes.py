@@ -77,6 +77,7 @@ CODES: dict[str, str] = {
     "H081": "A word that has no effect where it stands.",
     "H082": "`stats` in a section that is not in mode http.",
     "H083": "One address bound twice.",
+    "H085": "A status that an `http-errors` section does not define.",
     "H084": "A log format in a section that logs nowhere.",
     # keepalived.conf: the file and its blocks
     "K001": "A file that cannot be read.",

@@ -13,6 +13,7 @@ from telamon.base.address import InetAddress, SocketAddress
 from telamon.base.diagnostic import Report, Severity, nearest
 from telamon.base.span import Span
 from telamon.haproxy.addresses import AddressError, parse_server
+from telamon.haproxy.http_model import ErrorsUse
 from telamon.haproxy.keywords.sections import Place
 from telamon.haproxy.lexer import Word
 from telamon.haproxy.model import Model, ProxyDraft, ServerDraft
@@ -236,12 +237,10 @@ def _wrong_mode(model: Model, report: Report) -> None:
                 "H082", f"'stats' has no effect in '{proxy.name}': it needs mode http",
                 settings.stats.word.span, help="write `mode http` in a section of its own",
             )  # fmt: skip
-        for name in ("forwardfor", "originalto"):
-            if (option := settings.options.get(name)) is not None:
-                report.warning(
-                    "H081", f"'{option}' has no effect in '{proxy.name}': it needs mode http",
-                    option.span,
-                )  # fmt: skip
+        for name, span in _words_for_http(proxy):
+            report.warning(
+                "H081", f"'{name}' has no effect in '{proxy.name}': it needs mode http", span
+            )
         word = settings.log_format_word
         if settings.log_format is LogFormat.HTTP and proxy.has_frontend and word is not None:
             report.warning(
@@ -249,6 +248,53 @@ def _wrong_mode(model: Model, report: Report) -> None:
                 word.span, help="write `option tcplog`",
             )  # fmt: skip
             settings.log_format = LogFormat.TCP
+
+
+_OPTIONS_FOR_HTTP = (
+    "accept-invalid-http-request", "accept-unsafe-violations-in-http-request",
+    "accept-invalid-http-response", "accept-unsafe-violations-in-http-response",
+    "disable-h2-upgrade", "http-buffer-request", "http-ignore-probes", "http-no-delay",
+    "http-pretend-keepalive", "http-use-proxy-header", "idle-close-on-response",
+    "prefer-last-server",
+)  # fmt: skip
+"""Of the options that mean nothing in mode tcp, those of which HAProxy says so."""
+
+
+def _words_for_http(proxy: ProxyDraft) -> Iterator[tuple[str, Span]]:
+    """What HAProxy warns about in mode tcp."""
+    settings = proxy.settings
+    yield from settings.http.words.items()
+    for name in _OPTIONS_FOR_HTTP:
+        if (option := settings.options.get(name)) is not None:
+            yield option.text, option.span
+    for server in proxy.servers:
+        if (cookie := server.options.cookie) is not None:
+            yield f"cookie {cookie}", cookie.span
+
+
+def _error_sections(model: Model, report: Report) -> None:
+    """`errorfiles` names a section, and statuses that it should have."""
+    for proxy in model.proxies:
+        for use in proxy.settings.http.errors:
+            if isinstance(use, ErrorsUse):
+                _check_errors_use(model, use, report)
+
+
+def _check_errors_use(model: Model, use: ErrorsUse, report: Report) -> None:
+    section = model.errors.get(use.name.text)
+    if section is None:
+        near = nearest(use.name.text, model.errors)
+        report.error(
+            "H073", f"there is no http-errors section '{use.name}'", use.name.span,
+            help=f"did you mean '{near}'?" if near else "add it, or correct the name",
+        )  # fmt: skip
+        return
+    for status, word in use.statuses:
+        if status not in section.replies:
+            report.warning(
+                "H085", f"the http-errors section '{use.name}' has no {status}", word.span,
+                help=f"it stands at {_line(section.name.span)}",
+            )  # fmt: skip
 
 
 def _useless_words(model: Model, report: Report) -> None:
@@ -327,6 +373,7 @@ RULES: tuple[Callable[[Model, Report], None], ...] = (
     _accept_proxy,
     _transparent,
     _wrong_mode,
+    _error_sections,
     _useless_words,
     _check_targets,
 )

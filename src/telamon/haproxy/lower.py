@@ -11,7 +11,7 @@ import socket
 from telamon.base.address import InetAddress, SocketAddress
 from telamon.base.span import Span
 from telamon.haproxy.addresses import parse_server
-from telamon.haproxy.lower_http import http_settings
+from telamon.haproxy.lower_http import http_settings, pool_limits
 from telamon.haproxy.model import (
     BindDraft,
     Model,
@@ -47,8 +47,7 @@ def lower(model: Model, digest: str) -> ProxyPlan:
         if proxy.has_backend
     }
     proxies = tuple(
-        _proxy(proxy, id, backends, model.process)
-        for proxy, id in zip(model.proxies, ids, strict=True)
+        _proxy(proxy, id, backends, model) for proxy, id in zip(model.proxies, ids, strict=True)
     )
     return ProxyPlan(_process(model.process), proxies, digest=digest)
 
@@ -79,11 +78,12 @@ def _process(draft: ProcessDraft) -> ProcessPlan:
     }  # fmt: skip
     values["logs"] = tuple(draft.logs)
     values["stats_sockets"] = tuple(draft.stats_sockets)
+    values["header_cases"] = tuple(draft.header_cases.values())
     return ProcessPlan(**values)
 
 
-def _proxy(draft: ProxyDraft, id: int, backends: dict[str, int], process: ProcessDraft) -> Proxy:
-    settings = draft.settings
+def _proxy(draft: ProxyDraft, id: int, backends: dict[str, int], model: Model) -> Proxy:
+    settings, process = draft.settings, model.process
     options = settings.options
     return Proxy(
         id=id,
@@ -105,7 +105,8 @@ def _proxy(draft: ProxyDraft, id: int, backends: dict[str, int], process: Proces
         client_keepalive=_keepalive(draft, "cli"),
         server_keepalive=_keepalive(draft, "srv"),
         nolinger="nolinger" in options,
-        http=http_settings(draft),
+        http=http_settings(draft, model),
+        log_separate_errors="log-separate-errors" in options,
         source_line=_place(draft.header),
     )
 
@@ -208,6 +209,10 @@ def _server(draft: ServerDraft, id: int, source: SocketAddress | None) -> Server
         tcp_ut=options.tcp_ut or None,
         end_streams_on_down=options.end_streams_on_down,
         end_backups_on_up=options.end_backups_on_up,
+        cookie=options.cookie.text if options.cookie else None,
+        pool=pool_limits(options),
+        slowstart=options.slowstart or None,
+        proxy_options=options.proxy_options,
         source_line=_place(draft.name.span),
     )
 

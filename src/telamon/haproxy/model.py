@@ -13,10 +13,11 @@ from typing import TypeVar
 
 from telamon.base.address import SocketAddress
 from telamon.base.span import Span
+from telamon.haproxy.http_model import ErrorsDraft, HttpDraft
 from telamon.haproxy.keywords.sections import Place
 from telamon.haproxy.lexer import Word
-from telamon.plan.http import AddressHeader, ErrorReply, Reuse
-from telamon.plan.process import LogTarget, StatsSocket
+from telamon.haproxy.paths import DefaultPath
+from telamon.plan.process import HeaderCase, LogTarget, StatsSocket
 from telamon.plan.proxy import AdminRule, Algorithm, LogFormat, Mode, StatsUser
 
 
@@ -45,6 +46,13 @@ class ServerOptions:
     check_address: Word | None = None
     id: int | None = None
     check_words: tuple[Word, ...] = ()
+    cookie: Word | None = None
+    pool_max_conn: int | None = None
+    pool_low_conn: int = 0
+    pool_purge_delay: int = 5000
+    max_reuse: int | None = None
+    slowstart: int | None = None
+    proxy_options: tuple[str, ...] = ()
 
     def copy(self) -> ServerOptions:
         return copy.copy(self)
@@ -137,18 +145,13 @@ class ProxySettings:
     disabled: bool = False
     transparent: Word | None = None
     description: str | None = None
-    reuse: Reuse = Reuse.SAFE
-    forward_for: AddressHeader | None = None
-    original_to: AddressHeader | None = None
-    monitor_uri: str | None = None
-    retry_on: tuple[str, ...] = ()
-    errors: dict[int, ErrorReply] = field(default_factory=dict)
-    server_name_header: str | None = None
+    http: HttpDraft = field(default_factory=HttpDraft)
 
     def copy(self) -> ProxySettings:
         twin = _with_own_lists(self)
         twin.default_server = self.default_server.copy()
         twin.stats = self.stats.copy() if self.stats else None
+        twin.http = self.http.copy()
         return twin
 
 
@@ -187,6 +190,16 @@ class ProxyDraft:
 
 
 @dataclass(slots=True)
+class UnixBind:
+    """`unix-bind`: what unix sockets of the `bind` lines below it begin with."""
+
+    prefix: str = ""
+    mode: int | None = None
+    uid: int | None = None
+    gid: int | None = None
+
+
+@dataclass(slots=True)
 class ProcessDraft:
     """All `global` sections together."""
 
@@ -210,6 +223,21 @@ class ProcessDraft:
     hard_stop_after: int | None = None
     ulimit_n: int | None = None
     spread_checks: int = 0
+    bufsize: int = 16384
+    maxrewrite: int = 1024
+    max_headers: int = 101
+    log_uri_length: int = 1024
+    idle_pool_shared: bool = True
+    header_cases: dict[str, HeaderCase] = field(default_factory=dict)
+    payload_with_any_method: bool = False
+    connection_rate: int | None = None
+    session_rate: int | None = None
+    strict_limits: bool = True
+    dumpable: bool = False
+    fd_hard_limit: int | None = None
+    cookie_length: int = 63
+    default_path: DefaultPath = field(default_factory=DefaultPath)
+    unix_bind: UnixBind = field(default_factory=UnixBind)
     zero_warning: bool = False
 
 
@@ -220,6 +248,7 @@ class Model:
     process: ProcessDraft = field(default_factory=ProcessDraft)
     defaults: dict[str, DefaultsDraft] = field(default_factory=dict)
     proxies: list[ProxyDraft] = field(default_factory=list)
+    errors: dict[str, ErrorsDraft] = field(default_factory=dict)
 
 
 _Draft = TypeVar("_Draft", StatsDraft, ProxySettings)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from telamon.base.diagnostic import Report, nearest
 from telamon.base.span import Span
 from telamon.haproxy.environment import Environment
+from telamon.haproxy.http_model import ErrorsDraft
 from telamon.haproxy.keywords import index
 from telamon.haproxy.keywords.known import REMOVED, not_yet
 from telamon.haproxy.keywords.row import Arguments, Context, Refused
@@ -14,7 +17,7 @@ from telamon.haproxy.model import DefaultsDraft, Model, ProxyDraft, ProxySetting
 from telamon.haproxy.statements import statements
 from telamon.haproxy.syntax import Document
 
-_NEVER_IGNORED = frozenset({"server", "default-server"})
+_NEVER_IGNORED = frozenset({"server", "default-server", "retry-on", "declare"})
 """Words whose loss would change what a proxy is for: an error in the wrong section."""
 
 _FOREIGN_WORDS = frozenset({"no", "default"})
@@ -65,12 +68,15 @@ class Reader:
             )  # fmt: skip
             return
         self._context.place, self._context.section = place, keyword.text
+        self._context.errors = None
         if place is Place.GLOBAL:
             self._no_more(arguments, keyword)
             self._context.settings = ProxySettings()
             self._skipped = False
         elif place is Place.DEFAULTS:
             self._open_defaults(keyword, arguments)
+        elif place is Place.ERRORS:
+            self._open_errors(keyword, arguments)
         else:
             self._open_proxy(place, keyword, arguments)
 
@@ -137,6 +143,33 @@ class Reader:
         self._context.proxy, self._context.settings = proxy, proxy.settings
         self._skipped = False
 
+    def _open_errors(self, keyword: Word, arguments: list[Word]) -> None:
+        name = self._section_name(keyword, arguments)
+        if name is None:
+            return
+        if (twin := self.model.errors.get(name.text)) is not None:
+            self._report.error(
+                "H071", f"a second http-errors section '{name}'", name.span,
+                help=f"the first stands at {twin.name.span}; choose another name",
+            )  # fmt: skip
+            return
+        draft = ErrorsDraft(name)
+        self.model.errors[name.text] = draft
+        self._context.errors = draft
+        self._context.settings, self._context.proxy = ProxySettings(), None
+        self._skipped = False
+
+    def _section_name(self, keyword: Word, arguments: list[Word]) -> Word | None:
+        """The name of a section that is no proxy; its lines are skipped without one."""
+        if not arguments:
+            self._report.error(
+                "H032", f"'{keyword}' needs a name", keyword.span, help=f"as in `{keyword} common`"
+            )
+            return None
+        self._check_name(arguments[0])
+        self._no_more(arguments[1:], keyword)
+        return arguments[0]
+
     def _check_name(self, name: Word) -> None:
         bad = next((char for char in name.text if char not in NAME_CHARACTERS), None)
         if bad is not None or not name.text:
@@ -157,9 +190,11 @@ class Reader:
         if row is None or keyword.text in REMOVED:
             self._unknown(keyword, place)
             return
+        context = self._context
         if not row.places & place:
-            self._misplaced(keyword, index.places(row.name))
-            return
+            if not self._misplaced(keyword, index.places(row.name)):
+                return
+            context = _scratch(context)
         if prefix is not None and not row.negatable:
             self._report.error(
                 "H039", f"'{prefix}' cannot stand before '{keyword}'", prefix.span.to(keyword.span)
@@ -167,7 +202,7 @@ class Reader:
             return
         args = Arguments(keyword, rest, self._report, negated=prefix is not None)
         try:
-            row.carry(args, self._context)
+            row.carry(args, context)
         except Refused:
             return
 
@@ -196,8 +231,9 @@ class Reader:
             keyword.span, help=f"did you mean '{near}'?" if near else "",
         )  # fmt: skip
 
-    def _misplaced(self, keyword: Word, places: Place) -> None:
-        """HAProxy ignores, with a warning, what is meant for the other side of a proxy."""
+    def _misplaced(self, keyword: Word, places: Place) -> bool:
+        """HAProxy ignores, with a warning, what is meant for the other side of a proxy. True: the
+        arguments are read all the same, for their mistakes."""
         place = self._context.place
         legal = [name for name, legal in PLACES.items() if legal & places]
         help = f"it belongs into: {', '.join(legal)}"
@@ -206,11 +242,19 @@ class Reader:
                 "H036", f"'{keyword}' is ignored in a '{self._context.section}' section",
                 keyword.span, help=help,
             )  # fmt: skip
-            return
+            return True
         self._report.error(
             "H036", f"'{keyword}' is not possible in a '{self._context.section}' section",
             keyword.span, help=help,
         )  # fmt: skip
+        return False
+
+
+def _scratch(context: Context) -> Context:
+    """A place for what is read and then ignored."""
+    settings = context.settings.copy()
+    proxy = replace(context.named_proxy, binds=[], servers=[], settings=settings)
+    return replace(context, settings=settings, proxy=proxy)
 
 
 def _keyword(words: list[Word]) -> tuple[Word, list[Word]]:

@@ -154,6 +154,7 @@ class HttpSettings:
     persist: bool = False
     max_keep_alive_queue: int | None = None
     session_rate_limit: int | None = None
+    idle_close_on_response: bool = False
 
 
 @dataclass(frozen=True, slots=True)

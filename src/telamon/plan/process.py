@@ -104,11 +104,21 @@ class StatsSocket:
 
 
 @dataclass(frozen=True, slots=True)
+class HeaderCase:
+    """`h1-case-adjust`: how a header's (lower-case) `name` is written for peers that care."""
+
+    name: str
+    written: str
+
+
+@dataclass(frozen=True, slots=True)
 class ProcessPlan:
     """`global`. None means that the file did not say and the engine's own choice holds.
 
     `uid`/`gid` are resolved from names at load, so that an unknown user is a diagnostic.
-    `daemon` asks to go to the background once everything is ready.
+    `daemon` asks to go to the background once everything is ready. A received head has room for
+    `bufsize` less `maxrewrite` bytes. `connection_rate` and `session_rate` are the most per second
+    (`maxconnrate`, `maxsessrate`); `strict_limits`: do not start with fewer descriptors than asked.
     """
 
     maxconn: int | None = None
@@ -131,3 +141,15 @@ class ProcessPlan:
     hard_stop_after: Milliseconds | None = None
     ulimit_n: int | None = None
     spread_checks: int = 0
+    bufsize: int = 16384
+    maxrewrite: int = 1024
+    max_headers: int = 101
+    log_uri_length: int = 1024
+    idle_pool_shared: bool = True
+    header_cases: tuple[HeaderCase, ...] = ()
+    payload_with_any_method: bool = False
+    connection_rate: int | None = None
+    session_rate: int | None = None
+    strict_limits: bool = True
+    dumpable: bool = False
+    fd_hard_limit: int | None = None

@@ -120,7 +120,8 @@ class Server:
 
     `weight` 0 to 256; `maxconn` 0 means no limit; `maxqueue` 0 means no limit. With a
     `port_offset` the port is the client's plus it, and `address` has port 0. `send_proxy` is the
-    version of the PROXY protocol's header, 0 for none. `end_streams_on_down` and
+    version of the PROXY protocol's header, 0 for none, `proxy_options` the fields of version 2 to
+    add (`proxy-v2-options`). `end_streams_on_down` and
     `end_backups_on_up` are `on-marked-down shutdown-sessions` and `on-marked-up
     shutdown-backup-sessions`.
     """
@@ -143,6 +144,8 @@ class Server:
     end_backups_on_up: bool = False
     cookie: str | None = None
     pool: PoolLimits = field(default_factory=PoolLimits)
+    slowstart: Milliseconds | None = None
+    proxy_options: tuple[str, ...] = ()
     source_line: str = ""
 
 
@@ -237,6 +240,7 @@ class Proxy:
     log_line: Format | None = None
     error_log_line: Format | None = None
     log_structured: Format | None = None
+    log_separate_errors: bool = False
     source_line: str = ""
 
 

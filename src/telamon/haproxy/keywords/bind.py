@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from telamon.base.address import FdAddress, InetAddress, UnixAddress
+from telamon.base.address import FdAddress, InetAddress, SocketAddress, UnixAddress
 from telamon.base.diagnostic import nearest
 from telamon.haproxy.keywords import values
 from telamon.haproxy.keywords.known import BIND_NOT_YET
 from telamon.haproxy.keywords.row import Arguments, Context, Keyword
 from telamon.haproxy.keywords.sections import Place
 from telamon.haproxy.lexer import Word
-from telamon.haproxy.model import BindDraft
+from telamon.haproxy.model import BindDraft, UnixBind
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,10 +131,13 @@ _UNIX_ONLY = frozenset({"mode", "uid", "gid", "user", "group"})
 _STATS_ONLY = frozenset({"level", "expose-fd"})
 
 
-def read_bind(args: Arguments, *, stats: bool = False) -> BindDraft:
+def read_bind(args: Arguments, context: Context, *, stats: bool = False) -> BindDraft:
     """The address word and all options after it, for `bind` and `stats socket`."""
     word = args.word("an address")
-    bind = BindDraft(word, values.addresses(args, word))
+    unix = context.model.process.unix_bind
+    bind = BindDraft(word, [_prefixed(one, unix) for one in values.addresses(args, word)])
+    if not stats:
+        bind.mode, bind.uid, bind.gid = unix.mode, unix.uid, unix.gid
     while (option := args.optional()) is not None:
         row = _BY_NAME.get(option.text)
         if row is None:
@@ -145,6 +148,13 @@ def read_bind(args: Arguments, *, stats: bool = False) -> BindDraft:
         row.carry(args, bind)
         _warn_useless(args, option, bind)
     return bind
+
+
+def _prefixed(address: SocketAddress, unix: UnixBind) -> SocketAddress:
+    """`unix-bind prefix` stands before every path, also of one that begins with a slash."""
+    if not isinstance(address, UnixAddress) or address.abstract:
+        return address
+    return UnixAddress(unix.prefix + address.path)
 
 
 def _unknown(args: Arguments, option: Word, line: str) -> Exception:
@@ -171,7 +181,7 @@ def _warn_useless(args: Arguments, option: Word, bind: BindDraft) -> None:
 
 def _bind(args: Arguments, context: Context) -> None:
     context.named_proxy.bind_lines += 1
-    context.named_proxy.binds.append(read_bind(args))
+    context.named_proxy.binds.append(read_bind(args, context))
 
 
 KEYWORDS = (

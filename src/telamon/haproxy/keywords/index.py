@@ -5,7 +5,11 @@ from __future__ import annotations
 from telamon.haproxy.keywords import (
     balance,
     bind,
-    http,
+    http_captures,
+    http_connections,
+    http_cookies,
+    http_errors,
+    http_headers,
     logging,
     options,
     process,
@@ -13,12 +17,31 @@ from telamon.haproxy.keywords import (
     server,
     stats,
     timeouts,
+    tuning,
+    unix_bind,
 )
 from telamon.haproxy.keywords.known import REMOVED, not_yet
 from telamon.haproxy.keywords.row import Keyword
 from telamon.haproxy.keywords.sections import Place
 
-FAMILIES = (balance, bind, http, logging, options, process, proxy, server, stats, timeouts)
+FAMILIES = (
+    balance,
+    bind,
+    http_captures,
+    http_connections,
+    http_cookies,
+    http_errors,
+    http_headers,
+    logging,
+    options,
+    process,
+    proxy,
+    server,
+    stats,
+    timeouts,
+    tuning,
+    unix_bind,
+)
 
 KEYWORDS: tuple[Keyword, ...] = tuple(row for family in FAMILIES for row in family.KEYWORDS)
 

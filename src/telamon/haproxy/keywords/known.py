@@ -11,46 +11,33 @@ from telamon.haproxy.keywords.sections import Place
 _GLOBAL = """
 51degrees-allow-unmatched 51degrees-cache-size 51degrees-data-file 51degrees-difference
 51degrees-drift 51degrees-property-name-list 51degrees-property-separator
-51degrees-use-performance-graph 51degrees-use-predictive-graph acme.scheduler anonkey cluster-secret
-default-path deviceatlas-json-file deviceatlas-log-level deviceatlas-properties-cookie
-deviceatlas-separator dns-accept-family expose-deprecated-directives
-expose-experimental-directives external-check fd-hard-limit force-cfg-parser-pause
-ssl-security-level harden.reject-privileged-ports.quic harden.reject-privileged-ports.tcp
-h1-accept-payload-with-any-method h1-case-adjust h1-case-adjust-file
-h1-do-not-close-on-insecure-transfer-encoding h2-workaround-bogus-websocket-clients
+51degrees-use-performance-graph 51degrees-use-predictive-graph acme.scheduler anonkey
+deviceatlas-json-file deviceatlas-log-level deviceatlas-properties-cookie deviceatlas-separator
+dns-accept-family external-check ssl-security-level h1-do-not-close-on-insecure-transfer-encoding
 http-err-codes http-fail-codes httpclient.resolvers.disabled httpclient.resolvers.id
 httpclient.resolvers.prefer httpclient.retries httpclient.ssl.ca-file httpclient.ssl.verify
-httpclient.timeout.connect insecure-fork-wanted insecure-setuid-wanted jwt.decrypt_alg_list
-limited-quic load-server-state-from-file localpeer lua-load lua-load-per-thread lua-prepend-path
-maxcompcpuusage maxcomprate maxconnrate maxpipes maxsessrate maxzlibmem no-quic ocsp-update.disable
-ocsp-update.httpproxy ocsp-update.maxdelay ocsp-update.mindelay ocsp-update.mode peers
-pp2-never-send-local prealloc-fd server-state-base server-state-file set-dumpable set-var
-set-var-fmt shm-stats-file shm-stats-file-max-objects ssl-engine ssl-f-use ssl-passphrase-cmd
-ssl-provider ssl-provider-path stats-file stress-level strict-limits trace
-unix-bind unsetenv-all warn-blocked-traffic-after wurfl-cache-size wurfl-data-file
-wurfl-engine-mode wurfl-information-list wurfl-information-list-separator wurfl-patch-file
-wurfl-useragent-priority
+httpclient.timeout.connect jwt.decrypt_alg_list load-server-state-from-file localpeer lua-load
+lua-load-per-thread lua-prepend-path ocsp-update.disable ocsp-update.httpproxy
+ocsp-update.maxdelay ocsp-update.mindelay ocsp-update.mode peers pp2-never-send-local
+server-state-base server-state-file set-var set-var-fmt shm-stats-file shm-stats-file-max-objects
+ssl-engine ssl-f-use ssl-passphrase-cmd ssl-provider ssl-provider-path stats-file stress-level
+trace unsetenv-all wurfl-cache-size wurfl-data-file wurfl-engine-mode wurfl-information-list
+wurfl-information-list-separator wurfl-patch-file wurfl-useragent-priority
 """
 
 _PROXY = """
-acl capture compression cookie crt declare
-email-alert error-log-format errorfiles  external-check
-filter force-be-switch force-persist guid hash-balance-factor hash-key hash-preserve-affinity
-hash-type http-after-response http-check http-drop-request-trailers http-drop-response-trailers
-http-error http-request http-response ignore-persist
-load-server-state-from-file log-format log-format-sd log-steps max-keep-alive-queue
-max-session-srv-conns monitor persist quic-initial rate-limit redirect
-server-state-file-name server-template
-stick stick-table tcp-check tcp-request tcp-response tcp-request-inspect unique-id-format
-unique-id-header use-fcgi-app use-server use_backend use-small-buffers dispatch-to
+acl compression crt email-alert error-log-format external-check filter force-be-switch
+force-persist guid hash-balance-factor hash-key hash-preserve-affinity hash-type
+http-after-response http-check http-error http-request http-response ignore-persist
+load-server-state-from-file log-format log-format-sd log-steps max-session-srv-conns monitor
+persist quic-initial redirect server-state-file-name server-template stick stick-table tcp-check
+tcp-request tcp-response tcp-request-inspect unique-id-format use-fcgi-app use-server use_backend
+use-small-buffers dispatch-to
 """
 
 _OPTIONS = """
-external-check forwarded http-drop-request-trailers
-http-drop-response-trailers http-restrict-req-hdr-names httpchk httpslog
-independent-streams ldap-check log-separate-errors mysql-check persist pgsql-check
-redis-check set-header smtpchk socket-stats spop-check ssl-hello-chk tcp-check
-use-small-buffers
+checkcache external-check httpchk httpslog independent-streams ldap-check mysql-check pgsql-check
+redis-check set-header smtpchk socket-stats spop-check ssl-hello-chk tcp-check use-small-buffers
 """
 
 _BIND = """
@@ -67,16 +54,14 @@ tls-ticket-keys tls-tickets transparent verify
 _SERVER = """
 agent-addr agent-check agent-inter agent-port agent-send allow-0rtt alpn ca-file cc check-alpn
 check-pool-conn-name check-proto check-reuse-pool check-send-proxy check-sni check-sni-auto
-check-ssl check-via-socks4 ciphers ciphersuites client-sigalgs cookie crl-file crt curves
-error-limit force-sslv3 force-tlsv10 force-tlsv11 force-tlsv12 force-tlsv13 guid hash-key
-healthcheck idle-ping init-addr init-state ktls log-bufsize log-proto max-reuse namespace
-no-renegotiate no-sni-auto no-check-sni-auto no-ssl-reuse no-sslv3 no-tls-tickets no-tlsv10
-no-tlsv11 no-tlsv12 no-tlsv13 no-verifyhost non-stick npn observe on-error
-pool-conn-name pool-low-conn pool-max-conn pool-purge-delay proto proxy-v2-options
-redir renegotiate resolve-net resolve-opts resolve-prefer resolvers
-send-proxy-v2-ssl send-proxy-v2-ssl-cn set-proxy-v2-tlv-fmt shard sigalgs slowstart sni sni-auto
-socks4 ssl ssl-max-ver ssl-min-ver ssl-reuse strict-maxconn tcp-md5sig tfo
-tls-tickets track usesrc verify verifyhost ws
+check-ssl check-via-socks4 ciphers ciphersuites client-sigalgs crl-file crt curves force-sslv3
+force-tlsv10 force-tlsv11 force-tlsv12 force-tlsv13 guid hash-key healthcheck idle-ping init-addr
+init-state ktls log-bufsize log-proto namespace no-renegotiate no-sni-auto no-check-sni-auto
+no-ssl-reuse no-sslv3 no-tls-tickets no-tlsv10 no-tlsv11 no-tlsv12 no-tlsv13 no-verifyhost
+non-stick npn observe pool-conn-name proto redir renegotiate resolve-net resolve-opts
+resolve-prefer resolvers send-proxy-v2-ssl send-proxy-v2-ssl-cn set-proxy-v2-tlv-fmt shard sigalgs
+sni sni-auto socks4 ssl ssl-max-ver ssl-min-ver ssl-reuse strict-maxconn tcp-md5sig tfo
+tls-tickets track usesrc verify verifyhost
 """
 
 _TIMEOUTS = frozenset({"client-hs", "server-hs", "spop-engine"})
@@ -95,7 +80,9 @@ PROXY_NOT_YET = (
 
 def not_yet(place: Place) -> frozenset[str]:
     """The names that are known to HAProxy only, in sections of this kind."""
-    return GLOBAL_NOT_YET if place is Place.GLOBAL else PROXY_NOT_YET
+    if place is Place.GLOBAL:
+        return GLOBAL_NOT_YET
+    return PROXY_NOT_YET if place & Place.ANY_PROXY else frozenset()
 
 
 REMOVED = {

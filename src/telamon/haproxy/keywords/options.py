@@ -51,35 +51,36 @@ def _nothing(args: Arguments, _: Context) -> None:
 
 _FRONT, _BACK, _ALL = Place.ANY_FRONT, Place.ANY_BACK, Place.ANY_PROXY
 _SWITCHES = (
+    ("abortonclose", _BACK, "Drop a request whose client has left."),
+    ("accept-invalid-http-request", _FRONT, "Old name of `accept-unsafe-violations-...`."),
+    ("accept-invalid-http-response", _BACK, "Old name of `accept-unsafe-violations-...`."),
+    ("accept-unsafe-violations-in-http-request", _FRONT, "Let odd requests pass."),
+    ("accept-unsafe-violations-in-http-response", _BACK, "Let odd responses pass."),
     ("allbackups", _BACK, "Use all backup servers at a time."),
     ("clitcpka", _FRONT, "TCP keep-alive probes to clients."),
     ("dontlog-normal", _FRONT, "Log only what went wrong."),
     ("dontlognull", _FRONT, "Do not log connections without data."),
+    ("disable-h2-upgrade", _FRONT, "Stay with HTTP/1, as is done here anyway."),
+    ("h1-case-adjust-bogus-client", _FRONT, "Names of `h1-case-adjust` for clients."),
+    ("h1-case-adjust-bogus-server", _BACK, "Names of `h1-case-adjust` for servers."),
+    ("http-buffer-request", _ALL, "Wait for a request's body before a server is chosen."),
+    ("http-drop-request-trailers", _ALL, "Pass no trailers to servers."),
+    ("http-drop-response-trailers", _ALL, "Pass no trailers to clients."),
+    ("http-ignore-probes", _FRONT, "Say nothing to a client that asked nothing."),
+    ("http-no-delay", _ALL, "Send each piece at once."),
+    ("http-pretend-keepalive", _BACK, "Do not tell the server that its connection will close."),
+    ("http-use-proxy-header", _FRONT, "Heed `Proxy-Connection` as `Connection`."),
+    ("idle-close-on-response", _FRONT, "At a soft stop, close idle clients after a response."),
     ("log-health-checks", _BACK, "Log every change of a check's result."),
+    ("log-separate-errors", _FRONT, "Log what went wrong at level err."),
     ("logasap", _FRONT, "Log before the end of a connection."),
     ("nolinger", _ALL, "A close is a reset: unsent data goes, nothing waits in the kernel."),
+    ("persist", _BACK, "Keep to a server that is down."),
+    ("prefer-last-server", _BACK, "Stay with the last server where it may be used."),
     ("srvtcpka", _BACK, "TCP keep-alive probes to servers."),
     ("tcpka", _ALL, "TCP keep-alive probes to both sides."),
 )
 
-# Without an effect as long as HTTP goes to the stats page only: they change what is passed to a
-# server. A section that would pass HTTP to servers is refused as a whole (`checks.py`).
-_HTTP_ONLY = (
-    ("accept-invalid-http-request", _FRONT),
-    ("accept-invalid-http-response", _BACK),
-    ("accept-unsafe-violations-in-http-request", _FRONT),
-    ("accept-unsafe-violations-in-http-response", _BACK),
-    ("checkcache", _BACK),
-    ("disable-h2-upgrade", _FRONT),
-    ("h1-case-adjust-bogus-client", _FRONT),
-    ("h1-case-adjust-bogus-server", _BACK),
-    ("http-buffer-request", _ALL),
-    ("http-no-delay", _ALL),
-    ("http-pretend-keepalive", _BACK),
-    ("http-use-proxy-header", _FRONT),
-    ("idle-close-on-response", _FRONT),
-    ("prefer-last-server", _BACK),
-)
 # Hints about how HAProxy moves bytes; the result is the same without them.
 _HINTS = (
     ("contstats", _FRONT),
@@ -92,14 +93,6 @@ _HINTS = (
 
 KEYWORDS = (
     *(Keyword(f"option {n}", p, "", doc, _switch(n), negatable=True) for n, p, doc in _SWITCHES),
-    *(
-        Keyword(
-            f"option {name}", places, "",
-            "Accepted: changes only HTTP that is passed to servers.",
-            _nothing, negatable=True,
-        )
-        for name, places in _HTTP_ONLY
-    ),
     *(
         Keyword(f"option {name}", places, "", "Accepted: a hint that changes no result.",
                 _nothing, negatable=True)

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 from telamon.base.units import format_time
 from telamon.haproxy.keywords import values
 from telamon.haproxy.keywords.row import Arguments, Context, Keyword
 from telamon.haproxy.keywords.sections import Place
+from telamon.haproxy.lexer import Word
+from telamon.haproxy.paths import Base, DefaultPath
+from telamon.plan.process import HeaderCase
 
 MAX_THREADS = 1024
 
@@ -107,6 +111,55 @@ def _silent(args: Arguments, _: Context) -> None:
     args.end()
 
 
+def _rate(field: str) -> Callable[[Arguments, Context], None]:
+    """A number per second, 0 for no limit."""
+
+    def carry(args: Arguments, context: Context) -> None:
+        value = args.integer("a number", 0, values.MAX_ID)
+        args.end()
+        setattr(context.model.process, field, value or None)
+
+    return carry
+
+
+def _default_path(args: Arguments, context: Context) -> None:
+    base = args.choice("a beginning of paths", {base.value: base for base in Base})
+    origin = args.word("a directory").text if base is Base.ORIGIN else ""
+    args.end()
+    context.model.process.default_path = DefaultPath(base, origin)
+
+
+def _case_adjust(args: Arguments, context: Context) -> None:
+    name, written = args.word("a header's name"), args.word("the name as it is written")
+    args.end()
+    _add_case(args, context, name.text, written.text, written)
+
+
+def _case_file(args: Arguments, context: Context) -> None:
+    word = args.word("a file")
+    args.end()
+    path = context.model.process.default_path.resolve(word)
+    try:
+        lines = Path(path).read_text().splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise args.refuse("H044", f"'{word}' cannot be read: {error}", word.span) from None
+    for number, line in enumerate(lines, 1):
+        names = line.partition("#")[0].split()
+        if names and len(names) != 2:
+            raise args.refuse("H044", f"'{word}', line {number}: two names are needed", word.span)
+        if names:
+            _add_case(args, context, names[0], names[1], word)
+
+
+def _add_case(args: Arguments, context: Context, name: str, written: str, word: Word) -> None:
+    if name.lower() != written.lower():
+        raise args.refuse("H042", f"'{name}' and '{written}' differ in more than case", word.span)
+    key = name.lower()
+    if key in context.model.process.header_cases:
+        raise args.refuse("H042", f"a second way to write '{key}'", word.span)
+    context.model.process.header_cases[key] = HeaderCase(key, written)
+
+
 def _close_spread(args: Arguments, context: Context) -> None:
     value = args.time()
     context.report.note(
@@ -140,6 +193,23 @@ KEYWORDS: tuple[Keyword, ...] = (
     Keyword("ulimit-n", _G, "<number>", "Most file descriptors.", _number("ulimit_n", 1, _IDS)),
     Keyword("unsetenv", _G, "<name> ...", "Forget variables.", _unsetenv),
     Keyword("user", _G, "<name>", "User after the start.", _user),
+    Keyword("default-path", _G, "current|config|parent|origin <path>",
+            "Where relative paths begin.", _default_path),
+    Keyword("fd-hard-limit", _G, "<number>", "Bound of a `maxconn` that is not given.",
+            _number("fd_hard_limit", 1, _IDS)),
+    Keyword("h1-accept-payload-with-any-method", _G, "", "GET, HEAD and DELETE of HTTP/1.0 may "
+            "have a body.", _flag("payload_with_any_method")),
+    Keyword("h1-case-adjust", _G, "<from> <to>", "How a header's name is written for peers that "
+            "care.", _case_adjust),
+    Keyword("h1-case-adjust-file", _G, "<file>", "Lines of `<from> <to>`.", _case_file),
+    Keyword("maxconnrate", _G, "<number>", "Most new connections per second.",
+            _rate("connection_rate")),
+    Keyword("maxsessrate", _G, "<number>", "Most new sessions per second.",
+            _rate("session_rate")),
+    Keyword("set-dumpable", _G, "", "A crash may leave a core file.", _flag("dumpable"),
+            negatable=True),
+    Keyword("strict-limits", _G, "", "Do not start with fewer descriptors than asked for.",
+            _flag("strict_limits"), negatable=True),
     Keyword("zero-warning", _G, "", "Warnings are errors.", _flag("zero_warning")),
     Keyword("close-spread-time", _G, "<time>", "How HAProxy spreads closing.", _close_spread),
 )  # fmt: skip
@@ -147,6 +217,9 @@ KEYWORDS: tuple[Keyword, ...] = (
 _OWN_ENGINE = "the data plane is Telamon's own and sizes itself"
 _OWN_POLLER = "choose the engine with `telamon run --io`"
 _OWN_PROCESSES = "a supervisor always watches over the proxy"
+_NO_QUIC = "no QUIC is spoken here"
+_NO_COMPRESSION = "nothing is compressed here"
+_NO_LIMIT = "nothing that it allows is forbidden here"
 _NO_TLS = "no TLS is spoken here yet, so that it could not change anything"
 _WITHOUT_MEANING = {
     **dict.fromkeys(("busy-polling", "noepoll", "nokqueue", "noevports", "nopoll"), _OWN_POLLER),
@@ -154,6 +227,18 @@ _WITHOUT_MEANING = {
     **dict.fromkeys(("cpu-map", "cpu-policy", "cpu-set", "numa-cpu-mapping"), _OWN_ENGINE),
     **dict.fromkeys(("thread-groups", "thread-group", "profiling.tasks"), _OWN_ENGINE),
     **dict.fromkeys(("profiling.memory", "max-threads-per-group"), _OWN_ENGINE),
+    **dict.fromkeys(("maxpipes", "prealloc-fd", "warn-blocked-traffic-after"), _OWN_ENGINE),
+    **dict.fromkeys(("force-cfg-parser-pause",), _OWN_ENGINE),
+    **dict.fromkeys(("maxcompcpuusage", "maxcomprate", "maxzlibmem"), _NO_COMPRESSION),
+    **dict.fromkeys(("no-quic", "limited-quic", "cluster-secret"), _NO_QUIC),
+    **dict.fromkeys(
+        ("harden.reject-privileged-ports.quic", "harden.reject-privileged-ports.tcp"), _NO_QUIC
+    ),
+    **dict.fromkeys(("insecure-fork-wanted", "insecure-setuid-wanted"), _NO_LIMIT),
+    **dict.fromkeys(
+        ("expose-deprecated-directives", "expose-experimental-directives"), _NO_LIMIT
+    ),
+    "h2-workaround-bogus-websocket-clients": "no HTTP/2 is spoken here yet",
     **dict.fromkeys(("master-worker", "mworker-max-reloads"), _OWN_PROCESSES),
     **dict.fromkeys(
         ("ssl-default-bind-ciphers", "ssl-default-bind-ciphersuites", "ssl-default-bind-curves",
@@ -173,33 +258,31 @@ KEYWORDS += tuple(
 
 # All of them size or time HAProxy's inner works.
 _TUNING = """
-applet.zero-copy-forwarding buf.small buffers.limit buffers.reserve bufsize bufsize.large
-bufsize.small chksize comp.maxlevel defaults.purge disable-fast-forward
-disable-zero-copy-forwarding epoll.mask-events events.max-events-at-once fail-alloc
-fd.edge-triggered glitches.kill.cpu-usage h1.be.glitches-threshold h1.fe.glitches-threshold
-h1.zero-copy-fwd-recv h1.zero-copy-fwd-send h2.be.glitches-threshold
-h2.be.initial-window-size h2.be.max-concurrent-streams h2.be.rxbuf h2.fe.glitches-threshold
-h2.fe.initial-window-size h2.fe.max-concurrent-streams h2.fe.max-total-streams h2.fe.rxbuf
-h2.header-table-size h2.initial-window-size h2.log-errors h2.max-concurrent-streams
-h2.max-frame-size h2.zero-copy-fwd-send http.cookielen http.logurilen http.maxhdr
-idle-pool.shared idletimer listener.default-shards listener.multi-queue lua.bool-sample-conversion
-lua.burst-timeout lua.forced-yield lua.log.loggers lua.log.stderr lua.maxmem lua.openlibs
-lua.service-timeout lua.session-timeout lua.task-timeout max-checks-per-thread
-max-rules-at-once maxaccept maxpollevents maxrewrite memory.hot-size notsent-lowat.client
-notsent-lowat.server pattern.cache-size peers.max-updates-at-once pipesize pool-high-fd-ratio
-pool-low-fd-ratio pt.zero-copy-forwarding quic.be.cc.cubic-min-losses quic.cc-hystart
-quic.cc.cubic.min-losses quic.disable-tx-pacing quic.disable-udp-gso
-quic.frontend.conn-tx-buffers.limit quic.frontend.default-max-window-size
+applet.zero-copy-forwarding buf.small buffers.limit buffers.reserve bufsize.large bufsize.small
+chksize comp.maxlevel defaults.purge disable-fast-forward disable-zero-copy-forwarding
+epoll.mask-events events.max-events-at-once fail-alloc fd.edge-triggered glitches.kill.cpu-usage
+h1.be.glitches-threshold h1.fe.glitches-threshold h1.zero-copy-fwd-recv h1.zero-copy-fwd-send
+h2.be.glitches-threshold h2.be.initial-window-size h2.be.max-concurrent-streams h2.be.rxbuf
+h2.fe.glitches-threshold h2.fe.initial-window-size h2.fe.max-concurrent-streams
+h2.fe.max-total-streams h2.fe.rxbuf h2.header-table-size h2.initial-window-size h2.log-errors
+h2.max-concurrent-streams h2.max-frame-size h2.zero-copy-fwd-send idletimer
+listener.default-shards listener.multi-queue lua.bool-sample-conversion lua.burst-timeout
+lua.forced-yield lua.log.loggers lua.log.stderr lua.maxmem lua.openlibs lua.service-timeout
+lua.session-timeout lua.task-timeout max-checks-per-thread max-rules-at-once maxaccept
+maxpollevents memory.hot-size notsent-lowat.client notsent-lowat.server pattern.cache-size
+peers.max-updates-at-once pipesize pool-high-fd-ratio pool-low-fd-ratio pt.zero-copy-forwarding
+quic.be.cc.cubic-min-losses quic.cc-hystart quic.cc.cubic.min-losses quic.disable-tx-pacing
+quic.disable-udp-gso quic.frontend.conn-tx-buffers.limit quic.frontend.default-max-window-size
 quic.frontend.glitches-threshold quic.frontend.max-data-size quic.frontend.max-idle-timeout
-quic.frontend.max-streams-bidi quic.frontend.max-tx-mem quic.frontend.stream-data-ratio quic.listen
-quic.max-frame-loss quic.mem.tx-max quic.reorder-ratio quic.retry-threshold quic.socket-owner
-quic.zero-copy-fwd-send rcvbuf.backend rcvbuf.client rcvbuf.frontend rcvbuf.server recv_enough
-renice.runtime renice.startup ring.queues runqueue-depth sched.low-latency sndbuf.backend
-sndbuf.client sndbuf.frontend sndbuf.server ssl.cachesize ssl.capture-buffer-size
-ssl.capture-cipherlist-size ssl.certificate-compression ssl.default-dh-param
-ssl.force-private-cache ssl.hard-maxrecord ssl.keylog ssl.lifetime ssl.maxrecord
-ssl.ocsp-update.maxdelay ssl.ocsp-update.mindelay ssl.ssl-ctx-cache-size stick-counters
-streams-lb takeover-other-tg-connections vars.check-max-size vars.global-max-size
+quic.frontend.max-streams-bidi quic.frontend.max-tx-mem quic.frontend.stream-data-ratio
+quic.listen quic.max-frame-loss quic.mem.tx-max quic.reorder-ratio quic.retry-threshold
+quic.socket-owner quic.zero-copy-fwd-send rcvbuf.backend rcvbuf.client rcvbuf.frontend
+rcvbuf.server recv_enough renice.runtime renice.startup ring.queues runqueue-depth
+sched.low-latency sndbuf.backend sndbuf.client sndbuf.frontend sndbuf.server ssl.cachesize
+ssl.capture-buffer-size ssl.capture-cipherlist-size ssl.certificate-compression
+ssl.default-dh-param ssl.force-private-cache ssl.hard-maxrecord ssl.keylog ssl.lifetime
+ssl.maxrecord ssl.ocsp-update.maxdelay ssl.ocsp-update.mindelay ssl.ssl-ctx-cache-size
+stick-counters streams-lb takeover-other-tg-connections vars.check-max-size vars.global-max-size
 vars.proc-max-size vars.reqres-max-size vars.sess-max-size vars.txn-max-size zlib.memlevel
 zlib.windowsize
 """

@@ -15,6 +15,7 @@ from telamon.base.diagnostic import Report, nearest
 from telamon.base.span import Span
 from telamon.base.units import UnitError, parse_integer, parse_time
 from telamon.haproxy.environment import Environment
+from telamon.haproxy.http_model import ErrorsDraft
 from telamon.haproxy.keywords.sections import Place
 from telamon.haproxy.lexer import Word
 from telamon.haproxy.model import Model, ProxyDraft, ProxySettings
@@ -37,6 +38,7 @@ class Context:
     section: str = ""
     settings: ProxySettings = field(default_factory=ProxySettings)
     proxy: ProxyDraft | None = None
+    errors: ErrorsDraft | None = None
 
     @property
     def named_proxy(self) -> ProxyDraft:

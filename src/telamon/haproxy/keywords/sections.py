@@ -13,6 +13,8 @@ class Place(Flag):
     FRONTEND = auto()
     LISTEN = auto()
     BACKEND = auto()
+    ERRORS = auto()
+    RING = auto()
 
     FRONT = FRONTEND | LISTEN
     BACK = LISTEN | BACKEND
@@ -31,6 +33,8 @@ PLACES = {
     "frontend": Place.FRONTEND,
     "listen": Place.LISTEN,
     "backend": Place.BACKEND,
+    "http-errors": Place.ERRORS,
+    "ring": Place.RING,
 }
 
 NOT_YET = {
@@ -39,14 +43,12 @@ NOT_YET = {
     "crt-store": "certificate stores",
     "fcgi-app": "FastCGI applications",
     "healthcheck": "shared health checks",
-    "http-errors": "named sets of error pages",
     "log-forward": "forwarding of syslog messages",
     "log-profile": "log profiles",
     "mailers": "e-mail alerts",
     "peers": "replication of stick tables",
     "program": "side programs of the master process",
     "resolvers": "run-time DNS resolution",
-    "ring": "ring buffers for logs and traces",
     "traces": "traces",
     "userlist": "lists of users for HTTP authentication",
 }

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from telamon.base.diagnostic import nearest
 from telamon.haproxy.keywords import values
 from telamon.haproxy.keywords.known import SERVER_NOT_YET
-from telamon.haproxy.keywords.row import Arguments, Context, Keyword
+from telamon.haproxy.keywords.row import Arguments, Context, Keyword, one_of
 from telamon.haproxy.keywords.sections import NAME_CHARACTERS, Place
 from telamon.haproxy.lexer import Word
 from telamon.haproxy.model import ServerDraft, ServerOptions
@@ -75,6 +75,67 @@ def _tcp_ut(args: Arguments, options: ServerOptions) -> None:
     options.tcp_ut = args.time()
 
 
+def _cookie(args: Arguments, options: ServerOptions) -> None:
+    options.cookie = args.word("a value")
+
+
+def _limit(field: str) -> Callable[[Arguments, ServerOptions], None]:
+    """A number; -1: no limit."""
+
+    def carry(args: Arguments, options: ServerOptions) -> None:
+        value = args.integer("a number, or -1", -1, _MAX)
+        setattr(options, field, None if value < 0 else value)
+
+    return carry
+
+
+def _low(args: Arguments, options: ServerOptions) -> None:
+    options.pool_low_conn = max(0, args.integer("a number", -1, _MAX))
+
+
+def _time(field: str) -> Callable[[Arguments, ServerOptions], None]:
+    def carry(args: Arguments, options: ServerOptions) -> None:
+        setattr(options, field, args.time())
+
+    return carry
+
+
+_PROXY_FIELDS = frozenset({"authority", "crc32c", "unique-id"})
+_PROXY_FIELDS_OF_TLS = frozenset({"cert-cn", "cert-key", "cert-sig", "ssl", "ssl-cipher"})
+
+
+def _proxy_fields(args: Arguments, options: ServerOptions) -> None:
+    word = args.word("fields of a PROXY header")
+    for name in word.text.split(","):
+        if name in _PROXY_FIELDS_OF_TLS:
+            raise args.not_yet(word, f"proxy-v2-options {name}")
+        if name not in _PROXY_FIELDS:
+            raise args.refuse(
+                "H043", f"'{name}' is not a field of a PROXY header", word.span,
+                help=one_of(name, _PROXY_FIELDS | _PROXY_FIELDS_OF_TLS),
+            )  # fmt: skip
+        options.proxy_options = (*options.proxy_options, name)
+
+
+def _websocket(args: Arguments, _: ServerOptions) -> None:
+    """Over HTTP/1 in any case, as that is what is spoken with servers."""
+    word = args.word("'auto' or 'h1'")
+    if word.text == "h2":
+        raise args.not_yet(word, "ws h2")
+    if word.text not in ("auto", "h1"):
+        raise args.refuse("H043", f"'{word}' is none of auto, h1 and h2", word.span)
+
+
+def _unobserved(args: Arguments, _: ServerOptions) -> None:
+    """What follows an error that `observe` saw, which is not carried out yet."""
+    if args.keyword.text == "error-limit":
+        args.integer("a number", 1, _MAX)
+    else:
+        actions = ("fastinter", "fail-check", "sudden-death", "mark-down")
+        args.choice("an action", {name: name for name in actions})
+    args.report.note("H081", f"'{args.keyword}' has no effect without 'observe'", args.keyword.span)
+
+
 def _on_down(args: Arguments, options: ServerOptions) -> None:
     options.end_streams_on_down = args.choice("an action", {"shutdown-sessions": True})
 
@@ -89,9 +150,11 @@ SERVER_OPTIONS: tuple[ServerOption, ...] = (
         "backup", "", "Used only when no other server is available.", _flag("backup", True)
     ),
     ServerOption("check", "", "Watch the server's health.", _flag("check", True)),
+    ServerOption("cookie", "<value>", "Its value in the persistence cookie.", _cookie),
     ServerOption("disabled", "", "Starts in maintenance.", _flag("disabled", True)),
     ServerOption("downinter", "<delay>", "Time between checks while down.", _interval("downinter")),
     ServerOption("enabled", "", "Undoes `disabled`.", _flag("disabled", False)),
+    ServerOption("error-limit", "<count>", "Observed errors until `on-error`.", _unobserved),
     ServerOption("fall", "<count>", "Failed checks until down.", _number("fall", 1, 2**31 - 1)),
     ServerOption("fastinter", "<delay>", "Time between checks in doubt.", _interval("fastinter")),
     ServerOption("id", "<id>", "The server's number.", _number("id", 1, _MAX)),
@@ -100,6 +163,12 @@ SERVER_OPTIONS: tuple[ServerOption, ...] = (
         "maxconn", "<max>", "Most connections at a time; 0: any.", _number("maxconn", 0, _MAX)
     ),
     ServerOption("maxqueue", "<max>", "Longest queue; 0: any.", _number("maxqueue", 0, _MAX)),
+    ServerOption(
+        "max-reuse",
+        "<count>",
+        "Most requests after a connection's first; -1: any.",
+        _limit("max_reuse"),
+    ),
     ServerOption(
         "minconn", "<min>", "Lower bound of a dynamic maxconn.", _number("minconn", 0, _MAX)
     ),
@@ -116,17 +185,35 @@ SERVER_OPTIONS: tuple[ServerOption, ...] = (
         "A server that comes up ends the backups' streams.",
         _on_up,
     ),
+    ServerOption("on-error", "<action>", "What observed errors lead to.", _unobserved),
+    ServerOption("pool-low-conn", "<max>", "Idle connections that each thread may keep.", _low),
+    ServerOption(
+        "pool-max-conn", "<max>", "Most idle connections; -1: any.", _limit("pool_max_conn")
+    ),
+    ServerOption(
+        "pool-purge-delay",
+        "<delay>",
+        "How long an idle connection is kept.",
+        _time("pool_purge_delay"),
+    ),
     ServerOption("port", "<port>", "Port of the checks.", _number("check_port", 1, 65535)),
+    ServerOption(
+        "proxy-v2-options", "<field>[,...]", "Fields of a PROXY header of version 2.", _proxy_fields
+    ),
     ServerOption("rise", "<count>", "Good checks until up.", _number("rise", 1, 2**31 - 1)),
     ServerOption("send-proxy", "", "PROXY protocol header 1; checks do without.", _send_proxy(1)),
     ServerOption(
         "send-proxy-v2", "", "PROXY protocol header 2; checks do without.", _send_proxy(2)
+    ),
+    ServerOption(
+        "slowstart", "<delay>", "How long a server that came up is spared.", _time("slowstart")
     ),
     ServerOption("source", "<addr>[:<port>]", "The address that the server sees.", _source),
     ServerOption("tcp-ut", "<delay>", "Longest time of unacknowledged data.", _tcp_ut),
     ServerOption(
         "weight", "<weight>", "Share of the load, 0 to 256.", _number("weight", 0, MAX_WEIGHT)
     ),
+    ServerOption("ws", "auto|h1", "How WebSockets reach the server.", _websocket),
 )
 _BY_NAME = {option.name: option for option in SERVER_OPTIONS}
 

@@ -104,7 +104,7 @@ def _admin(args: Arguments, context: Context) -> None:
 
 
 def _socket(args: Arguments, context: Context) -> None:
-    bind = read_bind(args, stats=True)
+    bind = read_bind(args, context, stats=True)
     context.model.process.stats_sockets.extend(
         StatsSocket(address, StatsLevel(bind.level), bind.mode, bind.uid, bind.gid, bind.expose_fd)
         for address in bind.addresses

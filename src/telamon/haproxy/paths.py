@@ -1,0 +1,37 @@
+"""Where a relative path of the file begins (`default-path`, manual 3.1)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from telamon.haproxy.lexer import Word
+
+
+class Base(StrEnum):
+    """The words after `default-path`."""
+
+    CURRENT = "current"
+    CONFIG = "config"
+    PARENT = "parent"
+    ORIGIN = "origin"
+
+
+@dataclass(frozen=True, slots=True)
+class DefaultPath:
+    """`origin` counts for `Base.ORIGIN` only."""
+
+    base: Base = Base.CURRENT
+    origin: str = ""
+
+    def resolve(self, word: Word) -> str:
+        """The path that `word` names, from the place where it is written."""
+        folder = Path(word.span.source.name).parent
+        start = {
+            Base.CURRENT: Path(),
+            Base.CONFIG: folder,
+            Base.PARENT: folder / "..",
+            Base.ORIGIN: Path(self.origin),
+        }
+        return str(start[self.base] / word.text)
