@@ -142,9 +142,11 @@ impl<I: Io> Worker<I> {
 
     /// The answer to what was no request.
     pub(super) fn bare_answer(&mut self, index: u32, status: u16) {
-        let page = self
+        // As in HAProxy, which has no stream yet: an error file counts only where it is empty.
+        let silent = self
             .own_error(index, status)
-            .unwrap_or_else(|| bare(status));
+            .is_some_and(|own| own.is_empty());
+        let page = if silent { Vec::new() } else { bare(status) };
         self.http_answer(index, status, page, 0);
     }
 
@@ -165,8 +167,9 @@ impl<I: Io> Worker<I> {
         exchange.keep &= !stopping;
         let page = match own {
             Some(page) => {
-                // An error file says itself what becomes of the connection.
-                exchange.keep = false;
+                let client_is_1_1 = exchange.version.is_1_1();
+                let (page, keep) = own_page(page, exchange.keep, client_is_1_1, exchange.is_head);
+                exchange.keep = keep;
                 page
             }
             None => {
@@ -305,6 +308,35 @@ impl<I: Io> Worker<I> {
     }
 }
 
+/// An error file as it goes out, and whether the connection is kept behind it: only a body whose
+/// length is said leaves it usable. What becomes of it is said at the end of the headers.
+fn own_page(mut page: Vec<u8>, keep: bool, client_is_1_1: bool, is_head: bool) -> (Vec<u8>, bool) {
+    let Some(end) = page.windows(4).position(|four| four == b"\r\n\r\n") else {
+        return (Vec::new(), false);
+    };
+    let end = end + 2;
+    let says = |name: &[u8]| {
+        page[..end]
+            .split(|byte| *byte == b'\n')
+            .any(|line| line.len() >= name.len() && line[..name.len()].eq_ignore_ascii_case(name))
+    };
+    let told = says(b"connection:");
+    let keep = keep && !told && says(b"content-length:");
+    let is_1_1 = page.starts_with(b"HTTP/1.1 ");
+    let word: &[u8] = match (keep, is_1_1) {
+        _ if told => b"",
+        (true, true) if client_is_1_1 => b"",
+        (true, _) => b"connection: keep-alive\r\n",
+        (false, true) => b"connection: close\r\n",
+        (false, false) => b"",
+    };
+    if is_head {
+        page.truncate(end + 2);
+    }
+    page.splice(end..end, word.iter().copied());
+    (page, keep)
+}
+
 /// The proxy's own answer to a request that was not understood.
 fn bare(status: u16) -> Vec<u8> {
     Answer::of(status)
@@ -320,4 +352,74 @@ fn status_of(response: &[u8]) -> u16 {
         .ok()
         .and_then(|text| text.parse().ok())
         .unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::own_page;
+
+    #[test]
+    fn an_error_file_ends_with_what_becomes_of_the_connection() {
+        // As HAProxy 2.6 sends them: file, keep, client speaks 1.1, what is added, kept.
+        let cases: [(&str, bool, bool, &str, bool); 8] = [
+            (
+                "HTTP/1.1 503 X\r\ncontent-length: 2\r\n",
+                true,
+                true,
+                "",
+                true,
+            ),
+            (
+                "HTTP/1.1 503 X\r\ncontent-length: 2\r\n",
+                false,
+                true,
+                "connection: close\r\n",
+                false,
+            ),
+            (
+                "HTTP/1.1 503 X\r\ncontent-length: 2\r\n",
+                true,
+                false,
+                "connection: keep-alive\r\n",
+                true,
+            ),
+            (
+                "HTTP/1.1 503 X\r\nx-a: b\r\n",
+                true,
+                true,
+                "connection: close\r\n",
+                false,
+            ),
+            (
+                "HTTP/1.1 503 X\r\nconnection: close\r\n",
+                true,
+                true,
+                "",
+                false,
+            ),
+            (
+                "HTTP/1.0 503 X\r\ncontent-length: 2\r\n",
+                true,
+                true,
+                "connection: keep-alive\r\n",
+                true,
+            ),
+            (
+                "HTTP/1.0 503 X\r\ncontent-length: 2\r\n",
+                false,
+                true,
+                "",
+                false,
+            ),
+            ("HTTP/1.0 503 X\r\n", true, true, "", false),
+        ];
+        for (head, keep, client_is_1_1, added, kept) in cases {
+            let page = format!("{head}\r\nhi").into_bytes();
+            let sent = own_page(page.clone(), keep, client_is_1_1, false);
+            assert_eq!(sent, (format!("{head}{added}\r\nhi").into_bytes(), kept));
+            let (sent, _) = own_page(page, keep, client_is_1_1, true);
+            assert_eq!(sent, format!("{head}{added}\r\n").into_bytes());
+        }
+        assert_eq!(own_page(Vec::new(), true, true, false), (Vec::new(), false));
+    }
 }
