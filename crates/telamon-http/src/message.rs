@@ -57,6 +57,14 @@ impl Message {
         self.take_fields(response.fields());
     }
 
+    /// Begins a response of our own.
+    pub fn begin_response(&mut self, status: u16, reason: &[u8]) {
+        self.clear();
+        self.status = status;
+        self.second = self.add(reason);
+        self.version = Some(Version { major: 1, minor: 1 });
+    }
+
     fn take_fields<'b>(&mut self, fields: impl Iterator<Item = Field<'b>>) {
         for field in fields {
             self.add_field(field.name, &field.unfolded());

@@ -1,0 +1,824 @@
+//! Rules: a table of actions, and how a list of rules is run (manual 4.3 and 4.4).
+//!
+//! What an action's row takes of the plan's `Rule`: `arguments` in written order, log-format strings
+//! in `formats`, a sample expression in `expression`, an answer in `reply`. An action that edits the
+//! head does so at once; everything else is left in [`Wanted`] or ends the list with a [`Verdict`].
+
+use telamon_http::Message;
+use telamon_plan::rules::{self, Rule};
+
+use crate::args::Args;
+use crate::compile::{Compiler, Condition, Expression};
+use crate::env::{Env, Facts};
+use crate::format::Format;
+use crate::matching::Regex;
+use crate::patterns::Set;
+use crate::reply::{early_hint, reason, Redirect, Reply};
+use crate::sample::Sample;
+use crate::vars::{Slot, Vars};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+/// How a list of rules ended.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// All rules were looked at.
+    GoOn,
+    /// A rule said that no further one of this list counts.
+    Allow,
+    /// Answer and count it as denied. The numbers are those of the rule in its list.
+    Deny(usize),
+    /// The same after a while.
+    Tarpit(usize),
+    Return(usize),
+    Redirect(usize),
+    /// Ask for a name and a password, for this realm (by rule).
+    Auth(usize),
+    /// Close without an answer; with `silent`, without even a reset.
+    Reject,
+    SilentDrop,
+    /// More of the body is wanted: this long (ms), and at least so many bytes (0: all).
+    Wait {
+        time: u64,
+        bytes: u64,
+    },
+    /// A rule failed, and `strict-mode` is on.
+    Failed,
+}
+
+/// What rules want of the engine beyond the head.
+#[derive(Default)]
+pub struct Wanted {
+    pub source: Option<IpAddr>,
+    pub source_port: Option<u16>,
+    pub destination: Option<IpAddr>,
+    pub destination_port: Option<u16>,
+    /// By the timeout's word.
+    pub timeouts: Vec<(&'static str, u64)>,
+    pub retries: Option<u32>,
+    pub priority_class: Option<i64>,
+    pub priority_offset: Option<i64>,
+    /// A syslog level, or `silent` (None within).
+    pub log_level: Option<Option<u8>>,
+    pub captures: Vec<(usize, Vec<u8>)>,
+    /// Interim responses for the client.
+    pub hints: Vec<u8>,
+    pub no_retry: bool,
+    pub tos: Option<u32>,
+    pub mark: Option<u32>,
+}
+
+/// The rules of one list, compiled.
+pub struct Rules {
+    rules: Vec<Compiled>,
+}
+
+struct Compiled {
+    condition: Option<Condition>,
+    action: Action,
+}
+
+enum Action {
+    Allow,
+    Reject,
+    SilentDrop,
+    Deny(Reply),
+    Tarpit(Reply),
+    Return(Reply),
+    Redirect(Redirect),
+    Auth(Vec<u8>),
+    Add(Vec<u8>, Format),
+    Set(Vec<u8>, Format),
+    Delete(Name),
+    ReplaceHeader(Vec<u8>, Regex, Format),
+    ReplaceValue(Vec<u8>, Regex, Format),
+    ReplacePath(Regex, Format, bool),
+    ReplaceUri(Regex, Format),
+    SetMethod(Format),
+    SetPath(Format, bool),
+    SetQuery(Format),
+    SetUri(Format),
+    SetStatus(u16, Option<Vec<u8>>),
+    SetVar(Slot, Expression, Vec<Setting>),
+    SetVarFormat(Slot, Format, Vec<Setting>),
+    UnsetVar(Slot),
+    Capture(Expression, usize, usize),
+    LogLevel(Option<u8>),
+    Timeout(&'static str, Expression),
+    Number(Wish, Expression),
+    Address(bool, Expression),
+    Port(bool, Expression),
+    Wait(u64, u64),
+    Hint(Vec<u8>, Format),
+    SetEntry(Arc<Set>, Format, Option<Format>),
+    RemoveEntry(Arc<Set>, Format),
+    NoRetry,
+    Strict(bool),
+    /// Changes no result here: hints to the system's scheduler.
+    Nothing,
+}
+
+/// A condition of `set-var`.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Setting {
+    IfExists,
+    IfNotExists,
+    IfEmpty,
+    IfNotEmpty,
+    IfSet,
+    IfNotSet,
+    IfGreater,
+    IfLess,
+}
+
+/// A number that the engine is told.
+#[derive(Clone, Copy)]
+enum Wish {
+    Class,
+    Offset,
+    Retries,
+    Tos,
+    Mark,
+}
+
+/// Which headers `del-header` takes away.
+enum Name {
+    Exact(Vec<u8>),
+    Beginning(Vec<u8>),
+    Ending(Vec<u8>),
+    Containing(Vec<u8>),
+    Matching(Regex),
+}
+
+impl Name {
+    fn matches(&self, name: &[u8]) -> bool {
+        match self {
+            Name::Exact(text) => name == &text[..],
+            Name::Beginning(text) => name.starts_with(text),
+            Name::Ending(text) => name.ends_with(text),
+            Name::Containing(text) => memchr::memmem::find(name, text).is_some(),
+            Name::Matching(regex) => regex.is_match(name),
+        }
+    }
+}
+
+/// The parts of a plan's rule as constructors read them.
+struct Parts<'a> {
+    args: Args<'a>,
+    rule: &'a Rule,
+    compiler: &'a mut Compiler,
+}
+
+impl Parts<'_> {
+    fn name(&mut self) -> Result<Vec<u8>, String> {
+        Ok(self.args.needed(0, "a name")?.to_ascii_lowercase())
+    }
+
+    fn format(&mut self, at: usize) -> Result<Format, String> {
+        let plan = self.rule.formats.get(at).ok_or("a format is missing")?;
+        Format::new(plan, self.compiler)
+    }
+
+    fn expression(&mut self) -> Result<Expression, String> {
+        let plan = self
+            .rule
+            .expression
+            .as_ref()
+            .ok_or("an expression is missing")?;
+        Expression::new(plan, self.compiler)
+    }
+
+    fn regex(&mut self, at: usize) -> Result<Regex, String> {
+        Regex::new(&self.args.needed(at, "a regular expression")?, false)
+    }
+
+    fn reply(&mut self, status: u16) -> Result<Reply, String> {
+        match &self.rule.reply {
+            Some(plan) => Reply::new(plan, self.compiler),
+            None => Ok(Reply::of(status)),
+        }
+    }
+
+    fn slot(&mut self) -> Result<Slot, String> {
+        let name = self.args.string(0).ok_or("a variable is missing")?;
+        Ok(self.compiler.slot(&name))
+    }
+
+    fn settings(&self) -> Result<Vec<Setting>, String> {
+        let words = (1..self.args.len()).filter_map(|at| self.args.string(at));
+        words
+            .map(|word| {
+                Ok(match word.as_str() {
+                    "ifexists" => Setting::IfExists,
+                    "ifnotexists" => Setting::IfNotExists,
+                    "ifempty" => Setting::IfEmpty,
+                    "ifnotempty" => Setting::IfNotEmpty,
+                    "ifset" => Setting::IfSet,
+                    "ifnotset" => Setting::IfNotSet,
+                    "ifgt" => Setting::IfGreater,
+                    "iflt" => Setting::IfLess,
+                    other => return Err(format!("'{other}' is no condition of set-var")),
+                })
+            })
+            .collect()
+    }
+
+    fn set(&mut self) -> Result<Arc<Set>, String> {
+        match self.args.number(0) {
+            Ok(Some(id)) => self.compiler.set(id),
+            _ => {
+                let path = self.args.string(0).ok_or("a file is missing")?;
+                self.compiler.set_by_path(&path)
+            }
+        }
+    }
+}
+
+type Make = fn(&mut Parts<'_>) -> Result<Action, String>;
+
+const ROWS: &[(&str, Make)] = &[
+    ("accept", |_| Ok(Action::Allow)),
+    ("add-acl", |parts| {
+        Ok(Action::SetEntry(parts.set()?, parts.format(0)?, None))
+    }),
+    ("add-header", |parts| {
+        Ok(Action::Add(parts.name()?, parts.format(0)?))
+    }),
+    ("allow", |_| Ok(Action::Allow)),
+    ("auth", |parts| {
+        Ok(Action::Auth(parts.args.text(0).unwrap_or_default()))
+    }),
+    ("capture", capture),
+    ("del-acl", |parts| {
+        Ok(Action::RemoveEntry(parts.set()?, parts.format(0)?))
+    }),
+    ("del-header", del_header),
+    ("del-map", |parts| {
+        Ok(Action::RemoveEntry(parts.set()?, parts.format(0)?))
+    }),
+    ("deny", |parts| Ok(Action::Deny(parts.reply(403)?))),
+    ("disable-l7-retry", |_| Ok(Action::NoRetry)),
+    ("early-hint", |parts| {
+        Ok(Action::Hint(parts.name()?, parts.format(0)?))
+    }),
+    ("redirect", |parts| {
+        let to = parts.format(0)?;
+        Ok(Action::Redirect(Redirect::new(parts.args, to)?))
+    }),
+    ("reject", |_| Ok(Action::Reject)),
+    ("replace-header", |parts| {
+        Ok(Action::ReplaceHeader(
+            parts.name()?,
+            parts.regex(1)?,
+            parts.format(0)?,
+        ))
+    }),
+    ("replace-path", |parts| {
+        Ok(Action::ReplacePath(
+            parts.regex(0)?,
+            parts.format(0)?,
+            false,
+        ))
+    }),
+    ("replace-pathq", |parts| {
+        Ok(Action::ReplacePath(parts.regex(0)?, parts.format(0)?, true))
+    }),
+    ("replace-uri", |parts| {
+        Ok(Action::ReplaceUri(parts.regex(0)?, parts.format(0)?))
+    }),
+    ("replace-value", |parts| {
+        Ok(Action::ReplaceValue(
+            parts.name()?,
+            parts.regex(1)?,
+            parts.format(0)?,
+        ))
+    }),
+    ("return", |parts| Ok(Action::Return(parts.reply(200)?))),
+    ("set-dst", |parts| {
+        Ok(Action::Address(false, parts.expression()?))
+    }),
+    ("set-dst-port", |parts| {
+        Ok(Action::Port(false, parts.expression()?))
+    }),
+    ("set-header", |parts| {
+        Ok(Action::Set(parts.name()?, parts.format(0)?))
+    }),
+    ("set-log-level", log_level),
+    ("set-map", |parts| {
+        Ok(Action::SetEntry(
+            parts.set()?,
+            parts.format(0)?,
+            Some(parts.format(1)?),
+        ))
+    }),
+    ("set-mark", |parts| {
+        Ok(Action::Number(Wish::Mark, parts.expression()?))
+    }),
+    ("set-method", |parts| {
+        Ok(Action::SetMethod(parts.format(0)?))
+    }),
+    ("set-nice", |_| Ok(Action::Nothing)),
+    ("set-path", |parts| {
+        Ok(Action::SetPath(parts.format(0)?, false))
+    }),
+    ("set-pathq", |parts| {
+        Ok(Action::SetPath(parts.format(0)?, true))
+    }),
+    ("set-priority-class", |parts| {
+        Ok(Action::Number(Wish::Class, parts.expression()?))
+    }),
+    ("set-priority-offset", |parts| {
+        Ok(Action::Number(Wish::Offset, parts.expression()?))
+    }),
+    ("set-query", |parts| Ok(Action::SetQuery(parts.format(0)?))),
+    ("set-retries", |parts| {
+        Ok(Action::Number(Wish::Retries, parts.expression()?))
+    }),
+    ("set-src", |parts| {
+        Ok(Action::Address(true, parts.expression()?))
+    }),
+    ("set-src-port", |parts| {
+        Ok(Action::Port(true, parts.expression()?))
+    }),
+    ("set-status", |parts| {
+        let status = parts.args.number(0)?.ok_or("a status is missing")?;
+        Ok(Action::SetStatus(status as u16, parts.args.text(1)))
+    }),
+    ("set-timeout", timeout),
+    ("set-tos", |parts| {
+        Ok(Action::Number(Wish::Tos, parts.expression()?))
+    }),
+    ("set-uri", |parts| Ok(Action::SetUri(parts.format(0)?))),
+    ("set-var", |parts| {
+        Ok(Action::SetVar(
+            parts.slot()?,
+            parts.expression()?,
+            parts.settings()?,
+        ))
+    }),
+    ("set-var-fmt", |parts| {
+        Ok(Action::SetVarFormat(
+            parts.slot()?,
+            parts.format(0)?,
+            parts.settings()?,
+        ))
+    }),
+    ("silent-drop", |_| Ok(Action::SilentDrop)),
+    ("strict-mode", |parts| {
+        Ok(Action::Strict(parts.args.text(0).as_deref() == Some(b"on")))
+    }),
+    ("tarpit", |parts| Ok(Action::Tarpit(parts.reply(500)?))),
+    ("unset-var", |parts| Ok(Action::UnsetVar(parts.slot()?))),
+    ("wait-for-body", |parts| {
+        let time = parts.args.number(0)?.unwrap_or(0).max(0) as u64;
+        let bytes = parts.args.number(1)?.unwrap_or(0).max(0) as u64;
+        Ok(Action::Wait(time, bytes))
+    }),
+];
+
+fn capture(parts: &mut Parts<'_>) -> Result<Action, String> {
+    let slot = parts.args.number(0)?.ok_or("a slot is missing")?;
+    let length = parts.args.number(1)?.unwrap_or(i64::MAX);
+    Ok(Action::Capture(
+        parts.expression()?,
+        slot as usize,
+        length as usize,
+    ))
+}
+
+fn del_header(parts: &mut Parts<'_>) -> Result<Action, String> {
+    let name = parts.name()?;
+    Ok(Action::Delete(match parts.args.string(1).as_deref() {
+        None | Some("str") => Name::Exact(name),
+        Some("beg") => Name::Beginning(name),
+        Some("end") => Name::Ending(name),
+        Some("sub") => Name::Containing(name),
+        Some("reg") => Name::Matching(Regex::new(&parts.args.needed(0, "a name")?, true)?),
+        Some(other) => return Err(format!("'{other}' is no way to match a name")),
+    }))
+}
+
+fn log_level(parts: &mut Parts<'_>) -> Result<Action, String> {
+    const LEVELS: [&str; 8] = [
+        "emerg", "alert", "crit", "err", "warning", "notice", "info", "debug",
+    ];
+    let word = parts.args.string(0).unwrap_or_default();
+    if word == "silent" {
+        return Ok(Action::LogLevel(None));
+    }
+    let level = LEVELS.iter().position(|level| *level == word);
+    let level = level.ok_or_else(|| format!("'{word}' is no log level"))?;
+    Ok(Action::LogLevel(Some(level as u8)))
+}
+
+fn timeout(parts: &mut Parts<'_>) -> Result<Action, String> {
+    const NAMES: [&str; 6] = ["client", "connect", "queue", "server", "tarpit", "tunnel"];
+    let word = parts.args.string(0).unwrap_or_default();
+    let name = NAMES.iter().find(|name| **name == word);
+    let name = name.ok_or_else(|| format!("'{word}' is no timeout that rules set"))?;
+    let expression = match parts.args.number(1)? {
+        Some(value) => {
+            let fetch = rules::Call {
+                name: "int".to_owned(),
+                arguments: vec![Some(rules::Argument::Number(value))],
+            };
+            let plan = rules::Expression {
+                fetch,
+                converters: Vec::new(),
+            };
+            Expression::new(&plan, parts.compiler)?
+        }
+        None => parts.expression()?,
+    };
+    Ok(Action::Timeout(name, expression))
+}
+
+pub(crate) fn names() -> Vec<&'static str> {
+    ROWS.iter().map(|row| row.0).collect()
+}
+
+impl Rules {
+    /// An error names the rule's place in the files.
+    pub fn new(rules: &[Rule], compiler: &mut Compiler) -> Result<Rules, String> {
+        let compiled = rules.iter().map(|rule| {
+            Compiled::new(rule, compiler)
+                .map_err(|error| format!("{}: {}: {error}", rule.source_line, rule.action))
+        });
+        Ok(Rules {
+            rules: compiled.collect::<Result<_, _>>()?,
+        })
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.rules.is_empty()
+    }
+
+    /// Runs the rules from the one numbered `from`. `edited` is the head that they may change: the
+    /// request's, or with `in_response` the response's.
+    #[allow(clippy::too_many_arguments)]
+    pub fn run(
+        &self,
+        from: usize,
+        edited: &mut Message,
+        other: Option<&Message>,
+        in_response: bool,
+        body: &[u8],
+        facts: &dyn Facts,
+        vars: &Vars,
+        wanted: &mut Wanted,
+    ) -> (Verdict, usize) {
+        let mut strict = true;
+        for (at, rule) in self.rules.iter().enumerate().skip(from) {
+            let verdict = {
+                let env = env(edited, other, in_response, body, facts, vars);
+                if rule.condition.as_ref().is_some_and(|one| !one.holds(&env)) {
+                    continue;
+                }
+                rule.action.verdict(at)
+            };
+            if let Some(verdict) = verdict {
+                return (verdict, at);
+            }
+            if let Action::Strict(on) = rule.action {
+                strict = on;
+                continue;
+            }
+            let edit = {
+                let env = env(edited, other, in_response, body, facts, vars);
+                rule.action.effect(&env, wanted, in_response)
+            };
+            match edit {
+                Some(edit) => edit.apply(edited),
+                None if strict && rule.action.must_succeed() => return (Verdict::Failed, at),
+                None => {}
+            }
+        }
+        (Verdict::GoOn, self.rules.len())
+    }
+
+    /// The answer of the rule that ended the list; None: the proxy's own page of its status.
+    pub fn answer(&self, at: usize, env: &Env<'_>) -> (u16, Option<(Message, Vec<u8>)>) {
+        match self.rules.get(at).map(|rule| &rule.action) {
+            Some(Action::Deny(reply) | Action::Tarpit(reply) | Action::Return(reply)) => {
+                (reply.status, reply.make(env))
+            }
+            Some(Action::Redirect(redirect)) => {
+                (redirect.code, Some((redirect.make(env), Vec::new())))
+            }
+            Some(Action::Auth(realm)) => (401, Some(challenge(realm))),
+            _ => (500, None),
+        }
+    }
+}
+
+/// RFC 7617: who are you?
+fn challenge(realm: &[u8]) -> (Message, Vec<u8>) {
+    let body =
+        b"<html><body><h1>401 Unauthorized</h1>\nYou need a valid user and password to access \
+                 this content.\n</body></html>\n";
+    let mut head = Message::default();
+    head.begin_response(401, reason(401));
+    head.add_field(b"content-length", body.len().to_string().as_bytes());
+    head.add_field(b"cache-control", b"no-cache");
+    head.add_field(b"content-type", b"text/html");
+    let value = [b"Basic realm=\"", realm, b"\""].concat();
+    head.add_field(b"www-authenticate", &value);
+    (head, body.to_vec())
+}
+
+fn env<'e>(
+    edited: &'e Message,
+    other: Option<&'e Message>,
+    in_response: bool,
+    body: &'e [u8],
+    facts: &'e dyn Facts,
+    vars: &'e Vars,
+) -> Env<'e> {
+    let own = (!edited.is_empty()).then_some(edited);
+    let (request, response) = if in_response {
+        (other, own)
+    } else {
+        (own, None)
+    };
+    Env {
+        request,
+        response,
+        body,
+        facts,
+        vars,
+    }
+}
+
+impl Compiled {
+    fn new(rule: &Rule, compiler: &mut Compiler) -> Result<Compiled, String> {
+        let condition = rule.condition.as_ref();
+        let condition = condition
+            .map(|plan| Condition::new(plan, compiler))
+            .transpose()?;
+        let make = ROWS
+            .iter()
+            .find(|row| row.0 == rule.action)
+            .ok_or("known to HAProxy, not yet to Telamon")?
+            .1;
+        let action = make(&mut Parts {
+            args: Args(&rule.arguments),
+            rule,
+            compiler,
+        })?;
+        Ok(Compiled { condition, action })
+    }
+}
+
+/// A change of the head, made from values that were read before it.
+enum Edit {
+    Nothing,
+    Add(Vec<u8>, Vec<u8>),
+    Set(Vec<u8>, Vec<u8>),
+    Delete(Vec<Vec<u8>>),
+    Lines(Vec<u8>, Vec<Option<Vec<u8>>>),
+    Method(Vec<u8>),
+    Path(Vec<u8>, bool),
+    Query(Vec<u8>),
+    Uri(Vec<u8>),
+    Status(u16, Vec<u8>),
+}
+
+impl Edit {
+    fn apply(self, head: &mut Message) {
+        match self {
+            Edit::Nothing => {}
+            Edit::Add(name, value) => head.add_field(&name, &value),
+            Edit::Set(name, value) => head.set_field(&name, &value),
+            Edit::Delete(names) => {
+                head.remove_fields(|field| names.iter().any(|name| name == field.name));
+            }
+            Edit::Lines(name, values) => {
+                let mut values = values.into_iter();
+                let next = std::cell::RefCell::new(&mut values);
+                head.change_lines(&name, |_| next.borrow_mut().next().flatten());
+            }
+            Edit::Method(method) => head.set_method(&method),
+            Edit::Path(path, query) => head.set_path(&path, query),
+            Edit::Query(query) => head.set_query(&query),
+            Edit::Uri(uri) => head.set_uri(&uri),
+            Edit::Status(status, reason) => head.set_status(status, &reason),
+        }
+    }
+}
+
+impl Action {
+    /// The verdict of an action that ends its list.
+    fn verdict(&self, at: usize) -> Option<Verdict> {
+        Some(match self {
+            Action::Allow => Verdict::Allow,
+            Action::Reject => Verdict::Reject,
+            Action::SilentDrop => Verdict::SilentDrop,
+            Action::Deny(_) => Verdict::Deny(at),
+            Action::Tarpit(_) => Verdict::Tarpit(at),
+            Action::Return(_) => Verdict::Return(at),
+            Action::Redirect(_) => Verdict::Redirect(at),
+            Action::Auth(_) => Verdict::Auth(at),
+            Action::Wait(time, bytes) => Verdict::Wait {
+                time: *time,
+                bytes: *bytes,
+            },
+            _ => return None,
+        })
+    }
+
+    /// A failed rewrite is an error under `strict-mode`.
+    fn must_succeed(&self) -> bool {
+        matches!(
+            self,
+            Action::Add(..) | Action::Set(..) | Action::SetUri(_) | Action::SetPath(..)
+        )
+    }
+
+    fn effect(&self, env: &Env<'_>, wanted: &mut Wanted, in_response: bool) -> Option<Edit> {
+        let head = if in_response {
+            env.response
+        } else {
+            env.request
+        };
+        Some(match self {
+            Action::Add(name, format) => Edit::Add(name.clone(), clean(format.bytes(env))),
+            Action::Set(name, format) => Edit::Set(name.clone(), clean(format.bytes(env))),
+            Action::Delete(which) => {
+                let names = head?.fields().map(|field| field.name);
+                Edit::Delete(
+                    names
+                        .filter(|name| which.matches(name))
+                        .map(<[u8]>::to_vec)
+                        .collect(),
+                )
+            }
+            Action::ReplaceHeader(name, regex, format) => {
+                let by = clean(format.bytes(env));
+                let lines = head?.lines(name);
+                let changed = lines.map(|line| regex.replace(line, &by, false)).collect();
+                Edit::Lines(name.clone(), changed)
+            }
+            Action::ReplaceValue(name, regex, format) => {
+                let by = clean(format.bytes(env));
+                let lines = head?.lines(name);
+                Edit::Lines(
+                    name.clone(),
+                    lines.map(|line| replace_values(line, regex, &by)).collect(),
+                )
+            }
+            Action::ReplacePath(regex, format, query) => {
+                let head = head?;
+                let text = if *query { head.pathq() } else { head.path() };
+                match regex.replace(text, &clean(format.bytes(env)), false) {
+                    Some(path) => Edit::Path(path, *query),
+                    None => Edit::Nothing,
+                }
+            }
+            Action::ReplaceUri(regex, format) => {
+                match regex.replace(head?.uri(), &clean(format.bytes(env)), false) {
+                    Some(uri) => Edit::Uri(uri),
+                    None => Edit::Nothing,
+                }
+            }
+            Action::SetMethod(format) => Edit::Method(clean(format.bytes(env))),
+            Action::SetPath(format, query) => Edit::Path(clean(format.bytes(env)), *query),
+            Action::SetQuery(format) => Edit::Query(clean(format.bytes(env))),
+            Action::SetUri(format) => Edit::Uri(clean(format.bytes(env))),
+            Action::SetStatus(status, text) => {
+                let text = text.clone().unwrap_or_else(|| reason(*status).to_vec());
+                Edit::Status(*status, text)
+            }
+            other => {
+                other.other_effect(env, wanted);
+                Edit::Nothing
+            }
+        })
+    }
+
+    /// What does not change the head.
+    fn other_effect(&self, env: &Env<'_>, wanted: &mut Wanted) {
+        match self {
+            Action::SetVar(slot, expression, settings) => {
+                if let Some(value) = expression.value(env) {
+                    set_var(env.vars, *slot, value.into_owned(), settings);
+                }
+            }
+            Action::SetVarFormat(slot, format, settings) => {
+                set_var(env.vars, *slot, Sample::owned(format.bytes(env)), settings);
+            }
+            Action::UnsetVar(slot) => env.vars.unset(*slot),
+            Action::Capture(expression, slot, length) => {
+                if let Some(value) = expression.value(env) {
+                    let mut text = value.into_text().into_owned();
+                    text.truncate(*length);
+                    wanted.captures.push((*slot, text));
+                }
+            }
+            Action::LogLevel(level) => wanted.log_level = Some(*level),
+            Action::Timeout(name, expression) => {
+                if let Some(value) = expression.value(env).and_then(|value| value.as_int()) {
+                    wanted.timeouts.push((name, value.max(0) as u64));
+                }
+            }
+            Action::Number(wish, expression) => {
+                let Some(value) = expression.value(env).and_then(|value| value.as_int()) else {
+                    return;
+                };
+                match wish {
+                    Wish::Class => wanted.priority_class = Some(value),
+                    Wish::Offset => wanted.priority_offset = Some(value),
+                    Wish::Retries => wanted.retries = u32::try_from(value).ok(),
+                    Wish::Tos => wanted.tos = u32::try_from(value).ok(),
+                    Wish::Mark => wanted.mark = u32::try_from(value).ok(),
+                }
+            }
+            Action::Address(source, expression) => {
+                let ip = expression.value(env).and_then(|value| value.as_ip());
+                let place = if *source {
+                    &mut wanted.source
+                } else {
+                    &mut wanted.destination
+                };
+                *place = ip.or(*place);
+            }
+            Action::Port(source, expression) => {
+                let port = expression.value(env).and_then(|value| value.as_int());
+                let port = port.and_then(|port| u16::try_from(port).ok());
+                let place = if *source {
+                    &mut wanted.source_port
+                } else {
+                    &mut wanted.destination_port
+                };
+                *place = port.or(*place);
+            }
+            Action::Hint(name, format) => {
+                let value = clean(format.bytes(env));
+                wanted.hints.extend(early_hint(name, &value));
+            }
+            Action::SetEntry(set, key, value) => {
+                let value = value.as_ref().map(|value| value.bytes(env));
+                set.set(&key.bytes(env), value.as_deref());
+            }
+            Action::RemoveEntry(set, key) => set.remove(&key.bytes(env)),
+            Action::NoRetry => wanted.no_retry = true,
+            _ => {}
+        }
+    }
+}
+
+/// A value that a rule writes ends no line of the head: line ends and NUL become blanks.
+fn clean(mut value: Vec<u8>) -> Vec<u8> {
+    for byte in &mut value {
+        if matches!(byte, b'\r' | b'\n' | 0) {
+            *byte = b' ';
+        }
+    }
+    value
+}
+
+fn replace_values(line: &[u8], regex: &Regex, by: &[u8]) -> Option<Vec<u8>> {
+    let mut changed = false;
+    let parts: Vec<Vec<u8>> = line
+        .split(|byte| *byte == b',')
+        .map(|part| {
+            let blanks = part.iter().take_while(|byte| **byte == b' ').count();
+            let (lead, value) = part.split_at(blanks);
+            match regex.replace(value.trim_ascii_end(), by, false) {
+                Some(new) => {
+                    changed = true;
+                    [lead, &new].concat()
+                }
+                None => part.to_vec(),
+            }
+        })
+        .collect();
+    changed.then(|| parts.join(&b','))
+}
+
+fn set_var(vars: &Vars, slot: Slot, value: Sample<'static>, settings: &[Setting]) {
+    let current = vars.get(slot);
+    let empty = |sample: &Sample<'_>| match sample {
+        Sample::Str(text) | Sample::Bin(text) => text.is_empty(),
+        Sample::Int(number) => *number == 0,
+        _ => false,
+    };
+    let holds = settings.iter().all(|setting| match setting {
+        Setting::IfExists => current.is_some(),
+        Setting::IfNotExists => current.is_none(),
+        Setting::IfEmpty => empty(&value),
+        Setting::IfNotEmpty => !empty(&value),
+        Setting::IfSet => current.as_ref().is_some_and(|current| !empty(current)),
+        Setting::IfNotSet => current.as_ref().is_none_or(empty),
+        Setting::IfGreater => {
+            let (new, old) = (value.as_int(), current.as_ref().and_then(Sample::as_int));
+            new.is_some() && new > old
+        }
+        Setting::IfLess => {
+            let (new, old) = (value.as_int(), current.as_ref().and_then(Sample::as_int));
+            new.is_some() && old.is_some() && new < old
+        }
+    });
+    if holds {
+        vars.set(slot, value);
+    }
+}

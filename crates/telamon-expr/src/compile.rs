@@ -1,0 +1,148 @@
+//! From the plan's values to closures.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use telamon_plan::rules::{self, Acl};
+
+use crate::converters::{self, Converter};
+use crate::env::Env;
+use crate::fetches::{self, Fetch};
+use crate::matching::Test;
+use crate::patterns::{PatternSets, Set};
+use crate::sample::Sample;
+use crate::vars::Slot;
+
+/// What compiling needs to know beyond the expression itself; one per process.
+#[derive(Default)]
+pub struct Compiler {
+    sets: PatternSets,
+    slots: HashMap<String, Slot>,
+    /// The ACLs of the proxy at hand.
+    acls: Vec<Arc<Vec<Test>>>,
+}
+
+impl Compiler {
+    pub fn new(sets: PatternSets) -> Compiler {
+        Compiler {
+            sets,
+            ..Compiler::default()
+        }
+    }
+
+    /// Compiles the ACLs of one proxy: the conditions that follow point into them.
+    pub fn take_acls(&mut self, acls: &[Acl]) -> Result<(), String> {
+        self.acls.clear();
+        for acl in acls {
+            let tests = acl.tests.iter().map(|test| {
+                Test::new(test, self).map_err(|error| format!("{}: {error}", test.source_line))
+            });
+            let tests = tests.collect::<Result<Vec<_>, _>>()?;
+            self.acls.push(Arc::new(tests));
+        }
+        Ok(())
+    }
+
+    /// A variable's number. Its scope is the name's first part.
+    pub(crate) fn slot(&mut self, name: &str) -> Slot {
+        let next = self.slots.len() as Slot;
+        *self.slots.entry(name.to_owned()).or_insert(next)
+    }
+
+    /// The variables that live as long as the client's connection.
+    pub fn session_slots(&self) -> Vec<u16> {
+        let lasting = |name: &&String| name.starts_with("sess.") || name.starts_with("proc.");
+        self.slots
+            .iter()
+            .filter(|(name, _)| lasting(name))
+            .map(|(_, slot)| *slot)
+            .collect()
+    }
+
+    pub(crate) fn set(&self, id: i64) -> Result<Arc<Set>, String> {
+        u32::try_from(id)
+            .ok()
+            .and_then(|id| self.sets.get(id))
+            .ok_or_else(|| format!("no pattern file has the number {id}"))
+    }
+
+    pub(crate) fn set_by_path(&self, path: &str) -> Result<Arc<Set>, String> {
+        self.sets
+            .by_path(path)
+            .ok_or_else(|| format!("no rule reads the file '{path}'"))
+    }
+
+    pub(crate) fn acl(&self, at: usize) -> Result<Arc<Vec<Test>>, String> {
+        let found = self.acls.get(at).cloned();
+        found.ok_or_else(|| format!("there is no ACL number {at}"))
+    }
+}
+
+/// A fetch and its converters.
+pub struct Expression {
+    fetch: Fetch,
+    converters: Vec<Converter>,
+}
+
+impl Expression {
+    pub fn new(plan: &rules::Expression, compiler: &mut Compiler) -> Result<Expression, String> {
+        let fetch = fetches::compile(&plan.fetch, compiler)
+            .map_err(|error| format!("fetch '{}': {error}", plan.fetch.name))?;
+        let converters = plan.converters.iter().map(|call| {
+            converters::compile(call, compiler)
+                .map_err(|error| format!("converter '{}': {error}", call.name))
+        });
+        Ok(Expression {
+            fetch,
+            converters: converters.collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// The expression's value; a fetch of several gives the one that HAProxy names.
+    pub fn value<'e>(&self, env: &Env<'e>) -> Option<Sample<'e>> {
+        self.convert(env, self.fetch.one(env)?)
+    }
+
+    /// Is `test` true for any of the values?
+    pub fn any<'e>(&self, env: &Env<'e>, test: &mut dyn FnMut(Sample<'e>) -> bool) -> bool {
+        self.fetch.each(env, &mut |sample| {
+            self.convert(env, sample).is_some_and(&mut *test)
+        })
+    }
+
+    fn convert<'e>(&self, env: &Env<'e>, mut sample: Sample<'e>) -> Option<Sample<'e>> {
+        for converter in &self.converters {
+            sample = converter(env, sample)?;
+        }
+        Some(sample)
+    }
+}
+
+/// `if` or `unless`.
+pub struct Condition {
+    any: Vec<Vec<(bool, Arc<Vec<Test>>)>>,
+    unless: bool,
+}
+
+impl Condition {
+    pub fn new(plan: &rules::Condition, compiler: &Compiler) -> Result<Condition, String> {
+        let any = plan.any.iter().map(|all| {
+            let terms = all.terms.iter().map(|term| {
+                let tests = compiler.acl(term.acl as usize)?;
+                Ok((term.negated, tests))
+            });
+            terms.collect::<Result<Vec<_>, String>>()
+        });
+        Ok(Condition {
+            any: any.collect::<Result<_, _>>()?,
+            unless: plan.unless,
+        })
+    }
+
+    pub fn holds(&self, env: &Env<'_>) -> bool {
+        let one = |(negated, tests): &(bool, Arc<Vec<Test>>)| {
+            tests.iter().any(|test| test.passes(env)) != *negated
+        };
+        self.any.iter().any(|all| all.iter().all(one)) != self.unless
+    }
+}

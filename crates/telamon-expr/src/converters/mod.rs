@@ -1,0 +1,63 @@
+//! Converters: a table of rows, by family (manual 7.3.1).
+
+use telamon_plan::rules::Call;
+
+use crate::args::Args;
+use crate::compile::Compiler;
+use crate::env::Env;
+use crate::sample::Sample;
+
+mod encodings;
+mod hashes;
+mod maps;
+mod numbers;
+mod texts;
+
+pub(crate) type Converter =
+    Box<dyn for<'e> Fn(&Env<'e>, Sample<'e>) -> Option<Sample<'e>> + Send + Sync>;
+
+type Made = Result<Converter, String>;
+
+/// One row: the name, and how its arguments become a converter.
+pub(crate) struct Row {
+    name: &'static str,
+    make: fn(Args<'_>, &mut Compiler) -> Made,
+}
+
+const FAMILIES: [&[Row]; 5] = [
+    encodings::ROWS,
+    hashes::ROWS,
+    maps::ROWS,
+    numbers::ROWS,
+    texts::ROWS,
+];
+
+pub(crate) fn names() -> Vec<&'static str> {
+    let rows = FAMILIES.iter().flat_map(|rows| rows.iter());
+    rows.map(|row| row.name).collect()
+}
+
+pub(crate) fn compile(call: &Call, compiler: &mut Compiler) -> Result<Converter, String> {
+    let row = FAMILIES
+        .iter()
+        .flat_map(|rows| rows.iter())
+        .find(|row| row.name == call.name)
+        .ok_or("known to HAProxy, not yet to Telamon")?;
+    (row.make)(Args(&call.arguments), compiler)
+}
+
+fn boxed(
+    convert: impl for<'e> Fn(&Env<'e>, Sample<'e>) -> Option<Sample<'e>> + Send + Sync + 'static,
+) -> Made {
+    Ok(Box::new(convert))
+}
+
+/// A function of the text.
+fn on_text(convert: impl Fn(&[u8]) -> Option<Vec<u8>> + Send + Sync + 'static) -> Made {
+    boxed(move |_, sample| convert(&sample.into_text()).map(Sample::owned))
+}
+
+/// A function of the bytes with a number as its result.
+fn to_number(convert: impl Fn(&[u8]) -> i64 + Send + Sync + 'static) -> Made {
+    boxed(move |_, sample| Some(Sample::Int(convert(&sample.into_bytes()))))
+}

@@ -1,0 +1,494 @@
+//! Requests and responses (manual 7.3.6).
+
+use telamon_http::{cookies, Message};
+
+use super::{Fetch, Row};
+use crate::args::Args;
+use crate::env::Env;
+use crate::sample::{leading_number, Sample};
+
+/// Which of the two heads.
+#[derive(Clone, Copy)]
+enum Of {
+    Request,
+    Response,
+}
+
+impl Of {
+    fn head<'e>(self, env: &Env<'e>) -> Option<&'e Message> {
+        match self {
+            Of::Request => env.request,
+            Of::Response => env.response,
+        }
+    }
+}
+
+pub(super) const ROWS: &[Row] = &[
+    Row {
+        name: "base",
+        make: |_, _| base(),
+    },
+    Row {
+        name: "capture.req.hdr",
+        make: |args, _| capture(args, false),
+    },
+    Row {
+        name: "capture.req.method",
+        make: |_, _| captured_word(0),
+    },
+    Row {
+        name: "capture.req.uri",
+        make: |_, _| captured_word(1),
+    },
+    Row {
+        name: "capture.req.ver",
+        make: |_, _| captured_word(2),
+    },
+    Row {
+        name: "capture.res.hdr",
+        make: |args, _| capture(args, true),
+    },
+    Row {
+        name: "method",
+        make: |_, _| text(|head| head.method()),
+    },
+    Row {
+        name: "path",
+        make: |_, _| text(|head| head.path()),
+    },
+    Row {
+        name: "pathq",
+        make: |_, _| text(|head| head.pathq()),
+    },
+    Row {
+        name: "query",
+        make: |_, _| text(|head| head.query()),
+    },
+    Row {
+        name: "req.body",
+        make: |_, _| Fetch::new(|env| Some(Sample::Bin(env.body.into()))),
+    },
+    Row {
+        name: "req.body_len",
+        make: |_, _| Fetch::new(|env| Some(Sample::Int(env.body.len() as i64))),
+    },
+    Row {
+        name: "req.body_size",
+        make: |_, _| body_size(),
+    },
+    Row {
+        name: "req.body_param",
+        make: |args, _| body_param(args),
+    },
+    Row {
+        name: "req.cook",
+        make: |args, _| cookie(args, Of::Request),
+    },
+    Row {
+        name: "req.cook_cnt",
+        make: |args, _| cookie_count(args, Of::Request),
+    },
+    Row {
+        name: "req.cook_names",
+        make: |args, _| cookie_names(args, Of::Request),
+    },
+    Row {
+        name: "req.cook_val",
+        make: |args, _| number_of(cookie(args, Of::Request)?),
+    },
+    Row {
+        name: "req.fhdr",
+        make: |args, _| line(args, Of::Request),
+    },
+    Row {
+        name: "req.fhdr_cnt",
+        make: |args, _| line_count(args, Of::Request),
+    },
+    Row {
+        name: "req.hdr",
+        make: |args, _| header(args, Of::Request),
+    },
+    Row {
+        name: "req.hdr_cnt",
+        make: |args, _| header_count(args, Of::Request),
+    },
+    Row {
+        name: "req.hdr_ip",
+        make: |args, _| address_of(header(args, Of::Request)?),
+    },
+    Row {
+        name: "req.hdr_names",
+        make: |args, _| header_names(args, Of::Request),
+    },
+    Row {
+        name: "req.hdr_val",
+        make: |args, _| number_of(header(args, Of::Request)?),
+    },
+    Row {
+        name: "req.hdrs",
+        make: |_, _| all_headers(Of::Request),
+    },
+    Row {
+        name: "req.ver",
+        make: |_, _| version(Of::Request),
+    },
+    Row {
+        name: "res.cook",
+        make: |args, _| cookie(args, Of::Response),
+    },
+    Row {
+        name: "res.cook_cnt",
+        make: |args, _| cookie_count(args, Of::Response),
+    },
+    Row {
+        name: "res.cook_names",
+        make: |args, _| cookie_names(args, Of::Response),
+    },
+    Row {
+        name: "res.cook_val",
+        make: |args, _| number_of(cookie(args, Of::Response)?),
+    },
+    Row {
+        name: "res.fhdr",
+        make: |args, _| line(args, Of::Response),
+    },
+    Row {
+        name: "res.fhdr_cnt",
+        make: |args, _| line_count(args, Of::Response),
+    },
+    Row {
+        name: "res.hdr",
+        make: |args, _| header(args, Of::Response),
+    },
+    Row {
+        name: "res.hdr_cnt",
+        make: |args, _| header_count(args, Of::Response),
+    },
+    Row {
+        name: "res.hdr_ip",
+        make: |args, _| address_of(header(args, Of::Response)?),
+    },
+    Row {
+        name: "res.hdr_names",
+        make: |args, _| header_names(args, Of::Response),
+    },
+    Row {
+        name: "res.hdr_val",
+        make: |args, _| number_of(header(args, Of::Response)?),
+    },
+    Row {
+        name: "res.hdrs",
+        make: |_, _| all_headers(Of::Response),
+    },
+    Row {
+        name: "res.ver",
+        make: |_, _| version(Of::Response),
+    },
+    Row {
+        name: "status",
+        make: |_, _| status(),
+    },
+    Row {
+        name: "unique-id",
+        make: |_, _| unique_id(),
+    },
+    Row {
+        name: "url",
+        make: |_, _| text(|head| head.uri()),
+    },
+    Row {
+        name: "url_param",
+        make: |args, _| parameter(args),
+    },
+];
+
+fn text(of: fn(&Message) -> &[u8]) -> Result<Fetch, String> {
+    Fetch::new(move |env| Some(Sample::text(of(env.request?))))
+}
+
+fn base() -> Result<Fetch, String> {
+    Fetch::new(|env| {
+        let head = env.request?;
+        let mut base = head.lines(b"host").next().unwrap_or_default().to_vec();
+        base.extend_from_slice(head.path());
+        Some(Sample::owned(base))
+    })
+}
+
+fn status() -> Result<Fetch, String> {
+    Fetch::new(|env| Some(Sample::Int(i64::from(env.response?.status()))))
+}
+
+fn unique_id() -> Result<Fetch, String> {
+    Fetch::new(|env| {
+        let mut id = Vec::new();
+        (env.facts.alias("ID", "", &mut id) && !id.is_empty()).then(|| Sample::owned(id))
+    })
+}
+
+fn version(of: Of) -> Result<Fetch, String> {
+    Fetch::new(move |env| {
+        let version = of.head(env)?.version();
+        Some(Sample::owned(vec![
+            b'0' + version.major,
+            b'.',
+            b'0' + version.minor,
+        ]))
+    })
+}
+
+fn capture(args: Args<'_>, response: bool) -> Result<Fetch, String> {
+    let slot = args.number(0)?.unwrap_or(0) as usize;
+    Fetch::new(move |env| {
+        let value = env.facts.capture(response, slot)?;
+        Some(Sample::owned(value.to_vec()))
+    })
+}
+
+/// A word of the request line as it came.
+fn captured_word(at: usize) -> Result<Fetch, String> {
+    Fetch::new(move |env| {
+        let line = env.facts.request_line()?;
+        let word = line.split(|byte| *byte == b' ').nth(at)?;
+        Some(Sample::owned(word.to_vec()))
+    })
+}
+
+fn body_size() -> Result<Fetch, String> {
+    Fetch::new(|env| {
+        let declared = env.request?.lines(b"content-length").next();
+        let size = declared.and_then(leading_number);
+        Some(Sample::Int(size.unwrap_or(env.body.len() as i64)))
+    })
+}
+
+// ---- headers ------------------------------------------------------------------------------------
+
+/// A value of a comma-separated header; the second argument counts from the first (1) or, below
+/// zero, from the last (-1).
+fn header(args: Args<'_>, of: Of) -> Result<Fetch, String> {
+    let name = args.text(0).map(|name| name.to_ascii_lowercase());
+    let Some(name) = name.filter(|name| !name.is_empty()) else {
+        return Fetch::each_of(true, move |env, test| {
+            of.head(env)
+                .is_some_and(|head| head.fields().any(|field| test(Sample::text(field.value))))
+        });
+    };
+    match args.number(1)? {
+        None | Some(0) => Fetch::each_of(true, move |env, test| {
+            let name: &[u8] = &name;
+            of.head(env).is_some_and(|head| {
+                values(head, name)
+                    .into_iter()
+                    .any(|value| test(Sample::text(value)))
+            })
+        }),
+        Some(which) => Fetch::new(move |env| {
+            let values = values(of.head(env)?, &name);
+            occurrence(&values, which).map(Sample::text)
+        }),
+    }
+}
+
+fn values<'e>(head: &'e Message, name: &[u8]) -> Vec<&'e [u8]> {
+    let fields = head.fields().filter(|field| field.name == name);
+    fields.flat_map(|field| list(field.value)).collect()
+}
+
+/// The parts of a comma-separated value, quotes respected.
+fn list(value: &[u8]) -> Vec<&[u8]> {
+    if memchr::memchr(b',', value).is_none() {
+        return vec![value];
+    }
+    let (mut parts, mut start, mut quoted) = (Vec::new(), 0, false);
+    for (at, byte) in value.iter().enumerate() {
+        match byte {
+            b'"' => quoted = !quoted,
+            b',' if !quoted => {
+                parts.push(value[start..at].trim_ascii());
+                start = at + 1;
+            }
+            _ => {}
+        }
+    }
+    parts.push(value[start..].trim_ascii());
+    parts
+}
+
+fn occurrence<'v>(values: &[&'v [u8]], which: i64) -> Option<&'v [u8]> {
+    let at = if which > 0 {
+        usize::try_from(which - 1).ok()?
+    } else {
+        values.len().checked_sub(usize::try_from(-which).ok()?)?
+    };
+    values.get(at).copied()
+}
+
+/// A whole line.
+fn line(args: Args<'_>, of: Of) -> Result<Fetch, String> {
+    let name = args.text(0).unwrap_or_default().to_ascii_lowercase();
+    match args.number(1)? {
+        None | Some(0) => Fetch::each_of(true, move |env, test| {
+            of.head(env).is_some_and(|head| {
+                let named = head.fields().filter(|field| field.name == name.as_slice());
+                named
+                    .into_iter()
+                    .any(|field| test(Sample::text(field.value)))
+            })
+        }),
+        Some(which) => Fetch::new(move |env| {
+            let head = of.head(env)?;
+            let named = head.fields().filter(|field| field.name == name.as_slice());
+            let lines: Vec<&[u8]> = named.map(|field| field.value).collect();
+            occurrence(&lines, which).map(Sample::text)
+        }),
+    }
+}
+
+fn header_count(args: Args<'_>, of: Of) -> Result<Fetch, String> {
+    let name = args.text(0).map(|name| name.to_ascii_lowercase());
+    Fetch::new(move |env| {
+        let head = of.head(env)?;
+        let count = match &name {
+            Some(name) => values(head, name).len(),
+            None => head.fields().count(),
+        };
+        Some(Sample::Int(count as i64))
+    })
+}
+
+fn line_count(args: Args<'_>, of: Of) -> Result<Fetch, String> {
+    let name = args.text(0).map(|name| name.to_ascii_lowercase());
+    Fetch::new(move |env| {
+        let fields = of.head(env)?.fields();
+        let counted = |field: &telamon_http::Field<'_>| {
+            name.as_ref()
+                .is_none_or(|name| field.name == name.as_slice())
+        };
+        Some(Sample::Int(fields.filter(counted).count() as i64))
+    })
+}
+
+fn header_names(args: Args<'_>, of: Of) -> Result<Fetch, String> {
+    let separator = args.text(0).unwrap_or_else(|| b",".to_vec());
+    Fetch::new(move |env| {
+        let names: Vec<&[u8]> = of.head(env)?.fields().map(|field| field.name).collect();
+        Some(Sample::owned(names.join(separator.as_slice())))
+    })
+}
+
+fn all_headers(of: Of) -> Result<Fetch, String> {
+    Fetch::new(move |env| {
+        let mut out = Vec::new();
+        for field in of.head(env)?.fields() {
+            telamon_http::forward::write_field(&mut out, field.name, field.value);
+        }
+        out.extend_from_slice(b"\r\n");
+        Some(Sample::owned(out))
+    })
+}
+
+fn number_of(fetch: Fetch) -> Result<Fetch, String> {
+    Fetch::each_of(true, move |env, test| {
+        fetch.each(env, &mut |sample| {
+            sample
+                .as_int()
+                .is_some_and(|value| test(Sample::Int(value)))
+        })
+    })
+}
+
+fn address_of(fetch: Fetch) -> Result<Fetch, String> {
+    Fetch::each_of(true, move |env, test| {
+        fetch.each(env, &mut |sample| {
+            sample.as_ip().is_some_and(|ip| test(Sample::Ip(ip)))
+        })
+    })
+}
+
+// ---- cookies and parameters -----------------------------------------------------------------------
+
+fn all_cookies<'e>(head: &'e Message, of: Of) -> impl Iterator<Item = (&'e [u8], &'e [u8])> {
+    let (name, response): (&[u8], bool) = match of {
+        Of::Request => (b"cookie", false),
+        Of::Response => (b"set-cookie", true),
+    };
+    let lines = head.fields().filter(move |field| field.name == name);
+    lines.flat_map(move |field| cookies(field.value, response))
+}
+
+fn cookie(args: Args<'_>, of: Of) -> Result<Fetch, String> {
+    let name = args.text(0);
+    Fetch::each_of(true, move |env, test| {
+        of.head(env).is_some_and(|head| {
+            let named = |one: &(&[u8], &[u8])| name.as_ref().is_none_or(|name| one.0 == &name[..]);
+            all_cookies(head, of)
+                .filter(named)
+                .any(|one| test(Sample::text(one.1)))
+        })
+    })
+}
+
+fn cookie_count(args: Args<'_>, of: Of) -> Result<Fetch, String> {
+    let name = args.text(0);
+    Fetch::new(move |env| {
+        let named = |one: &(&[u8], &[u8])| name.as_ref().is_none_or(|name| one.0 == &name[..]);
+        let count = all_cookies(of.head(env)?, of).filter(named).count();
+        Some(Sample::Int(count as i64))
+    })
+}
+
+fn cookie_names(args: Args<'_>, of: Of) -> Result<Fetch, String> {
+    let separator = args.text(0).unwrap_or_else(|| b",".to_vec());
+    Fetch::new(move |env| {
+        let names: Vec<&[u8]> = all_cookies(of.head(env)?, of).map(|one| one.0).collect();
+        Some(Sample::owned(names.join(separator.as_slice())))
+    })
+}
+
+/// A parameter of the query; the second argument is the byte that parts query and path.
+fn parameter(args: Args<'_>) -> Result<Fetch, String> {
+    let name = args.text(0);
+    let ignore_case = args.text(2).is_some_and(|flag| flag == b"i");
+    let delimiter = args.text(1).and_then(|text| text.first().copied());
+    Fetch::each_of(false, move |env, test| {
+        let Some(head) = env.request else {
+            return false;
+        };
+        let query = match delimiter.filter(|byte| *byte != b'?') {
+            None => head.query(),
+            Some(byte) => {
+                let uri = head.uri();
+                memchr::memchr(byte, uri).map_or(&uri[..0], |at| &uri[at + 1..])
+            }
+        };
+        each_parameter(query, b"&;", name.as_deref(), ignore_case, test)
+    })
+}
+
+fn body_param(args: Args<'_>) -> Result<Fetch, String> {
+    let name = args.text(0);
+    let ignore_case = args.text(1).is_some_and(|flag| flag == b"i");
+    Fetch::each_of(false, move |env, test| {
+        each_parameter(env.body, b"&", name.as_deref(), ignore_case, test)
+    })
+}
+
+fn each_parameter<'e>(
+    query: &'e [u8],
+    separators: &'static [u8],
+    name: Option<&[u8]>,
+    ignore_case: bool,
+    test: &mut dyn FnMut(Sample<'e>) -> bool,
+) -> bool {
+    query
+        .split(|byte| separators.contains(byte))
+        .filter_map(|part| {
+            let at = memchr::memchr(b'=', part)?;
+            Some((&part[..at], &part[at + 1..]))
+        })
+        .filter(|(key, _)| {
+            name.is_none_or(|name| *key == name || (ignore_case && key.eq_ignore_ascii_case(name)))
+        })
+        .any(|(_, value)| test(Sample::text(value)))
+}

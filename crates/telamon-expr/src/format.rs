@@ -1,0 +1,168 @@
+//! Log-format strings (manual 8.2.6): text, aliases and expressions.
+
+use telamon_plan::rules::{self, Encoding};
+
+use crate::compile::{Compiler, Expression};
+use crate::env::Env;
+use crate::sample::{hex, Sample};
+
+/// A format, ready to be written.
+pub struct Format {
+    pieces: Vec<Piece>,
+}
+
+struct Piece {
+    content: Content,
+    quote: bool,
+    hexadecimal: bool,
+    escape: bool,
+    mandatory: bool,
+}
+
+enum Content {
+    Text(Vec<u8>),
+    Alias(String, String),
+    Expression(Box<Expression>),
+}
+
+impl Format {
+    pub fn new(plan: &rules::Format, compiler: &mut Compiler) -> Result<Format, String> {
+        if plan.encoding != Encoding::Plain {
+            return Err("formats in JSON or CBOR are not carried out yet".to_owned());
+        }
+        let pieces = plan.pieces.iter().map(|piece| {
+            let content = match (&piece.text, &piece.alias, &piece.expression) {
+                (Some(text), _, _) => Content::Text(text.clone().into_bytes()),
+                (_, Some(alias), _) => Content::Alias(alias.clone(), piece.arguments.clone()),
+                (_, _, Some(expression)) => {
+                    Content::Expression(Box::new(Expression::new(expression, compiler)?))
+                }
+                _ => Content::Text(Vec::new()),
+            };
+            Ok(Piece {
+                content,
+                quote: piece.quote,
+                hexadecimal: piece.hexadecimal,
+                escape: piece.escape,
+                mandatory: piece.mandatory,
+            })
+        });
+        Ok(Format {
+            pieces: pieces.collect::<Result<_, String>>()?,
+        })
+    }
+
+    /// The format without pieces that change.
+    pub fn fixed(text: &[u8]) -> Format {
+        let piece = Piece {
+            content: Content::Text(text.to_vec()),
+            quote: false,
+            hexadecimal: false,
+            escape: false,
+            mandatory: false,
+        };
+        Format {
+            pieces: vec![piece],
+        }
+    }
+
+    /// For headers, URIs and bodies: values as they are, nothing where there is none.
+    pub fn write(&self, env: &Env<'_>, out: &mut Vec<u8>) {
+        for piece in &self.pieces {
+            match &piece.content {
+                Content::Text(text) => out.extend_from_slice(text),
+                Content::Alias(name, argument) => {
+                    env.facts.alias(name, argument, out);
+                }
+                Content::Expression(expression) => {
+                    if let Some(sample) = expression.value(env) {
+                        match sample {
+                            Sample::Bin(bytes) if !piece.hexadecimal => {
+                                out.extend_from_slice(&bytes);
+                            }
+                            Sample::Bin(bytes) => out.extend_from_slice(&hex(&bytes)),
+                            other => out.extend_from_slice(&other.into_text()),
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    /// For log lines: a value that is missing or empty is `-`, and what could break the line is
+    /// written as `#XX`.
+    pub fn write_log(&self, env: &Env<'_>, out: &mut Vec<u8>) {
+        let mut value = Vec::new();
+        for piece in &self.pieces {
+            value.clear();
+            match &piece.content {
+                Content::Text(text) => {
+                    out.extend_from_slice(text);
+                    continue;
+                }
+                Content::Alias(name, argument) => {
+                    env.facts.alias(name, argument, &mut value);
+                    write_piece(out, &value, piece, false);
+                    continue;
+                }
+                Content::Expression(expression) => {
+                    if let Some(sample) = expression.value(env) {
+                        value.extend_from_slice(&sample.into_text());
+                    }
+                }
+            }
+            write_piece(out, &value, piece, true);
+        }
+    }
+
+    /// The whole as bytes.
+    pub fn bytes(&self, env: &Env<'_>) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.write(env, &mut out);
+        out
+    }
+}
+
+fn write_piece(out: &mut Vec<u8>, value: &[u8], piece: &Piece, encode: bool) {
+    if value.is_empty() {
+        let dash: &[u8] = if piece.quote { b"\"\"" } else { b"-" };
+        if piece.mandatory || !piece.quote {
+            out.extend_from_slice(dash);
+        } else {
+            out.extend_from_slice(b"\"\"");
+        }
+        return;
+    }
+    if piece.quote {
+        out.push(b'"');
+    }
+    if piece.hexadecimal {
+        out.extend_from_slice(&hex(value));
+    } else if encode {
+        write_encoded(out, value, piece.escape);
+    } else {
+        out.extend_from_slice(value);
+    }
+    if piece.quote {
+        out.push(b'"');
+    }
+}
+
+/// `"`, `#`, `{`, `|`, `}` and what is not printable become `#XX` (manual 8.6); with `escape` those
+/// that would end a quoted or structured value get a backslash.
+fn write_encoded(out: &mut Vec<u8>, text: &[u8], escape: bool) {
+    for byte in text {
+        match byte {
+            b'"' | b'\\' | b']' if escape => out.extend_from_slice(&[b'\\', *byte]),
+            b'"' | b'#' | b'{' | b'|' | b'}' if !escape => {
+                out.push(b'#');
+                out.extend_from_slice(&hex(&[*byte]));
+            }
+            b' '..=b'~' => out.push(*byte),
+            _ => {
+                out.push(b'#');
+                out.extend_from_slice(&hex(&[*byte]));
+            }
+        }
+    }
+}
