@@ -118,17 +118,17 @@ enum Action {
     Nothing,
 }
 
-/// A condition of `set-var`.
+/// A condition of `set-var`: `ifexists` and its kin.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Setting {
-    IfExists,
-    IfNotExists,
-    IfEmpty,
-    IfNotEmpty,
-    IfSet,
-    IfNotSet,
-    IfGreater,
-    IfLess,
+    Exists,
+    NotExists,
+    Empty,
+    NotEmpty,
+    Set,
+    NotSet,
+    Greater,
+    Less,
 }
 
 /// A number that the engine is told.
@@ -209,14 +209,14 @@ impl Parts<'_> {
         words
             .map(|word| {
                 Ok(match word.as_str() {
-                    "ifexists" => Setting::IfExists,
-                    "ifnotexists" => Setting::IfNotExists,
-                    "ifempty" => Setting::IfEmpty,
-                    "ifnotempty" => Setting::IfNotEmpty,
-                    "ifset" => Setting::IfSet,
-                    "ifnotset" => Setting::IfNotSet,
-                    "ifgt" => Setting::IfGreater,
-                    "iflt" => Setting::IfLess,
+                    "ifexists" => Setting::Exists,
+                    "ifnotexists" => Setting::NotExists,
+                    "ifempty" => Setting::Empty,
+                    "ifnotempty" => Setting::NotEmpty,
+                    "ifset" => Setting::Set,
+                    "ifnotset" => Setting::NotSet,
+                    "ifgt" => Setting::Greater,
+                    "iflt" => Setting::Less,
                     other => return Err(format!("'{other}' is no condition of set-var")),
                 })
             })
@@ -803,17 +803,17 @@ fn set_var(vars: &Vars, slot: Slot, value: Sample<'static>, settings: &[Setting]
         _ => false,
     };
     let holds = settings.iter().all(|setting| match setting {
-        Setting::IfExists => current.is_some(),
-        Setting::IfNotExists => current.is_none(),
-        Setting::IfEmpty => empty(&value),
-        Setting::IfNotEmpty => !empty(&value),
-        Setting::IfSet => current.as_ref().is_some_and(|current| !empty(current)),
-        Setting::IfNotSet => current.as_ref().is_none_or(empty),
-        Setting::IfGreater => {
+        Setting::Exists => current.is_some(),
+        Setting::NotExists => current.is_none(),
+        Setting::Empty => empty(&value),
+        Setting::NotEmpty => !empty(&value),
+        Setting::Set => current.as_ref().is_some_and(|current| !empty(current)),
+        Setting::NotSet => current.as_ref().is_none_or(empty),
+        Setting::Greater => {
             let (new, old) = (value.as_int(), current.as_ref().and_then(Sample::as_int));
             new.is_some() && new > old
         }
-        Setting::IfLess => {
+        Setting::Less => {
             let (new, old) = (value.as_int(), current.as_ref().and_then(Sample::as_int));
             new.is_some() && old.is_some() && new < old
         }

@@ -327,7 +327,7 @@ fn ones(bits: u32, width: u32) -> u128 {
 }
 
 pub(crate) fn unhex(text: &[u8]) -> Option<Vec<u8>> {
-    if !text.len().is_multiple_of(2) {
+    if text.len() % 2 != 0 {
         return None;
     }
     let digit = |byte: u8| (byte as char).to_digit(16).map(|digit| digit as u8);

@@ -47,7 +47,7 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         name: "unhex",
-        make: |_, _| to_binary(|text| unhex(text)),
+        make: |_, _| to_binary(unhex),
     },
     Row {
         name: "url_dec",
@@ -92,7 +92,7 @@ fn encode(bytes: &[u8], alphabet: &[u8; 64], padded: bool) -> Vec<u8> {
 /// None for what is no base64. Padding may be missing only where the alphabet is for URLs.
 fn decode(text: &[u8], alphabet: &[u8; 64]) -> Option<Vec<u8>> {
     let strict = alphabet[62] == b'+';
-    if strict && !text.len().is_multiple_of(4) {
+    if strict && text.len() % 4 != 0 {
         return None;
     }
     let padding = text.iter().rev().take_while(|byte| **byte == b'=').count();

@@ -80,8 +80,7 @@ pub(super) const ROWS: &[Row] = &[
         name: "env",
         make: |args, _| {
             let name = args.string(0).ok_or("a name is missing")?;
-            let value = std::env::var_os(name)
-                .map(|value| std::os::unix::ffi::OsStringExt::into_vec(value));
+            let value = std::env::var_os(name).map(std::os::unix::ffi::OsStringExt::into_vec);
             Fetch::new(move |_| value.clone().map(Sample::owned))
         },
     },

@@ -408,7 +408,7 @@ fn address_of(fetch: Fetch) -> Result<Fetch, String> {
 
 // ---- cookies and parameters -----------------------------------------------------------------------
 
-fn all_cookies<'e>(head: &'e Message, of: Of) -> impl Iterator<Item = (&'e [u8], &'e [u8])> {
+fn all_cookies(head: &Message, of: Of) -> impl Iterator<Item = (&[u8], &[u8])> {
     let (name, response): (&[u8], bool) = match of {
         Of::Request => (b"cookie", false),
         Of::Response => (b"set-cookie", true),
