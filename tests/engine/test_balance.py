@@ -7,7 +7,7 @@ import socket
 from collections import Counter
 
 from telamon.engine import IoEngine
-from telamon.plan.proxy import Algorithm
+from telamon.plan.balance import Algorithm
 from tests.engine.rig import (
     TestServer,
     echo,

@@ -9,8 +9,9 @@ import textwrap
 import time
 
 from telamon.engine import IoEngine, ServerState
+from telamon.plan.balance import Algorithm
 from telamon.plan.process import ProcessPlan
-from telamon.plan.proxy import Algorithm, Timeouts
+from telamon.plan.proxy import Timeouts
 from tests.engine.rig import (
     TestServer,
     closed_port,

@@ -23,9 +23,10 @@ from typing import Any
 
 import pytest
 
+from telamon.plan.balance import Algorithm
 from telamon.plan.codec import to_document
 from telamon.plan.process import Facility, Level, LogHeader, StatsLevel
-from telamon.plan.proxy import AdminRule, Algorithm, LogFormat, Mode, ProxyPlan
+from telamon.plan.proxy import AdminRule, LogFormat, Mode, ProxyPlan
 
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -1,28 +1,42 @@
 //! One backend's choice of servers.
 
 use std::net::IpAddr;
-use std::sync::atomic::Ordering::Relaxed;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 use std::sync::Mutex;
 
 use crate::algorithms::{picker, Algorithm, Picker};
+use crate::keys::{Request, Unknown};
 use crate::pool::{Group, Pool, ServerSpec};
 
 /// What is known of the stream that wants a server.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct Ask {
+#[derive(Clone, Copy)]
+pub struct Ask<'a> {
     /// The client's address; None for a client on a unix socket.
     pub source: Option<IpAddr>,
     /// The server that just failed this stream; chosen again only if there is no other.
     pub avoid: Option<usize>,
     /// 64 random bits of this stream, for `random`.
     pub entropy: u64,
+    /// What hashing algorithms take their key from.
+    pub request: &'a dyn Request,
+}
+
+impl Default for Ask<'_> {
+    fn default() -> Self {
+        Ask {
+            source: None,
+            avoid: None,
+            entropy: 0,
+            request: &Unknown,
+        }
+    }
 }
 
 /// The answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pick {
-    /// The server with this index. Algorithms that bind a client to a server (`source`) and a
-    /// lone backup may give one that is full: then the stream waits in that server's own queue.
+    /// The server with this index. Algorithms that bind a key to a server (`source`) and a lone
+    /// backup may give one that is full: then the stream waits in that server's own queue.
     Server(usize),
     /// All that may be used are full: wait in the backend's queue.
     Full,
@@ -30,11 +44,17 @@ pub enum Pick {
     Nobody,
 }
 
+const NEVER: u64 = u64::MAX;
+/// Milliseconds between two steps of a slow start.
+const GROWTH_STEP: u64 = 1000;
+
 /// Shared by all threads of the engine. A server is named by its place in the slice given to
 /// [`Balancer::new`]; methods panic on a place that is not one.
 pub struct Balancer {
     pool: Pool,
     picker: Box<dyn Picker>,
+    /// When a server that starts slowly is due to grow; NEVER while none does.
+    next_growth: AtomicU64,
     /// Held while state or weight change, so that the pool and the picker agree on the order.
     changing: Mutex<()>,
 }
@@ -53,6 +73,7 @@ impl Balancer {
         Balancer {
             pool,
             picker,
+            next_growth: AtomicU64::new(NEVER),
             changing: Mutex::new(()),
         }
     }
@@ -116,6 +137,45 @@ impl Balancer {
         self.change(server, || self.pool.set_usable(server, usable));
     }
 
+    /// The server came up at `now`: it may take streams, few at first if it starts slowly.
+    pub fn come_up(&self, server: usize, now: u64) {
+        self.change(server, || {
+            self.pool.begin_start(server, now);
+            self.pool.grow(server, now, self.picker.is_dynamic());
+            self.pool.recount();
+        });
+        if self.pool.is_starting(server) {
+            self.next_growth.fetch_min(now + GROWTH_STEP, Relaxed);
+        }
+    }
+
+    /// Lets servers that start slowly grow. Cheap: it may be called before each choice.
+    pub fn advance(&self, now: u64) {
+        if now >= self.next_growth.load(Relaxed) {
+            self.grow(now);
+        }
+    }
+
+    fn grow(&self, now: u64) {
+        self.next_growth.store(NEVER, Relaxed);
+        for server in 0..self.pool.slots.len() {
+            if !self.pool.is_starting(server) {
+                continue;
+            }
+            self.change(server, || {
+                self.pool.grow(server, now, self.picker.is_dynamic())
+            });
+            if self.pool.is_starting(server) {
+                self.next_growth.fetch_min(now + GROWTH_STEP, Relaxed);
+            }
+        }
+    }
+
+    /// How far a server that starts slowly has got, in percent; None: it does not.
+    pub fn throttle(&self, server: usize) -> Option<u32> {
+        self.pool.throttle(server)
+    }
+
     /// `weight` 0 to 256; more is taken for 256.
     pub fn set_weight(&self, server: usize, weight: u16) {
         self.change(server, || self.pool.set_weight(server, weight));
@@ -134,6 +194,11 @@ impl Balancer {
     /// At its limit, or others wait for it already.
     pub fn is_full(&self, server: usize) -> bool {
         self.pool.saturated(server)
+    }
+
+    /// No more may wait for this very server (`maxqueue`).
+    pub fn queue_is_full(&self, server: usize) -> bool {
+        self.pool.queue_is_full(server)
     }
 
     /// How many streams the server may have now; None: no limit.

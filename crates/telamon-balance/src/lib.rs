@@ -4,8 +4,7 @@
 //! threads must agree on (who may be used, weights, how many streams each server has) in
 //! atomics; an algorithm that needs an order of turns keeps it behind a short lock of its own.
 //!
-//! Where HAProxy's choice is deterministic (`roundrobin`, `static-rr`, `leastconn`, `first`,
-//! `source`) the same servers with the same history give the same choice here; the tests compare
+//! Where HAProxy's choice is deterministic (all but `random`) the same servers with the same history give the same choice here; the tests compare
 //! with the real program.
 //!
 //! A new algorithm is one file in `algorithms/` and one line in its index.
@@ -13,10 +12,12 @@
 
 mod algorithms;
 mod balancer;
-mod hash;
+pub mod hash;
+pub mod keys;
 mod pool;
 
-pub use algorithms::Algorithm;
+pub use algorithms::{Affinity, Algorithm, Hashing, Method};
 pub use balancer::{Ask, Balancer, Pick};
-pub use hash::source_hash;
-pub use pool::ServerSpec;
+pub use hash::Function;
+pub use keys::{KeySource, Request, UriPart};
+pub use pool::{HashKey, ServerSpec};

@@ -12,7 +12,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
-use telamon_balance::{Algorithm, Ask, Balancer, Pick, ServerSpec};
+use telamon_balance::{
+    Affinity, Algorithm, Ask, Balancer, Function, Hashing, KeySource, Method, Pick, ServerSpec,
+};
 
 #[derive(Clone, Copy)]
 enum Step {
@@ -159,7 +161,14 @@ fn first() {
 fn source_of_many_addresses() {
     let steps = [Short(40), Down(1), Short(40), Up(1), Short(10)];
     for weights in [vec![1, 1, 1], vec![1, 2, 3], vec![10, 20]] {
-        same_choices("source", Algorithm::Source, &weights, "", &steps);
+        let source = Algorithm::Hash(Hashing {
+            key: KeySource::Source,
+            function: Function::Sdbm,
+            avalanche: false,
+            method: Method::MapBased,
+            affinity: Affinity::Always,
+        });
+        same_choices("source", source, &weights, "", &steps);
     }
 }
 

@@ -2,16 +2,43 @@
 //! passed over for ever.
 
 use proptest::prelude::*;
-use telamon_balance::{Algorithm, Ask, Balancer, Pick, ServerSpec};
+use telamon_balance::{
+    Affinity, Algorithm, Ask, Balancer, Function, Hashing, KeySource, Method, Pick, ServerSpec,
+};
 
-const ALL: [Algorithm; 6] = [
-    Algorithm::RoundRobin,
-    Algorithm::StaticRr,
-    Algorithm::LeastConn,
-    Algorithm::First,
-    Algorithm::Source,
-    Algorithm::Random { draws: 2 },
-];
+fn all() -> Vec<Algorithm> {
+    vec![
+        Algorithm::RoundRobin,
+        Algorithm::StaticRr,
+        Algorithm::LeastConn,
+        Algorithm::First,
+        RANDOM,
+        source(Method::MapBased),
+        source(Method::Consistent { balance_factor: 0 }),
+        source(Method::Consistent {
+            balance_factor: 125,
+        }),
+    ]
+}
+
+const RANDOM: Algorithm = Algorithm::Random {
+    draws: 2,
+    balance_factor: 0,
+};
+
+fn source(method: Method) -> Algorithm {
+    Algorithm::Hash(Hashing {
+        key: KeySource::Source,
+        function: Function::Sdbm,
+        avalanche: true,
+        method,
+        affinity: Affinity::Always,
+    })
+}
+
+fn is_hash(algorithm: &Algorithm) -> bool {
+    matches!(algorithm, Algorithm::Hash(_))
+}
 
 fn servers(weights: &[u16]) -> Vec<ServerSpec> {
     let spec = |weight: &u16| ServerSpec {
@@ -21,11 +48,11 @@ fn servers(weights: &[u16]) -> Vec<ServerSpec> {
     weights.iter().map(spec).collect()
 }
 
-fn ask(number: u64) -> Ask {
+fn ask(number: u64) -> Ask<'static> {
     Ask {
         source: Some(std::net::Ipv4Addr::from(number as u32).into()),
-        avoid: None,
         entropy: number.wrapping_mul(0x9E37_79B9_7F4A_7C15),
+        ..Ask::default()
     }
 }
 
@@ -49,7 +76,7 @@ proptest! {
     fn turns_are_in_proportion(weights in prop::collection::vec(1u16..40, 1..8)) {
         let total: usize = weights.iter().map(|weight| usize::from(*weight)).sum();
         for (algorithm, off) in [(Algorithm::RoundRobin, 1), (Algorithm::StaticRr, 0)] {
-            let balancer = Balancer::new(algorithm, &servers(&weights), false, 1);
+            let balancer = Balancer::new(algorithm.clone(), &servers(&weights), false, 1);
             let shares = shares(&balancer, weights.len(), total * 16);
             for (share, weight) in shares.iter().zip(&weights) {
                 prop_assert!(share.abs_diff(usize::from(*weight) * 16) <= off, "{algorithm:?} {shares:?}");
@@ -73,15 +100,15 @@ proptest! {
                 ..ServerSpec::default()
             })
             .collect();
-        for algorithm in ALL {
-            let balancer = Balancer::new(algorithm, &servers, all_backups, 1);
+        for algorithm in all() {
+            let balancer = Balancer::new(algorithm.clone(), &servers, all_backups, 1);
             for (server, what, number) in &steps {
                 let server = server % servers.len();
                 match what {
                     0 => balancer.set_usable(server, number % 2 == 0),
                     1 => balancer.set_weight(server, (number % 5) as u16),
                     2 if balancer.current(server) > 0 => balancer.release(server),
-                    _ => check_pick(&balancer, &servers, algorithm, *number)?,
+                    _ => check_pick(&balancer, &servers, &algorithm, *number)?,
                 }
             }
         }
@@ -91,8 +118,8 @@ proptest! {
     fn another_server_is_found_if_there_is_one(weights in prop::collection::vec(1u16..5, 2..6), avoid in 0usize..6) {
         let avoid = avoid % weights.len();
         // A hash binds the client to its server; the caller redispatches by other means.
-        for algorithm in ALL.into_iter().filter(|algorithm| *algorithm != Algorithm::Source) {
-            let balancer = Balancer::new(algorithm, &servers(&weights), false, 1);
+        for algorithm in all().into_iter().filter(|algorithm| !is_hash(algorithm)) {
+            let balancer = Balancer::new(algorithm.clone(), &servers(&weights), false, 1);
             for number in 0..20 {
                 let pick = balancer.pick(&Ask { avoid: Some(avoid), ..ask(number) });
                 prop_assert!(matches!(pick, Pick::Server(server) if server != avoid), "{algorithm:?}");
@@ -104,7 +131,7 @@ proptest! {
 fn check_pick(
     balancer: &Balancer,
     servers: &[ServerSpec],
-    algorithm: Algorithm,
+    algorithm: &Algorithm,
     number: u64,
 ) -> Result<(), TestCaseError> {
     let usable = |server: usize| balancer.is_usable(server);
@@ -113,7 +140,7 @@ fn check_pick(
         Pick::Server(server) => {
             prop_assert!(usable(server), "{algorithm:?}");
             prop_assert_eq!(servers[server].backup, !any_active);
-            let bound = algorithm == Algorithm::Source || !any_active;
+            let bound = is_hash(algorithm) || !any_active;
             prop_assert!(bound || !balancer.is_full(server), "{algorithm:?}");
             balancer.take(server);
         }
@@ -144,7 +171,7 @@ fn backups_serve_alone_or_together() {
 
 #[test]
 fn random_prefers_the_less_loaded() {
-    let balancer = Balancer::new(Algorithm::Random { draws: 2 }, &servers(&[1, 1]), false, 1);
+    let balancer = Balancer::new(RANDOM, &servers(&[1, 1]), false, 1);
     for _ in 0..10 {
         balancer.take(0);
     }

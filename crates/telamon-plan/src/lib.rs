@@ -7,6 +7,7 @@
 //! may trust a plan it has been given.
 
 mod address;
+mod balance;
 mod check;
 mod error;
 pub mod http;
@@ -15,13 +16,16 @@ mod proxy;
 pub mod rules;
 
 pub use address::SocketAddress;
+pub use balance::{
+    Algorithm, BalanceKey, HashAffinity, HashFunction, HashKey, HashMethod, Hashing,
+};
 pub use error::PlanError;
 pub use process::{
     Facility, HeaderCase, Level, LogHeader, LogTarget, ProcessPlan, StatsLevel, StatsSocket,
 };
 pub use proxy::{
-    AdminRule, Algorithm, Backend, Check, Frontend, KeepAlive, Listener, LogFormat, Mode, Proxy,
-    ProxyPlan, Server, StatsPage, StatsUser, Timeouts, Weight,
+    AdminRule, Backend, Check, Frontend, KeepAlive, Listener, LogFormat, Mode, Proxy, ProxyPlan,
+    Server, StatsPage, StatsUser, Timeouts, Weight,
 };
 
 /// A duration in whole milliseconds.

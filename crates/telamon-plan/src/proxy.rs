@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::balance::{Algorithm, BalanceKey, HashKey, Hashing};
 use crate::http::{HttpSettings, PoolLimits};
 use crate::rules::{Format, PatternSet, RuleSets};
 use crate::{LogTarget, Millis, ProcessPlan, SocketAddress};
@@ -11,20 +12,6 @@ use crate::{LogTarget, Millis, ProcessPlan, SocketAddress};
 pub enum Mode {
     Tcp,
     Http,
-}
-
-/// Balancing algorithms (manual, `balance`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Algorithm {
-    #[serde(rename = "roundrobin")]
-    RoundRobin,
-    StaticRr,
-    #[serde(rename = "leastconn")]
-    LeastConn,
-    First,
-    Source,
-    Random,
 }
 
 /// HAProxy's ready-made log lines (manual 8.2.1 to 8.2.3).
@@ -166,6 +153,7 @@ pub struct Server {
     #[serde(default)]
     pub cookie: Option<String>,
     #[serde(default)]
+    pub hash_key: HashKey,
     pub pool: PoolLimits,
     #[serde(default)]
     pub slowstart: Option<Millis>,
@@ -191,6 +179,10 @@ pub struct Frontend {
 pub struct Backend {
     pub algorithm: Algorithm,
     pub random_draws: u32,
+    #[serde(default)]
+    pub key: BalanceKey,
+    #[serde(default)]
+    pub hashing: Hashing,
     pub servers: Vec<Server>,
     pub retries: u32,
     pub redispatch: i32,

@@ -17,6 +17,7 @@ from telamon.haproxy.http_model import ErrorsUse
 from telamon.haproxy.keywords.sections import Place
 from telamon.haproxy.lexer import Word
 from telamon.haproxy.model import Model, ProxyDraft, ServerDraft
+from telamon.plan.balance import Algorithm
 from telamon.plan.proxy import LogFormat, Mode
 
 
@@ -297,6 +298,21 @@ def _check_errors_use(model: Model, use: ErrorsUse, report: Report) -> None:
             )  # fmt: skip
 
 
+def _layer_7_hash(model: Model, report: Report) -> None:
+    """HAProxy's "Layer 7 hash not possible": there is no request to take the key from."""
+    for proxy in model.proxies:
+        settings = proxy.settings
+        if not (proxy.has_backend and settings.mode is Mode.TCP and settings.algorithm.needs_http):
+            continue
+        word = settings.balance_word
+        report.warning(
+            "H081", f"'balance {word}' has no effect in '{proxy.name}': it needs mode http",
+            word.span if word else proxy.header, help="write `mode http`, or `balance source`",
+            notes=("servers are taken in turn (roundrobin), as HAProxy does here",),
+        )  # fmt: skip
+        settings.algorithm = Algorithm.ROUNDROBIN
+
+
 def _useless_words(model: Model, report: Report) -> None:
     for proxy in model.proxies:
         if proxy.has_backend and not proxy.has_frontend:
@@ -374,6 +390,7 @@ RULES: tuple[Callable[[Model, Report], None], ...] = (
     _transparent,
     _wrong_mode,
     _error_sections,
+    _layer_7_hash,
     _useless_words,
     _check_targets,
 )

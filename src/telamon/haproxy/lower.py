@@ -179,6 +179,8 @@ def _backend(draft: ProxyDraft) -> Backend:
     return Backend(
         algorithm=settings.algorithm,
         random_draws=settings.random_draws,
+        key=settings.key,
+        hashing=settings.hashing,
         servers=tuple(
             _server(server, id, settings.source)
             for server, id in zip(draft.servers, ids, strict=True)
@@ -207,6 +209,7 @@ def _server(draft: ServerDraft, id: int, source: SocketAddress | None) -> Server
         source=options.source or source,
         send_proxy=options.send_proxy,
         tcp_ut=options.tcp_ut or None,
+        hash_key=options.hash_key,
         end_streams_on_down=options.end_streams_on_down,
         end_backups_on_up=options.end_backups_on_up,
         cookie=options.cookie.text if options.cookie else None,

@@ -17,8 +17,9 @@ from telamon.haproxy.http_model import ErrorsDraft, HttpDraft
 from telamon.haproxy.keywords.sections import Place
 from telamon.haproxy.lexer import Word
 from telamon.haproxy.paths import DefaultPath
+from telamon.plan.balance import Algorithm, BalanceKey, Hashing, HashKey
 from telamon.plan.process import HeaderCase, LogTarget, StatsSocket
-from telamon.plan.proxy import AdminRule, Algorithm, LogFormat, Mode, StatsUser
+from telamon.plan.proxy import AdminRule, LogFormat, Mode, StatsUser
 
 
 @dataclass(slots=True)
@@ -40,6 +41,7 @@ class ServerOptions:
     source: SocketAddress | None = None
     send_proxy: int = 0
     tcp_ut: int | None = None
+    hash_key: HashKey = HashKey.ID
     end_streams_on_down: bool = False
     end_backups_on_up: bool = False
     check_port: int | None = None
@@ -127,6 +129,9 @@ class ProxySettings:
     options: dict[str, Word] = field(default_factory=dict)
     algorithm: Algorithm = Algorithm.ROUNDROBIN
     random_draws: int = 2
+    balance_word: Word | None = None
+    key: BalanceKey = field(default_factory=BalanceKey)
+    hashing: Hashing = field(default_factory=Hashing)
     logs: list[LogTarget] = field(default_factory=list)
     log_global: bool = False
     log_format: LogFormat = LogFormat.DEFAULT

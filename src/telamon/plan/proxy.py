@@ -14,6 +14,7 @@ from enum import StrEnum
 
 from telamon.base.address import SocketAddress
 from telamon.base.units import Milliseconds
+from telamon.plan.balance import Algorithm, BalanceKey, Hashing, HashKey
 from telamon.plan.http import HttpSettings, PoolLimits
 from telamon.plan.process import LogTarget, ProcessPlan
 from telamon.plan.rules import Format, PatternSet, RuleSets
@@ -22,17 +23,6 @@ from telamon.plan.rules import Format, PatternSet, RuleSets
 class Mode(StrEnum):
     TCP = "tcp"
     HTTP = "http"
-
-
-class Algorithm(StrEnum):
-    """Balancing algorithms (manual, `balance`)."""
-
-    ROUNDROBIN = "roundrobin"
-    STATIC_RR = "static-rr"
-    LEASTCONN = "leastconn"
-    FIRST = "first"
-    SOURCE = "source"
-    RANDOM = "random"
 
 
 class LogFormat(StrEnum):
@@ -123,7 +113,8 @@ class Server:
     version of the PROXY protocol's header, 0 for none, `proxy_options` the fields of version 2 to
     add (`proxy-v2-options`). `end_streams_on_down` and
     `end_backups_on_up` are `on-marked-down shutdown-sessions` and `on-marked-up
-    shutdown-backup-sessions`.
+    shutdown-backup-sessions`. `slowstart` is how long weight and maxconn take to grow once the
+    server has come up; None: no time at all.
     """
 
     id: int
@@ -143,6 +134,7 @@ class Server:
     end_streams_on_down: bool = False
     end_backups_on_up: bool = False
     cookie: str | None = None
+    hash_key: HashKey = HashKey.ID
     pool: PoolLimits = field(default_factory=PoolLimits)
     slowstart: Milliseconds | None = None
     proxy_options: tuple[str, ...] = ()
@@ -165,6 +157,8 @@ class Backend:
 
     algorithm: Algorithm = Algorithm.ROUNDROBIN
     random_draws: int = 2
+    key: BalanceKey = field(default_factory=BalanceKey)
+    hashing: Hashing = field(default_factory=Hashing)
     servers: tuple[Server, ...] = ()
     retries: int = 3
     redispatch: int = 0

@@ -9,9 +9,9 @@ use crate::balancer::Ask;
 use crate::pool::{Group, Pool};
 
 /// Load keys are comparable between servers of any weights: the streams that a server of the
-/// largest weight would have. An idle server is 0; the first stream already counts as two, so
+/// largest weight (256, in sixteenths) would have. An idle server is 0; the first stream already counts as two, so
 /// that an idle server of little weight goes before a busy one of much.
-const LARGEST_WEIGHT: u64 = 256;
+const LARGEST_WEIGHT: u64 = 256 * 16;
 
 pub(super) struct LeastConn {
     order: Mutex<Order>,
@@ -51,7 +51,7 @@ impl Order {
     fn place(&mut self, pool: &Pool, server: usize, anew: bool) {
         let slot = &pool.slots[server];
         let queue = &mut self.queues[slot.group() as usize];
-        let key = match (slot.weight(), u64::from(slot.load())) {
+        let key = match (slot.effective_weight(), u64::from(slot.load())) {
             (0, _) => None,
             (_, 0) => Some(0),
             (weight, load) => Some((load + 1) * LARGEST_WEIGHT / u64::from(weight)),
@@ -83,5 +83,9 @@ impl Picker for LeastConn {
 
     fn load_changed(&self, pool: &Pool, server: usize) {
         self.place(pool, server, false);
+    }
+
+    fn is_dynamic(&self) -> bool {
+        true
     }
 }

@@ -1,26 +1,33 @@
 //! The index of algorithms.
 
 mod first;
+mod hashed;
 mod leastconn;
 mod map;
 mod random;
+mod ring;
 mod roundrobin;
-mod source;
 mod static_rr;
 mod turns;
+
+pub use hashed::{Affinity, Hashing, Method};
 
 use crate::balancer::Ask;
 use crate::pool::{Group, Pool};
 
 /// The `balance` line of a backend.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Algorithm {
     RoundRobin,
     StaticRr,
     LeastConn,
     First,
-    Source,
-    Random { draws: u32 },
+    /// `balance_factor` as in [`Method::Consistent`].
+    Random {
+        draws: u32,
+        balance_factor: u32,
+    },
+    Hash(Hashing),
 }
 
 pub(crate) fn picker(algorithm: Algorithm, pool: &Pool) -> Box<dyn Picker> {
@@ -28,9 +35,17 @@ pub(crate) fn picker(algorithm: Algorithm, pool: &Pool) -> Box<dyn Picker> {
         Algorithm::RoundRobin => Box::new(roundrobin::RoundRobin::new(pool)),
         Algorithm::StaticRr => Box::new(static_rr::StaticRr::new(pool)),
         Algorithm::LeastConn => Box::new(leastconn::LeastConn::new(pool)),
-        Algorithm::First => Box::new(first::First),
-        Algorithm::Source => Box::new(source::Source::new(pool)),
-        Algorithm::Random { draws } => Box::new(random::Random::new(draws)),
+        Algorithm::First => Box::new(first::First::new(pool)),
+        Algorithm::Random {
+            draws,
+            balance_factor,
+        } => Box::new(random::Random::new(draws, balance_factor)),
+        Algorithm::Hash(hashing) => match hashing.method {
+            Method::MapBased => Box::new(hashed::MapHash::new(hashing, pool)),
+            Method::Consistent { balance_factor } => {
+                Box::new(hashed::RingHash::new(hashing, balance_factor, pool))
+            }
+        },
     }
 }
 
@@ -44,6 +59,12 @@ pub(crate) trait Picker: Send + Sync {
 
     /// A stream came to the server or left it.
     fn load_changed(&self, _pool: &Pool, _server: usize) {}
+
+    /// Whether weights may change while it runs, so that a server can start slowly. The others
+    /// lay out tables of whole weights (manual, `balance`, "static").
+    fn is_dynamic(&self) -> bool {
+        false
+    }
 }
 
 /// Take the first candidate with room, the one to avoid only if no other has room.

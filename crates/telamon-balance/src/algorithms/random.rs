@@ -7,12 +7,14 @@ use crate::pool::{Group, Pool};
 
 pub(super) struct Random {
     draws: u32,
+    balance_factor: u32,
 }
 
 impl Random {
-    pub(super) fn new(draws: u32) -> Random {
+    pub(super) fn new(draws: u32, balance_factor: u32) -> Random {
         Random {
             draws: draws.max(1),
+            balance_factor,
         }
     }
 }
@@ -21,10 +23,13 @@ impl Picker for Random {
     /// As in HAProxy, a winner that is full is not replaced: the stream waits in the backend's
     /// queue.
     fn pick(&self, pool: &Pool, group: Group, ask: &Ask) -> Option<usize> {
-        let other = |server: usize| Some(server) != ask.avoid;
+        let other = |server: usize| {
+            Some(server) != ask.avoid && pool.within_factor(server, self.balance_factor)
+        };
         let total = |keep: &dyn Fn(usize) -> bool| -> u64 {
             let kept = pool.usable(group).filter(|(server, _)| keep(*server));
-            kept.map(|(_, slot)| u64::from(slot.weight())).sum()
+            kept.map(|(_, slot)| u64::from(slot.effective_weight()))
+                .sum()
         };
         let all: &dyn Fn(usize) -> bool = &|_| true;
         let keep: &dyn Fn(usize) -> bool = if total(&other) > 0 { &other } else { all };
@@ -46,6 +51,10 @@ impl Picker for Random {
         });
         chosen.filter(|server| !pool.saturated(*server))
     }
+
+    fn is_dynamic(&self) -> bool {
+        true
+    }
 }
 
 fn winner(
@@ -56,7 +65,7 @@ fn winner(
 ) -> Option<usize> {
     let mut last = None;
     for (server, slot) in pool.usable(group).filter(|(server, _)| keep(*server)) {
-        let weight = u64::from(slot.weight());
+        let weight = u64::from(slot.effective_weight());
         if ticket < weight {
             return Some(server);
         }
@@ -68,7 +77,7 @@ fn winner(
 
 fn lighter(pool: &Pool, a: usize, b: usize) -> bool {
     let cost = |server: usize, other: usize| {
-        u64::from(pool.slots[server].load()) * u64::from(pool.slots[other].weight())
+        u64::from(pool.slots[server].load()) * u64::from(pool.slots[other].effective_weight())
     };
     a != b && cost(a, b) < cost(b, a)
 }

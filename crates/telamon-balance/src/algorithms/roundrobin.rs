@@ -15,7 +15,7 @@ impl RoundRobin {
     pub(super) fn new(pool: &Pool) -> RoundRobin {
         let groups = [Group::Active, Group::Backups].map(|group| {
             let weights = pool.slots.iter().map(|slot| match slot.group() == group {
-                true => slot.weight(),
+                true => slot.effective_weight(),
                 false => 0,
             });
             Turns::new(weights)
@@ -35,6 +35,10 @@ impl Picker for RoundRobin {
     fn weight_changed(&self, pool: &Pool, server: usize) {
         let slot = &pool.slots[server];
         let mut groups = self.groups.lock().unwrap_or_else(|e| e.into_inner());
-        groups[slot.group() as usize].set_weight(server, slot.weight());
+        groups[slot.group() as usize].set_weight(server, slot.effective_weight());
+    }
+
+    fn is_dynamic(&self) -> bool {
+        true
     }
 }

@@ -12,8 +12,8 @@
 //! weight). When `fresh` and `due` are empty a new round begins and `later` becomes `fresh`.
 //!
 //! New weights count from the next round on for the sum, but at once for the server's own pace.
-//! Weights are scaled by 16, which is part of the order that HAProxy produces: a round of 1:2 is
-//! 48 positions long.
+//! Weights are sixteenths, which is part of the order that HAProxy produces: a round of 1:2 is 48
+//! positions long.
 
 use std::collections::BTreeSet;
 
@@ -53,11 +53,11 @@ pub(super) struct Turns {
 }
 
 impl Turns {
-    /// `weights` 0 to 256; 0 stands aside.
+    /// `weights` in sixteenths, 0 to 4096; 0 stands aside.
     pub(super) fn new(weights: impl Iterator<Item = u32>) -> Turns {
         let servers: Vec<Server> = weights
             .map(|weight| Server {
-                weight: weight * SCALE,
+                weight,
                 position: 0,
                 last: 0,
                 rest: 0,
@@ -132,7 +132,6 @@ impl Turns {
     /// A server's weight changed; 0 takes it out.
     pub(super) fn set_weight(&mut self, server: usize, weight: u32) {
         let old = self.servers[server].weight;
-        let weight = weight * SCALE;
         if weight == old {
             return;
         }

@@ -12,6 +12,7 @@ from telamon.haproxy.keywords.row import Arguments, Context, Keyword, one_of
 from telamon.haproxy.keywords.sections import NAME_CHARACTERS, Place
 from telamon.haproxy.lexer import Word
 from telamon.haproxy.model import ServerDraft, ServerOptions
+from telamon.plan.balance import HashKey
 
 MAX_WEIGHT = 256
 _MAX = values.MAX_ID
@@ -136,6 +137,10 @@ def _unobserved(args: Arguments, _: ServerOptions) -> None:
     args.report.note("H081", f"'{args.keyword}' has no effect without 'observe'", args.keyword.span)
 
 
+def _hash_key(args: Arguments, options: ServerOptions) -> None:
+    options.hash_key = args.choice("what places a server", {key.value: key for key in HashKey})
+
+
 def _on_down(args: Arguments, options: ServerOptions) -> None:
     options.end_streams_on_down = args.choice("an action", {"shutdown-sessions": True})
 
@@ -157,6 +162,7 @@ SERVER_OPTIONS: tuple[ServerOption, ...] = (
     ServerOption("error-limit", "<count>", "Observed errors until `on-error`.", _unobserved),
     ServerOption("fall", "<count>", "Failed checks until down.", _number("fall", 1, 2**31 - 1)),
     ServerOption("fastinter", "<delay>", "Time between checks in doubt.", _interval("fastinter")),
+    ServerOption("hash-key", "id|addr|addr-port", "Its place on the ring.", _hash_key),
     ServerOption("id", "<id>", "The server's number.", _number("id", 1, _MAX)),
     ServerOption("inter", "<delay>", "Time between checks.", _interval("inter")),
     ServerOption(
@@ -206,7 +212,10 @@ SERVER_OPTIONS: tuple[ServerOption, ...] = (
         "send-proxy-v2", "", "PROXY protocol header 2; checks do without.", _send_proxy(2)
     ),
     ServerOption(
-        "slowstart", "<delay>", "How long a server that came up is spared.", _time("slowstart")
+        "slowstart",
+        "<delay>",
+        "How long its weight grows once it is up.",
+        _time("slowstart"),
     ),
     ServerOption("source", "<addr>[:<port>]", "The address that the server sees.", _source),
     ServerOption("tcp-ut", "<delay>", "Longest time of unacknowledged data.", _tcp_ut),

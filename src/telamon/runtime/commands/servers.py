@@ -6,8 +6,9 @@ import ipaddress
 from collections.abc import Callable
 
 from telamon.base.address import InetAddress
+from telamon.plan.balance import Algorithm
 from telamon.plan.process import StatsLevel
-from telamon.plan.proxy import Algorithm, Proxy, Server
+from telamon.plan.proxy import Proxy, Server
 from telamon.runtime.commands.base import (
     Command,
     Context,
