@@ -103,6 +103,15 @@ class Snapshot:
     proxies: dict[int, ProxySnapshot]
 
 
+@dataclass(frozen=True, slots=True)
+class RingState:
+    """One ring; `dropped` counts lines that found no room."""
+
+    name: str
+    description: str
+    dropped: int
+
+
 class Engine:
     """One running data plane. Methods are safe to call from the control thread only."""
 
@@ -135,6 +144,18 @@ class Engine:
     def io_reason(self) -> str:
         """One line for the log: which engine was chosen and why."""
         return self._inner.io_reason
+
+    def rings(self) -> list[RingState]:
+        """The rings, in the plan's order."""
+        return [RingState(*state) for state in self._inner.rings()]
+
+    def ring_events(self, name: str) -> list[bytes] | None:
+        """What is in a ring, the oldest first; None if there is none of this name."""
+        return self._inner.ring_events(name)
+
+    def write_ring(self, ring: int, line: bytes) -> None:
+        """Puts a line, without its end, into a ring by its number."""
+        self._inner.write_ring(ring, line)
 
     def event_fd(self) -> int:
         """A descriptor that is readable while events wait."""

@@ -116,6 +116,28 @@ errorfile 400 /dev/null|errorfile 999 /dev/null|errorfile 400 /nonexistent|error
 errorloc 503 /x
 """
 ERRORS_USES = "errorfiles e|errorfiles e 400|errorfiles e 400 503|errorfiles e 999|errorfiles e foo"
+LOGS = """
+127.0.0.1 sample 1:2 local0|127.0.0.1 sample 1-3,8-11:11 local0|127.0.0.1 sample 1:0 local0
+127.0.0.1 sample 0:2 local0|127.0.0.1 sample 3:2 local0|127.0.0.1 sample 3-1:5 local0
+127.0.0.1 sample 1-3,2-4:5 local0|127.0.0.1 sample 4,2:5 local0|127.0.0.1 sample 1 local0
+127.0.0.1 sample x:2 local0|127.0.0.1 sample 1:2|127.0.0.1 len 80 format raw sample 1:2 local0
+127.0.0.1 sample 1:2 len 80 local0|127.0.0.1 sample 1:2 sample 1:3 local0
+127.0.0.1 format raw len 80 local0|127.0.0.1 len 79 local0|127.0.0.1 len 99999 local0
+127.0.0.1 sample :2 local0|127.0.0.1 sample 1-:2 local0|127.0.0.1 sample 2:2 local0
+127.0.0.1 format foo local0|ring@r local0|ring@r len 100 format raw sample 1:2 local0 info
+stderr format short daemon|fd@99 local0|fd@x local0|udp@127.0.0.1:514 local0
+tcp@127.0.0.1:514 local0|tcp4@127.0.0.1:514 local0|tcp6@127.0.0.1:514 local0|tcp@127.0.0.1 local0
+uxst@/tmp/x local0|unix@/tmp/x local0|uxdg@/tmp/x local0|abns@x local0|127.0.0.1:514-515 local0
+stdout:5 local0|127.0.0.1:514 local0 foo|tcp@[::1]:514 len 100 local0
+"""
+RING = """
+size 16384|size 20000|size 10|size x|size|maxlen 100|maxlen 0|maxlen|description x|description x y
+description|format rfc3164|format foo|format|timeout connect 5s|timeout server 5s|timeout client 5s
+timeout server x|timeout connect|server s 127.0.0.1:514|server s udp@127.0.0.1:514|server s
+server s 127.0.0.1:514 log-proto octet-count|server s 127.0.0.1:514 log-proto legacy|foo
+server s 127.0.0.1:514 log-proto foo|server s 127.0.0.1:514 foo|server s /tmp/x|bind :80
+maxlen 100000
+"""
 ERROR_FILES = {
     "ok": "HTTP/1.0 503 Gone\r\nContent-Type: text/plain\r\n\r\nhello",
     "no head": "hello\n",
@@ -153,6 +175,10 @@ def _cases() -> dict[str, str]:
     }
     cases |= {f"defaults: {c}": f"{_TIMEOUTS} {c}\n{_LISTEN}" for c in each(HTTP)}
     cases |= {f"http-errors: {c}": f"http-errors e\n {c}\n{front}" for c in each(ERRORS)}
+    ring = "ring r\n description x\n"
+    cases |= {f"log {c}": f"{ring}{front} log {c}\n" for c in each(LOGS)}
+    cases |= {f"global log {c}": f"{ring}global\n log {c}\n{front}" for c in each(LOGS)}
+    cases |= {f"ring: {c}": f"ring r\n {c}\n{front}" for c in each(RING)}
     some = "http-errors e\n errorfile 400 /dev/null\n"
     cases |= {f"mode http, {c}": f"{some}{front} mode http\n {c}\n" for c in each(ERRORS_USES)}
     cases |= {f"global: {c}": f"global\n {c}\n{front}" for c in each(HTTP_GLOBAL)}

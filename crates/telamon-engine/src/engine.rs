@@ -163,6 +163,9 @@ impl Engine {
             self.stop();
             return Err(error.into());
         }
+        for ring in &self.shared.rings {
+            ring.start()?;
+        }
         Ok(())
     }
 
@@ -181,6 +184,34 @@ impl Engine {
                 response,
                 keep_alive,
             });
+        }
+    }
+
+    /// Name, description and dropped lines of each ring, in the plan's order.
+    pub fn rings(&self) -> Vec<(String, String, u64)> {
+        let rings = self.shared.rings.iter();
+        rings
+            .map(|ring| {
+                let plan = &ring.plan;
+                (plan.name.clone(), plan.description.clone(), ring.dropped())
+            })
+            .collect()
+    }
+
+    /// What is in the ring of this name, the oldest first.
+    pub fn ring_lines(&self, name: &str) -> Option<Vec<Vec<u8>>> {
+        let ring = self
+            .shared
+            .rings
+            .iter()
+            .find(|ring| ring.plan.name == name)?;
+        Some(ring.lines())
+    }
+
+    /// Puts a line, without its end, into a ring by its number.
+    pub fn write_ring(&self, ring: usize, line: &[u8]) {
+        if let Some(ring) = self.shared.rings.get(ring) {
+            ring.write(line);
         }
     }
 
@@ -383,6 +414,7 @@ impl Engine {
         for thread in std::mem::take(&mut *lock(&self.threads)) {
             let _ = thread.join();
         }
+        self.shared.rings.iter().for_each(|ring| ring.close());
     }
 }
 

@@ -15,6 +15,7 @@ mod log;
 mod logs;
 mod pick;
 mod preface;
+mod ring;
 mod shared;
 mod snapshot;
 mod worker;

@@ -4,15 +4,17 @@
 use std::cell::RefCell;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use telamon_log::{effective_level, write_message, Identity, WallTime};
+use telamon_log::{effective_level, is_sampled, write_message, Identity, WallTime};
 use telamon_plan::{Level, LogTarget, ProxyPlan, SocketAddress};
 use telamon_session::Millis;
 use telamon_sys::{process, socket, SockAddr};
 
 use crate::counters::{ProcessTotal, ThreadCounters};
+use crate::ring::Ring;
 use crate::shared::socket_address;
 
 /// A receiver that went away is looked for this often.
@@ -25,6 +27,7 @@ enum Sink {
         address: SockAddr,
     },
     Stream(RawFd),
+    Ring(Arc<Ring>),
     /// It could not be opened: each line is counted as dropped.
     Dead,
 }
@@ -33,6 +36,8 @@ struct Target {
     plan: LogTarget,
     sink: Sink,
     last_connect: AtomicI64,
+    /// Messages so far, if `sample` counts them.
+    seen: Arc<AtomicU64>,
 }
 
 pub(crate) struct Logger {
@@ -56,11 +61,46 @@ pub(crate) fn wall(time: SystemTime) -> WallTime {
     }
 }
 
-fn open(plan: &LogTarget) -> Sink {
-    if let SocketAddress::Fd { fd } = plan.address {
-        return Sink::Stream(fd);
+/// The `log` lines of the global section: those who say `log global` count together, as they are
+/// one line.
+pub(crate) struct GlobalSamples(Vec<(LogTarget, Arc<AtomicU64>)>);
+
+impl GlobalSamples {
+    pub(crate) fn new(plan: &ProxyPlan) -> Self {
+        let logs = plan.process.logs.iter();
+        GlobalSamples(logs.map(|log| (log.clone(), Arc::default())).collect())
     }
-    let opened = socket_address(&plan.address).and_then(|address| {
+
+    fn of(&self, log: &LogTarget) -> Arc<AtomicU64> {
+        let found = self.0.iter().find(|(global, _)| global == log);
+        found.map_or_else(Arc::default, |(_, seen)| seen.clone())
+    }
+}
+
+/// The target with the ring's header and length, if it is one.
+fn target(log: &LogTarget, rings: &[Arc<Ring>], samples: &GlobalSamples) -> Target {
+    let mut plan = log.clone();
+    let sink = match log.ring.and_then(|ring| rings.get(ring)) {
+        Some(ring) => {
+            plan.header = ring.plan.header;
+            plan.length = ring.plan.max_length;
+            Sink::Ring(ring.clone())
+        }
+        None => plan.address.as_ref().map_or(Sink::Dead, open),
+    };
+    Target {
+        plan,
+        sink,
+        last_connect: AtomicI64::new(-RECONNECT),
+        seen: samples.of(log),
+    }
+}
+
+fn open(address: &SocketAddress) -> Sink {
+    if let SocketAddress::Fd { fd } = address {
+        return Sink::Stream(*fd);
+    }
+    let opened = socket_address(address).and_then(|address| {
         let fd = socket::datagram_for(&address)?;
         // A receiver that does not run yet is no error: it is tried again later.
         let _ = socket::connect_datagram(fd.as_raw_fd(), &address);
@@ -70,14 +110,15 @@ fn open(plan: &LogTarget) -> Sink {
 }
 
 impl Logger {
-    pub(crate) fn new(plan: &ProxyPlan, proxy: &telamon_plan::Proxy) -> Self {
-        let target = |plan: &LogTarget| Target {
-            sink: open(plan),
-            plan: plan.clone(),
-            last_connect: AtomicI64::new(-RECONNECT),
-        };
+    pub(crate) fn new(
+        plan: &ProxyPlan,
+        proxy: &telamon_plan::Proxy,
+        rings: &[Arc<Ring>],
+        samples: &GlobalSamples,
+    ) -> Self {
+        let logs = proxy.logs.iter();
         Logger {
-            targets: proxy.logs.iter().map(target).collect(),
+            targets: logs.map(|log| target(log, rings, samples)).collect(),
             tag: proxy
                 .log_tag
                 .clone()
@@ -103,6 +144,11 @@ impl Logger {
                 let Some(level) = effective_level(&target.plan, level) else {
                     continue;
                 };
+                if let Some(sample) = &target.plan.sample {
+                    if !is_sampled(sample, target.seen.fetch_add(1, Relaxed)) {
+                        continue;
+                    }
+                }
                 write_message(message, &target.plan, level, &identity, when, text);
                 let what = match target.send(message, now) {
                     Ok(()) => ProcessTotal::SentLogs,
@@ -118,6 +164,11 @@ impl Target {
     fn send(&self, message: &[u8], now: Millis) -> io::Result<()> {
         match &self.sink {
             Sink::Dead => Err(io::ErrorKind::NotConnected.into()),
+            Sink::Ring(ring) => {
+                let line = message.strip_suffix(b"\n").unwrap_or(message);
+                let kept = ring.write(line);
+                kept.then_some(()).ok_or(io::ErrorKind::OutOfMemory.into())
+            }
             Sink::Stream(fd) => {
                 // A full pipe would block the thread and all its connections.
                 if !socket::writable_now(*fd) {

@@ -67,6 +67,7 @@ impl<I: Io> Worker<I> {
             return;
         }
         let normal = slot.stream.end() == End::NORMAL && slot.stream.retries() == 0;
+        let level = level(plan, normal);
         let null = slot.bytes[Side::Client as usize] == 0;
         if (plan.dontlognull && null && !early) || (plan.dontlog_normal && normal) {
             return;
@@ -92,7 +93,7 @@ impl<I: Io> Worker<I> {
         };
         let mut text = Vec::with_capacity(256);
         write_tcp(&mut text, &line);
-        proxy.logger.send(&text, Level::Info, now, self.counters());
+        proxy.logger.send(&text, level, now, self.counters());
     }
 
     fn server_name<'a>(&mut self, index: u32, shared: &'a crate::shared::Shared) -> ServerName<'a> {
@@ -158,6 +159,7 @@ impl<I: Io> Worker<I> {
         let quiet = plan.dontlognull && log.request_line.is_none() && !http.has_input();
         let uneventful = log.end == End::NORMAL && !retried && log.status.unwrap_or(500) < 500;
         let local = log.end.cause == Cause::Local;
+        let level = level(plan, uneventful || local);
         if quiet || (plan.dontlog_normal && (uneventful || local)) {
             return;
         }
@@ -215,7 +217,7 @@ impl<I: Io> Worker<I> {
                 write_tcp(&mut text, &line);
             }
         }
-        proxy.logger.send(&text, Level::Info, now, self.counters());
+        proxy.logger.send(&text, level, now, self.counters());
     }
 
     /// `option logasap`: the line comes with the response's head.
@@ -228,5 +230,14 @@ impl<I: Io> Worker<I> {
         if plan.mode == Mode::Http && !plan.dontlognull && slot.fds[0] != NO_FD {
             self.log_http(index);
         }
+    }
+}
+
+/// `option log-separate-errors` (manual 8.3.3).
+fn level(plan: &telamon_plan::Proxy, normal: bool) -> Level {
+    if plan.log_separate_errors && !normal {
+        Level::Err
+    } else {
+        Level::Info
     }
 }

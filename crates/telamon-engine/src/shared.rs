@@ -13,6 +13,8 @@ use telamon_sys::socket::Signal;
 use telamon_sys::{process, SockAddr};
 
 use crate::counters::{Gauges, Rate, ThreadCounters};
+use crate::log::{GlobalSamples, Logger};
+use crate::ring::Ring;
 
 /// What the balancer may do with a server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -220,7 +222,7 @@ pub(crate) struct Proxy {
     pub(crate) route: crate::http::Route,
     /// Error pages of the section's own, by status.
     pub(crate) errors: Vec<(u16, Vec<u8>)>,
-    pub(crate) logger: crate::log::Logger,
+    pub(crate) logger: Logger,
 }
 
 /// What one thread is told by another or by the control side.
@@ -326,6 +328,7 @@ impl Events {
 /// All of it.
 pub(crate) struct Shared {
     pub(crate) proxies: Vec<Proxy>,
+    pub(crate) rings: Vec<Arc<Ring>>,
     pub(crate) listeners: Vec<Listener>,
     /// By listener; each thread holds its own until it has stopped accepting.
     pub(crate) sockets: Mutex<Vec<Option<Arc<OwnedFd>>>>,
@@ -391,10 +394,15 @@ impl Shared {
             .enumerate()
             .map(|(at, proxy)| (proxy.id, at))
             .collect();
+        let rings: Vec<_> = plan.process.rings.iter().map(Ring::new).collect();
+        let samples = GlobalSamples::new(&plan);
         let proxies = plan
             .proxies
             .iter()
-            .map(|proxy| compile(&plan, proxy, &index, &mut objects))
+            .map(|proxy| {
+                let logger = Logger::new(&plan, proxy, &rings, &samples);
+                compile(&plan, proxy, logger, &index, &mut objects)
+            })
             .collect::<io::Result<Vec<_>>>()?;
         let (mut listeners, mut sockets) = (Vec::new(), Vec::new());
         for (proxy_id, listener_id, fd) in descriptors {
@@ -410,6 +418,7 @@ impl Shared {
         Ok(Shared {
             maxconn: AtomicU32::new(plan.process.maxconn.unwrap_or_else(default_maxconn)),
             proxies,
+            rings,
             listeners,
             sockets: Mutex::new(sockets),
             threads: (0..threads)
@@ -502,6 +511,7 @@ impl Shared {
 fn compile(
     plan: &ProxyPlan,
     proxy: &telamon_plan::Proxy,
+    logger: Logger,
     index: &HashMap<u32, usize>,
     objects: &mut Objects,
 ) -> io::Result<Proxy> {
@@ -541,7 +551,6 @@ fn compile(
         }
     };
     let route = crate::http::Route::default_of(plan, proxy);
-    let logger = crate::log::Logger::new(plan, proxy);
     Ok(Proxy {
         plan: proxy.clone(),
         frontend,

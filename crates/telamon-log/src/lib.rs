@@ -6,10 +6,12 @@
 #![forbid(unsafe_code)]
 
 mod line;
+mod sample;
 mod syslog;
 mod time;
 
 pub use line::{write_connect, write_http, write_tcp, Counts, Http, Peer, ServerName, Tcp};
+pub use sample::is_sampled;
 pub use syslog::{effective_level, write_message, Identity};
 pub use time::WallTime;
 

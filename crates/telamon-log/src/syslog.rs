@@ -2,7 +2,7 @@
 //!
 //! | format | header |
 //! |---|---|
-//! | rfc3164 | `<PRI>Mon DD hh:mm:ss [host ]tag[pid]: ` |
+//! | rfc3164 | `<PRI>Mon DD hh:mm:ss host tag[pid]: ` (`localhost` where no host is to be said) |
 //! | local | the same without the host |
 //! | rfc5424 | `<PRI>1 time host tag pid - - ` (`-` where no host is to be said) |
 //! | priority | `<PRI>` |
@@ -59,8 +59,8 @@ fn write_header(
             write_bracketed(out, priority);
             when.write_rfc3164(out);
             out.push(b' ');
-            if let (Some(host), LogHeader::Rfc3164) = (identity.hostname, header) {
-                out.extend_from_slice(host.as_bytes());
+            if header == LogHeader::Rfc3164 {
+                out.extend_from_slice(identity.hostname.unwrap_or("localhost").as_bytes());
                 out.push(b' ');
             }
             out.extend_from_slice(identity.tag.as_bytes());

@@ -24,12 +24,14 @@ fn inet(text: &str) -> Peer {
 
 fn target(header: LogHeader, length: usize) -> LogTarget {
     LogTarget {
-        address: SocketAddress::Fd { fd: 1 },
+        address: Some(SocketAddress::Fd { fd: 1 }),
         facility: Facility::Local3,
         max_level: Level::Debug,
         min_level: Level::Emerg,
         length,
         header,
+        sample: None,
+        ring: None,
     }
 }
 
@@ -132,7 +134,9 @@ fn every_header() {
 fn without_a_hostname_and_with_a_tag() {
     let rfc3164 = message(&target(LogHeader::Rfc3164, 1024), None, "tag-x", UTC, b"m");
     let rfc5424 = message(&target(LogHeader::Rfc5424, 1024), None, "tag-x", UTC, b"m");
-    assert_eq!(rfc3164, "<158>Nov 24 02:45:02 tag-x[28406]: m\n");
+    let local = message(&target(LogHeader::Local, 1024), None, "tag-x", UTC, b"m");
+    assert_eq!(rfc3164, "<158>Nov 24 02:45:02 localhost tag-x[28406]: m\n");
+    assert_eq!(local, "<158>Nov 24 02:45:02 tag-x[28406]: m\n");
     assert_eq!(
         rfc5424,
         "<158>1 2026-11-24T02:45:02.528560+00:00 - tag-x 28406 - - m\n"

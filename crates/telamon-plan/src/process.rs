@@ -53,7 +53,8 @@ numbered! {
     }
 }
 
-/// The framing of a log message (manual, `log ... format`).
+/// The framing of a log message (manual, `log ... format`). `Rfc3164` names a host, `localhost`
+/// where no other is said; `Local` is the same without it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum LogHeader {
@@ -67,17 +68,63 @@ pub enum LogHeader {
     Priority,
 }
 
+/// Numbers of messages, from 1, both ends included.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogRange {
+    pub first: u32,
+    pub last: u32,
+}
+
+/// `log ... sample`: of each `size` messages those in `ranges` are sent.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogSample {
+    pub ranges: Vec<LogRange>,
+    pub size: u32,
+}
+
 /// One `log` line. `max_level` drops what is less urgent, `min_level` caps the urgency said;
 /// `length` is the longest message in bytes.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogTarget {
-    pub address: SocketAddress,
+    /// None: the lines go into a ring, whose own header and length count.
+    pub address: Option<SocketAddress>,
     pub facility: Facility,
     pub max_level: Level,
     pub min_level: Level,
     pub length: usize,
     pub header: LogHeader,
+    #[serde(default)]
+    pub sample: Option<LogSample>,
+    /// Its place in `ProcessPlan::rings`.
+    #[serde(default)]
+    pub ring: Option<usize>,
+}
+
+/// Where a ring's messages are sent: each with a line feed behind it, or with its length before
+/// it (RFC 6587).
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RingServer {
+    pub name: String,
+    pub address: SocketAddress,
+    pub octet_count: bool,
+}
+
+/// Messages kept in memory, the oldest leaving first.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Ring {
+    pub name: String,
+    pub description: String,
+    pub size: usize,
+    pub max_length: usize,
+    pub header: LogHeader,
+    pub servers: Vec<RingServer>,
+    pub connect_timeout: Option<Millis>,
+    pub server_timeout: Option<Millis>,
 }
 
 /// What a stats socket's users may do.
@@ -178,4 +225,6 @@ pub struct ProcessPlan {
     pub dumpable: bool,
     #[serde(default)]
     pub fd_hard_limit: Option<u64>,
+    #[serde(default)]
+    pub rings: Vec<Ring>,
 }

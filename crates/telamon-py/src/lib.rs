@@ -112,6 +112,19 @@ impl Engine {
         self.inner.respond(token, response, keep_alive);
     }
 
+    fn rings(&self) -> Vec<(String, String, u64)> {
+        self.inner.rings()
+    }
+
+    fn ring_events<'py>(&self, py: Python<'py>, name: &str) -> Option<Vec<Bound<'py, PyBytes>>> {
+        let lines = self.inner.ring_lines(name)?;
+        Some(lines.iter().map(|line| PyBytes::new(py, line)).collect())
+    }
+
+    fn write_ring(&self, ring: usize, line: &[u8]) {
+        self.inner.write_ring(ring, line);
+    }
+
     fn snapshot<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let taken = py.detach(|| self.inner.snapshot());
         let proxies = PyList::empty(py);

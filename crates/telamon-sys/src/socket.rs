@@ -149,6 +149,15 @@ pub fn recv(fd: RawFd, space: &mut [u8]) -> io::Result<usize> {
     usize::try_from(count).map_err(|_| io::Error::last_os_error())
 }
 
+/// How much could be received now, at least: 1, or 0 at the end of the stream. Never blocks.
+pub fn peek(fd: RawFd) -> io::Result<usize> {
+    let mut byte = 0_u8;
+    let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
+    // SAFETY: one byte of room.
+    let count = unsafe { libc::recv(fd, (&raw mut byte).cast(), 1, flags) };
+    usize::try_from(count).map_err(|_| io::Error::last_os_error())
+}
+
 /// Sends as much of `pieces` as fits, without SIGPIPE.
 pub fn send(fd: RawFd, pieces: &[IoSlice<'_>]) -> io::Result<usize> {
     if let [only] = pieces {

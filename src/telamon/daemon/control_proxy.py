@@ -13,7 +13,7 @@ from telamon.base.address import InetAddress
 from telamon.checks.health import Health
 from telamon.daemon.checker import Target
 from telamon.daemon.servers import MAINT, ServerRecord, Servers
-from telamon.engine import Engine, Snapshot
+from telamon.engine import Engine, RingState, Snapshot
 from telamon.plan.proxy import ProxyPlan
 from telamon.runtime.ports import AdminState, CommandError, ServerHealth
 
@@ -108,6 +108,12 @@ class EngineControl:
         snapshot = self._engine.snapshot()
         idle = self._idle.read(time.monotonic(), time.process_time())
         return replace(snapshot, process={**snapshot.process, "Idle_pct": idle})
+
+    def rings(self) -> list[RingState]:
+        return self._engine.rings()
+
+    def ring_events(self, name: str) -> list[bytes] | None:
+        return self._engine.ring_events(name)
 
     def _record(self, proxy_id: int, server_id: int) -> ServerRecord:
         record = self._servers.records.get((proxy_id, server_id))

@@ -114,7 +114,7 @@ class ProxyRole:
             # The engine has its duplicates. A second one here would keep a port listening, with
             # nobody to accept, after a soft stop.
             os.close(listener.fd)
-        self._log = ProxyLog(process)
+        self._log = ProxyLog(process, self.engine.write_ring)
         for proxy in self.plan.proxies:
             self._log.open(proxy.logs)
         self._servers = Servers(self.plan, self.engine, time.monotonic, self._emit)

@@ -12,7 +12,7 @@ import os
 import socket
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 from telamon.base.address import FdAddress, InetAddress, SocketAddress, UnixAddress
@@ -36,10 +36,11 @@ def frame(target: LogTarget, sender: Sender, level: Level, now: float, text: str
     `now` is Unix time.
     """
     priority = target.facility * 8 + level
-    host = f"{sender.host} " if sender.host else ""
     at = f"{sender.tag}[{sender.pid}]: "
     headers: dict[LogHeader, Callable[[], str]] = {
-        LogHeader.RFC3164: lambda: f"<{priority}>{_bsd_time(now)} {host}{at}",
+        LogHeader.RFC3164: lambda: (
+            f"<{priority}>{_bsd_time(now)} {sender.host or 'localhost'} {at}"
+        ),
         LogHeader.LOCAL: lambda: f"<{priority}>{_bsd_time(now)} {at}",
         LogHeader.RFC5424: lambda: (
             f"<{priority}>1 {_iso_time(now)} {sender.host or '-'} {sender.tag} {sender.pid} - - "
@@ -66,33 +67,54 @@ def _iso_time(now: float) -> str:
     return datetime.fromtimestamp(now, UTC).astimezone().isoformat(timespec="microseconds")
 
 
+WriteRing = Callable[[int, bytes], None]
+"""Puts a line, without its end, into the ring of a number."""
+
+
+def _no_ring(ring: int, line: bytes) -> None:
+    """Where no engine runs, nobody reads rings."""
+
+
 class ProxyLog:
     """Open sockets to all targets. Make it before `chroot`: /dev/log is not inside."""
 
-    def __init__(self, process: ProcessPlan) -> None:
-        host = process.log_send_hostname
-        self._sender = Sender(process.log_tag, os.getpid(), host or None)
-        self._hostname = host or socket.gethostname()
+    def __init__(self, process: ProcessPlan, write_ring: WriteRing = _no_ring) -> None:
+        self._sender = Sender(process.log_tag, os.getpid(), process.log_send_hostname or None)
+        self._rings, self._write_ring = process.rings, write_ring
+        self._seen: dict[LogTarget, int] = {}
         self._sockets: dict[SocketAddress, socket.socket | int | None] = {}
 
     def open(self, targets: tuple[LogTarget, ...]) -> None:
         for target in targets:
-            if target.address not in self._sockets:
+            if target.address is not None and target.address not in self._sockets:
                 self._sockets[target.address] = _open(target.address)
 
     def send(
         self, targets: tuple[LogTarget, ...], level: Level, text: str, *, tag: str | None = None
     ) -> None:
         for target in targets:
-            if level > target.max_level:
+            if level > target.max_level or not self._sampled(target):
                 continue
             sender = self._sender
-            if target.header is LogHeader.RFC5424 and sender.host is None:
-                sender = Sender(sender.tag, sender.pid, self._hostname)
             if tag is not None:
                 sender = Sender(tag, sender.pid, sender.host)
             said = max(level, target.min_level)
-            self._write(target.address, frame(target, sender, said, time.time(), text))
+            if target.ring is not None:
+                ring = self._rings[target.ring]
+                target = replace(target, header=ring.header, length=ring.max_length)
+                line = frame(target, sender, said, time.time(), text)
+                self._write_ring(target.ring or 0, line[:-1])
+            elif target.address is not None:
+                self._write(target.address, frame(target, sender, said, time.time(), text))
+
+    def _sampled(self, target: LogTarget) -> bool:
+        """Whether `sample` picks this message, by a count of the control loop's own."""
+        if target.sample is None:
+            return True
+        seen = self._seen.get(target, 0)
+        self._seen[target] = seen + 1
+        number = seen % target.sample.size + 1
+        return any(one.first <= number <= one.last for one in target.sample.ranges)
 
     def _write(self, address: SocketAddress, line: bytes) -> None:
         output = self._sockets.get(address)

@@ -337,6 +337,34 @@ def _logs_nowhere(model: Model, report: Report) -> None:
             )  # fmt: skip
 
 
+def _rings(model: Model, report: Report) -> None:
+    for ring in model.rings.values():
+        if ring.max_length > ring.size and ring.max_length_word is not None:
+            report.warning(
+                "H042", f"lines of '{ring.name}' are cut at its size, {ring.size}",
+                ring.max_length_word.span,
+            )  # fmt: skip
+    shared = [draft for proxy in model.proxies for draft in proxy.settings.logs]
+    for draft in dict.fromkeys([*model.process.logs, *shared]):
+        name = draft.ring
+        if name is not None and name.text not in model.rings:
+            near = nearest(name.text, model.rings)
+            report.error(
+                "H073", f"there is no ring '{name}'", name.span,
+                help=f"did you mean '{near}'?" if near else "add a `ring` section of this name",
+            )  # fmt: skip
+
+
+def _ring_timeouts(model: Model, report: Report) -> None:
+    for ring in model.rings.values():
+        absent = [name for name in ("connect", "server") if not ring.timeouts.get(name)]
+        if ring.servers and absent:
+            report.warning(
+                "H077", f"the ring '{ring.name}' has no timeout for: {', '.join(absent)}",
+                ring.name.span, help="; ".join(f"`timeout {name} 5s`" for name in absent),
+            )  # fmt: skip
+
+
 def _check_targets(model: Model, report: Report) -> None:
     for proxy in model.proxies:
         for server in proxy.servers:
@@ -393,6 +421,12 @@ RULES: tuple[Callable[[Model, Report], None], ...] = (
     _layer_7_hash,
     _useless_words,
     _check_targets,
+    _rings,
 )
 
-ABSENCES: tuple[Callable[[Model, Report], None], ...] = (_listening, _timeouts, _logs_nowhere)
+ABSENCES: tuple[Callable[[Model, Report], None], ...] = (
+    _listening,
+    _timeouts,
+    _ring_timeouts,
+    _logs_nowhere,
+)

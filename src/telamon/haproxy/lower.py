@@ -12,15 +12,17 @@ from telamon.base.address import InetAddress, SocketAddress
 from telamon.base.span import Span
 from telamon.haproxy.addresses import parse_server
 from telamon.haproxy.lower_http import http_settings, pool_limits
+from telamon.haproxy.lower_logs import LogTargets
 from telamon.haproxy.model import (
     BindDraft,
+    LogDraft,
     Model,
     ProcessDraft,
     ProxyDraft,
     ServerDraft,
     StatsDraft,
 )
-from telamon.plan.process import LogTarget, ProcessPlan
+from telamon.plan.process import ProcessPlan
 from telamon.plan.proxy import (
     Backend,
     Check,
@@ -46,10 +48,12 @@ def lower(model: Model, digest: str) -> ProxyPlan:
         for proxy, id in zip(model.proxies, ids, strict=True)
         if proxy.has_backend
     }
+    logs = LogTargets(model)
     proxies = tuple(
-        _proxy(proxy, id, backends, model) for proxy, id in zip(model.proxies, ids, strict=True)
+        _proxy(proxy, id, backends, model, logs)
+        for proxy, id in zip(model.proxies, ids, strict=True)
     )
-    return ProxyPlan(_process(model.process), proxies, digest=digest)
+    return ProxyPlan(_process(model.process, logs), proxies, digest=digest)
 
 
 def _numbers(wanted: list[int | None], first: int = 1) -> list[int]:
@@ -71,18 +75,22 @@ def _place(span: Span) -> str:
     return f"{span.source.name}:{span.line}"
 
 
-def _process(draft: ProcessDraft) -> ProcessPlan:
+def _process(draft: ProcessDraft, logs: LogTargets) -> ProcessPlan:
     values = {
         field.name: getattr(draft, field.name)
         for field in dataclasses.fields(ProcessPlan)
-    }  # fmt: skip
-    values["logs"] = tuple(draft.logs)
+        if field.name != "rings"
+    }
+    values["logs"] = tuple(logs.of(log) for log in draft.logs)
+    values["rings"] = logs.rings()
     values["stats_sockets"] = tuple(draft.stats_sockets)
     values["header_cases"] = tuple(draft.header_cases.values())
     return ProcessPlan(**values)
 
 
-def _proxy(draft: ProxyDraft, id: int, backends: dict[str, int], model: Model) -> Proxy:
+def _proxy(
+    draft: ProxyDraft, id: int, backends: dict[str, int], model: Model, logs: LogTargets
+) -> Proxy:
     settings, process = draft.settings, model.process
     options = settings.options
     return Proxy(
@@ -92,7 +100,7 @@ def _proxy(draft: ProxyDraft, id: int, backends: dict[str, int], model: Model) -
         frontend=_frontend(draft, backends) if draft.has_frontend else None,
         backend=_backend(draft) if draft.has_backend else None,
         timeouts=_timeouts(draft),
-        logs=_logs(draft, process),
+        logs=tuple(logs.of(log) for log in _logs(draft, process)),
         log_format=settings.log_format,
         log_tag=settings.log_tag,
         dontlognull="dontlognull" in options,
@@ -126,9 +134,9 @@ def _timeouts(draft: ProxyDraft) -> Timeouts:
     return Timeouts(**{name: value or None for name, value in draft.settings.timeouts.items()})
 
 
-def _logs(draft: ProxyDraft, process: ProcessDraft) -> tuple[LogTarget, ...]:
-    own = tuple(draft.settings.logs)
-    return (*own, *process.logs) if draft.settings.log_global else own
+def _logs(draft: ProxyDraft, process: ProcessDraft) -> list[LogDraft]:
+    own = draft.settings.logs
+    return [*own, *process.logs] if draft.settings.log_global else own
 
 
 def _frontend(draft: ProxyDraft, backends: dict[str, int]) -> Frontend:

@@ -18,7 +18,7 @@ from telamon.haproxy.keywords.sections import Place
 from telamon.haproxy.lexer import Word
 from telamon.haproxy.paths import DefaultPath
 from telamon.plan.balance import Algorithm, BalanceKey, Hashing, HashKey
-from telamon.plan.process import HeaderCase, LogTarget, StatsSocket
+from telamon.plan.process import HeaderCase, LogHeader, LogTarget, RingServer, StatsSocket
 from telamon.plan.proxy import AdminRule, LogFormat, Mode, StatsUser
 
 
@@ -96,6 +96,32 @@ class BindDraft:
     expose_fd: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class LogDraft:
+    """One `log` line. `header` None: it depends on `log-send-hostname`. `ring` names a section;
+    with `stream` the line makes a ring of its own, which is sent to `target.address`."""
+
+    target: LogTarget
+    word: Word
+    header: LogHeader | None = None
+    ring: Word | None = None
+    stream: bool = False
+
+
+@dataclass(slots=True)
+class RingDraft:
+    """One `ring` section."""
+
+    name: Word
+    description: str | None = None
+    size: int = 16384
+    max_length: int = 16384
+    max_length_word: Word | None = None
+    header: LogHeader = LogHeader.RAW
+    servers: list[RingServer] = field(default_factory=list)
+    timeouts: dict[str, int] = field(default_factory=dict)
+
+
 @dataclass(slots=True)
 class StatsDraft:
     """The `stats` words of one section; `word` is the first of them."""
@@ -132,7 +158,7 @@ class ProxySettings:
     balance_word: Word | None = None
     key: BalanceKey = field(default_factory=BalanceKey)
     hashing: Hashing = field(default_factory=Hashing)
-    logs: list[LogTarget] = field(default_factory=list)
+    logs: list[LogDraft] = field(default_factory=list)
     log_global: bool = False
     log_format: LogFormat = LogFormat.DEFAULT
     log_format_word: Word | None = None
@@ -221,7 +247,7 @@ class ProcessDraft:
     description: str | None = None
     log_tag: str = "haproxy"
     log_send_hostname: str | None = None
-    logs: list[LogTarget] = field(default_factory=list)
+    logs: list[LogDraft] = field(default_factory=list)
     stats_sockets: list[StatsSocket] = field(default_factory=list)
     stats_timeout: int = 10_000
     stats_maxconn: int = 10
@@ -254,6 +280,7 @@ class Model:
     defaults: dict[str, DefaultsDraft] = field(default_factory=dict)
     proxies: list[ProxyDraft] = field(default_factory=list)
     errors: dict[str, ErrorsDraft] = field(default_factory=dict)
+    rings: dict[str, RingDraft] = field(default_factory=dict)
 
 
 _Draft = TypeVar("_Draft", StatsDraft, ProxySettings)

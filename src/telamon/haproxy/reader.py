@@ -13,7 +13,7 @@ from telamon.haproxy.keywords.known import REMOVED, not_yet
 from telamon.haproxy.keywords.row import Arguments, Context, Refused
 from telamon.haproxy.keywords.sections import NAME_CHARACTERS, NOT_YET, PLACES, SECTIONS, Place
 from telamon.haproxy.lexer import Word
-from telamon.haproxy.model import DefaultsDraft, Model, ProxyDraft, ProxySettings
+from telamon.haproxy.model import DefaultsDraft, Model, ProxyDraft, ProxySettings, RingDraft
 from telamon.haproxy.statements import statements
 from telamon.haproxy.syntax import Document
 
@@ -68,7 +68,7 @@ class Reader:
             )  # fmt: skip
             return
         self._context.place, self._context.section = place, keyword.text
-        self._context.errors = None
+        self._context.errors = self._context.ring = None
         if place is Place.GLOBAL:
             self._no_more(arguments, keyword)
             self._context.settings = ProxySettings()
@@ -77,6 +77,8 @@ class Reader:
             self._open_defaults(keyword, arguments)
         elif place is Place.ERRORS:
             self._open_errors(keyword, arguments)
+        elif place is Place.RING:
+            self._open_ring(keyword, arguments)
         else:
             self._open_proxy(place, keyword, arguments)
 
@@ -156,6 +158,22 @@ class Reader:
         draft = ErrorsDraft(name)
         self.model.errors[name.text] = draft
         self._context.errors = draft
+        self._context.settings, self._context.proxy = ProxySettings(), None
+        self._skipped = False
+
+    def _open_ring(self, keyword: Word, arguments: list[Word]) -> None:
+        name = self._section_name(keyword, arguments)
+        if name is None:
+            return
+        if (twin := self.model.rings.get(name.text)) is not None:
+            self._report.error(
+                "H071", f"a second ring '{name}'", name.span,
+                help=f"the first stands at {twin.name.span}; choose another name",
+            )  # fmt: skip
+            return
+        draft = RingDraft(name)
+        self.model.rings[name.text] = draft
+        self._context.ring = draft
         self._context.settings, self._context.proxy = ProxySettings(), None
         self._skipped = False
 

@@ -52,7 +52,10 @@ class Level(IntEnum):
 
 
 class LogHeader(StrEnum):
-    """The framing of a log message (manual, `log ... format`)."""
+    """The framing of a log message (manual, `log ... format`).
+
+    `RFC3164` names a host, `localhost` where no other is said; `LOCAL` is the same without it.
+    """
 
     RFC3164 = "rfc3164"
     RFC5424 = "rfc5424"
@@ -65,19 +68,62 @@ class LogHeader(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class LogRange:
+    """Numbers of messages, from 1, both ends included."""
+
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class LogSample:
+    """`log ... sample`: of each `size` messages those in `ranges` are sent."""
+
+    ranges: tuple[LogRange, ...]
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
 class LogTarget:
     """One `log` line. `max_level` drops what is less urgent, `min_level` caps the urgency said.
 
     `address` is a UDP address, a unix datagram socket, or a descriptor (`fd@`, `stdout`=1,
-    `stderr`=2). `length` is the longest message in bytes.
+    `stderr`=2); None: the lines go into the ring of this number, whose own header and length
+    count. `length` is the longest message in bytes.
     """
 
-    address: SocketAddress
+    address: SocketAddress | None
     facility: Facility
     max_level: Level = Level.DEBUG
     min_level: Level = Level.EMERG
     length: int = 1024
-    header: LogHeader = LogHeader.RFC3164
+    header: LogHeader = LogHeader.LOCAL
+    sample: LogSample | None = None
+    ring: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RingServer:
+    """Where a ring's messages are sent, over a connection: each with a line feed behind it, or
+    with its length before it (RFC 6587, 3.4.2 and 3.4.1)."""
+
+    name: str
+    address: SocketAddress
+    octet_count: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """Messages kept in memory, the oldest leaving first (manual 3.9); `log tcp@...` makes one."""
+
+    name: str
+    description: str
+    size: int = 16384
+    max_length: int = 16384
+    header: LogHeader = LogHeader.RAW
+    servers: tuple[RingServer, ...] = ()
+    connect_timeout: Milliseconds | None = None
+    server_timeout: Milliseconds | None = None
 
 
 class StatsLevel(StrEnum):
@@ -153,3 +199,4 @@ class ProcessPlan:
     strict_limits: bool = True
     dumpable: bool = False
     fd_hard_limit: int | None = None
+    rings: tuple[Ring, ...] = ()

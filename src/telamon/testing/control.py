@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from telamon.base.address import InetAddress
-from telamon.engine import Counters, ProxySnapshot, Snapshot
+from telamon.engine import Counters, ProxySnapshot, RingState, Snapshot
 from telamon.plan.proxy import ProxyPlan
 from telamon.runtime.ports import AdminState, CheckStatus, CommandError, ServerHealth
 
@@ -25,6 +25,7 @@ class FakeControl:
     max_descriptors: int = 833
     max_connections: int = 400
     counters: dict[tuple[str, int, int], Counters] = field(default_factory=dict)
+    ring_lines: dict[str, list[bytes]] = field(default_factory=dict)
     process: Counters = field(default_factory=dict)
     healths: dict[tuple[int, int], ServerHealth] = field(default_factory=dict)
     addresses: dict[tuple[int, int], tuple[str, int]] = field(default_factory=dict)
@@ -60,6 +61,12 @@ class FakeControl:
 
     def now(self) -> float:
         return self.time
+
+    def rings(self) -> list[RingState]:
+        return [RingState(name, name, 0) for name in self.ring_lines]
+
+    def ring_events(self, name: str) -> list[bytes] | None:
+        return self.ring_lines.get(name)
 
     def snapshot(self) -> Snapshot:
         def of(kind: str, proxy: int, item: int = 0) -> Counters:

@@ -14,6 +14,7 @@ from telamon.haproxy.keywords import (
     options,
     process,
     proxy,
+    rings,
     server,
     stats,
     timeouts,
@@ -36,6 +37,7 @@ FAMILIES = (
     options,
     process,
     proxy,
+    rings,
     server,
     stats,
     timeouts,
@@ -60,11 +62,13 @@ _BY_NAME = _by_name()
 
 
 def find(name: str, place: Place) -> Keyword | None:
-    """The row of `name` (one or two words) that is legal in `place`; else any row of that name."""
+    """The row of `name` (one or two words) that is legal in `place`; else any row of that name,
+    first one of proxies."""
     rows = _BY_NAME.get(name, ())
-    for row in rows:
-        if row.places & place:
-            return row
+    for legal in (place, Place.ANY_PROXY):
+        for row in rows:
+            if row.places & legal:
+                return row
     return rows[0] if rows else None
 
 

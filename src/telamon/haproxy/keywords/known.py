@@ -77,11 +77,15 @@ PROXY_NOT_YET = (
     | {"stats http-request"}
 )
 
+_RING_NOT_YET = frozenset({"backing-file"})
+
 
 def not_yet(place: Place) -> frozenset[str]:
     """The names that are known to HAProxy only, in sections of this kind."""
     if place is Place.GLOBAL:
         return GLOBAL_NOT_YET
+    if place is Place.RING:
+        return _RING_NOT_YET
     return PROXY_NOT_YET if place & Place.ANY_PROXY else frozenset()
 
 

@@ -18,7 +18,7 @@ from telamon.haproxy.environment import Environment
 from telamon.haproxy.http_model import ErrorsDraft
 from telamon.haproxy.keywords.sections import Place
 from telamon.haproxy.lexer import Word
-from telamon.haproxy.model import Model, ProxyDraft, ProxySettings
+from telamon.haproxy.model import Model, ProxyDraft, ProxySettings, RingDraft
 
 T = TypeVar("T")
 
@@ -39,6 +39,13 @@ class Context:
     settings: ProxySettings = field(default_factory=ProxySettings)
     proxy: ProxyDraft | None = None
     errors: ErrorsDraft | None = None
+    ring: RingDraft | None = None
+
+    @property
+    def named_ring(self) -> RingDraft:
+        """The current ring, for keywords that are legal only there."""
+        assert self.ring is not None
+        return self.ring
 
     @property
     def named_proxy(self) -> ProxyDraft:
@@ -81,6 +88,13 @@ class Arguments:
                 label=f"expected {what}",
             )  # fmt: skip
         return word
+
+    def follows(self, text: str) -> bool:
+        """Takes the next word if it is `text`."""
+        word = self.peek()
+        found = word is not None and word.text == text
+        self._at += found
+        return found
 
     def rest(self) -> list[Word]:
         words = self._words[self._at :]

@@ -33,7 +33,7 @@ NOT_YET = (
     "get map", "get var", "httpclient", "mcli-debug-mode", "new ssl", "prepare acl", "prepare map",
     "set anon", "set dynamic-cookie-key", "set map", "set profiling", "set rate-limit",
     "set severity-output", "set ssl", "set table", "set var", "show activity", "show anon",
-    "show cache", "show dev", "show ech", "show events", "show fd", "show libs", "show pools",
+    "show cache", "show dev", "show ech", "show fd", "show libs", "show pools",
     "show profiling", "show quic", "show sess", "show ssl", "show startup-logs", "show tasks",
     "show threads", "show tls-keys", "show trace", "shutdown frontend", "shutdown session", "trace",
     "update ssl", "wait",

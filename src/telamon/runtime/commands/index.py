@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from telamon.runtime.commands import foreign, frontends, servers, session, show
+from telamon.runtime.commands import events, foreign, frontends, servers, session, show
 from telamon.runtime.commands.base import Command
 
 COMMANDS: tuple[Command, ...] = tuple(
     sorted(
         (
             *show.COMMANDS,
+            *events.COMMANDS,
             *servers.COMMANDS,
             *frontends.COMMANDS,
             *session.COMMANDS,
