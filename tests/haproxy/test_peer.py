@@ -89,6 +89,20 @@ option accept-invalid-http-request|option accept-invalid-http-request x
 option h1-case-adjust-bogus-client|option idle-close-on-response|option disable-h2-upgrade
 option accept-invalid-http-response|option prefer-last-server|option httplog
 option http-pretend-keepalive
+balance|balance roundrobin|balance static-rr|balance leastconn|balance source|balance first
+balance uri|balance uri whole|balance uri len 5|balance uri len|balance uri len x|balance uri len 0
+balance uri len -1|balance uri depth 3 len 4 whole path-only|balance uri depth 0|balance uri depth
+balance uri foo|balance url_param|balance url_param x|balance url_param x check_post
+balance url_param x check_post 64|balance url_param x foo|balance hdr|balance hdr()|balance hdr(x
+balance hdr(x)|balance hdr(Host) use_domain_only|balance hdr(Host) foo|balance hdrx(Host)
+balance hdr(a b)|balance rdp-cookie|balance rdp-cookie(x)|balance rdp-cookie()
+balance rdp-cookie(x|balance rdp-cookiefoo|balance random|balance random()|balance random(x)
+balance sticky|balance log-hash|hash-type|hash-type consistent|hash-type map-based
+hash-type avalanche|hash-type consistent avalanche|hash-type map-based sdbm
+hash-type consistent djb2 avalanche|hash-type map-based wt6|hash-type map-based crc32
+hash-type consistent foo|hash-type consistent sdbm foo|hash-type foo sdbm|hash-balance-factor 150
+hash-balance-factor 100|hash-balance-factor 0|hash-balance-factor 50|hash-balance-factor
+hash-balance-factor -5
 """
 HTTP_SERVER = """
 cookie x|cookie|pool-max-conn 10|pool-max-conn -1|pool-max-conn -2|pool-max-conn 0|pool-max-conn

@@ -81,6 +81,8 @@ impl KeySource {
             KeySource::Header { name, domain_only } => request
                 .header(name)
                 .map(first_value)
+                // Not the second one instead, as HAProxy shows.
+                .filter(|value| !value.is_empty())
                 .map(|value| if *domain_only { domain(value) } else { value }),
             KeySource::RdpCookie(name) => request
                 .first_bytes()

@@ -15,9 +15,11 @@ mod balancer;
 pub mod hash;
 pub mod keys;
 mod pool;
+mod queue;
 
 pub use algorithms::{Affinity, Algorithm, Hashing, Method};
 pub use balancer::{Ask, Balancer, Pick};
 pub use hash::Function;
 pub use keys::{KeySource, Request, UriPart};
 pub use pool::{HashKey, ServerSpec};
+pub use queue::{Priority, Queue};

@@ -8,8 +8,9 @@ use std::sync::atomic::Ordering::Relaxed;
 use telamon_session::{Cause, Failure, Servers, Side};
 use telamon_sys::{socket, SockAddr};
 
-use crate::conn::{Role, CONNECT, NONE};
+use crate::conn::{Role, Slot, CONNECT, NONE};
 use crate::counters::Total;
+use crate::http::Asked;
 use crate::io::Io;
 use crate::pick::Pick;
 use crate::preface;
@@ -61,13 +62,14 @@ impl<I: Io> Worker<I> {
         if avoid {
             // The place at the server that failed goes to whoever waits for it.
             slot.previous = slot.server;
+            slot.wanted = NONE;
             self.leave_server(index);
         }
         let waiter = self.waiter(index);
         let slot = self.slots.get(index);
-        let client = slot.client.map(|address| address.ip());
         let previous = (avoid && slot.previous != NONE).then_some(slot.previous as usize);
-        let first = choose(backend, client, previous);
+        backend.balancer.inner().advance(self.now);
+        let first = choose(backend, slot, self.io.pool(), previous);
         let bound = match first {
             Pick::Server(server) => return self.assign(index, server),
             Pick::None => return self.no_server(index, backend),
@@ -76,30 +78,41 @@ impl<I: Io> Worker<I> {
         if let Some(server) = bound.map(|at| &backend.servers[at]) {
             let limit = server.maxqueue;
             if limit > 0 && server.gauges.queued.load(Relaxed) >= limit {
-                slot.stream.unavailable(true);
-                return self.count_failed(index);
+                return self.queue_is_full(index);
             }
         }
         let mut queue = backend.queue();
         backend.gauges.enqueue();
         // A place that was freed before the count stood would be offered to nobody.
-        if let Pick::Server(server) = choose(backend, client, previous) {
+        if let Pick::Server(server) = choose(backend, slot, self.io.pool(), previous) {
             backend.gauges.dequeue();
             drop(queue);
             return self.assign(index, server);
         }
-        slot.queue_ahead[1] = queue.any.len() as u32;
         if let Some(at) = bound {
             backend.servers[at].gauges.enqueue();
             backend.balancer.inner().enqueue(at);
-            slot.queue_ahead[0] = queue.bound.get(&at).map_or(0, |own| own.len() as u32);
         }
         slot.queue = bound.map_or(NONE, |at| at as u32);
-        queue.push(bound, waiter);
+        let ahead = queue.push(bound, waiter, slot.priority, self.now);
+        slot.queue_ahead[usize::from(bound.is_none())] = ahead;
         drop(queue);
         let now = self.now;
         let policy = self.policy(index);
         self.slots.get(index).stream.queued(now, &policy);
+    }
+
+    /// The queue of the server that it belongs to takes no more. With `option redispatch` another
+    /// is better than none, unless the stream is forced (manual, `maxqueue`).
+    fn queue_is_full(&mut self, index: u32) {
+        let redispatch = self.policy(index).redispatch != 0;
+        let slot = self.slots.get(index);
+        let belongs = std::mem::replace(&mut slot.wanted, NONE) != NONE;
+        if belongs && redispatch && !slot.forced {
+            return self.pick(index, false);
+        }
+        slot.stream.unavailable(true);
+        self.count_failed(index);
     }
 
     fn no_server(&mut self, index: u32, backend: &Backend) {
@@ -171,8 +184,8 @@ impl<I: Io> Worker<I> {
         let Some(backend) = &shared.proxies[slot.backend as usize].backend else {
             return;
         };
-        let bound = (slot.queue != NONE).then_some(slot.queue as usize);
-        if backend.queue().remove(bound, waiter) {
+        let left = backend.queue().remove(waiter);
+        if let Some(bound) = left {
             backend.gauges.dequeue();
             if let Some(server) = bound {
                 backend.servers[server].gauges.dequeue();
@@ -390,10 +403,22 @@ fn is_shortage(error: &io::Error) -> bool {
     )
 }
 
-/// Picks and takes the place, again if another thread was quicker.
-fn choose(backend: &Backend, client: Option<std::net::IpAddr>, avoid: Option<usize>) -> Pick {
+/// Picks and takes the place, again if another thread was quicker. A stream that belongs to a
+/// server gets that one, or waits for it, as long as the server may have it.
+fn choose(backend: &Backend, slot: &Slot, pool: &telamon_sys::Pool, avoid: Option<usize>) -> Pick {
+    let wanted = slot.wanted as usize;
+    if slot.wanted != NONE && backend.may_use(wanted, slot.forced) {
+        let enters = !backend.balancer.inner().is_full(wanted) && backend.try_enter(wanted);
+        return if enters {
+            Pick::Server(wanted)
+        } else {
+            Pick::Full(Some(wanted))
+        };
+    }
+    let request = Asked::of(slot, pool);
+    let client = slot.client.map(|address| address.ip());
     for _ in 0..4 {
-        match backend.balancer.pick(client, avoid) {
+        match backend.balancer.pick(&request, client, avoid) {
             Pick::Server(server) if !backend.try_enter(server) => {}
             pick => return pick,
         }

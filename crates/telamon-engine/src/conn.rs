@@ -113,6 +113,11 @@ pub(crate) struct Slot {
     pub(crate) previous: u32,
     /// Waits in the queue of this server (NONE: of the backend).
     pub(crate) queue: u32,
+    /// Its place in queues, as rules say.
+    pub(crate) priority: telamon_balance::Priority,
+    /// The server that it belongs to (NONE: any will do), and whether it may be down.
+    pub(crate) wanted: u32,
+    pub(crate) forced: bool,
     /// A place at `server` was taken.
     pub(crate) placed: bool,
     pub(crate) in_backend: bool,
@@ -151,6 +156,9 @@ impl Slot {
             server: NONE,
             previous: NONE,
             queue: NONE,
+            priority: telamon_balance::Priority::default(),
+            wanted: NONE,
+            forced: false,
             placed: false,
             in_backend: false,
             bytes: [0; 2],
@@ -216,6 +224,9 @@ impl Slots {
         slot.eof = false;
         slot.pooled = false;
         slot.http = None;
+        slot.priority = telamon_balance::Priority::default();
+        slot.wanted = NONE;
+        slot.forced = false;
         slot.client = None;
         slot.destination = None;
         slot.preface = None;

@@ -255,10 +255,13 @@ impl Engine {
         let found = &backend.servers[server];
         let before = found.state();
         found.set_state(state);
-        backend
-            .balancer
-            .inner()
-            .set_usable(server, state == ServerState::Up);
+        let balancer = backend.balancer.inner();
+        let was_down = matches!(before, ServerState::Down | ServerState::Maint);
+        if state == ServerState::Up && was_down {
+            balancer.come_up(server, self.shared.now());
+        } else if state != before {
+            balancer.set_usable(server, state == ServerState::Up);
+        }
         if matches!(state, ServerState::Down | ServerState::Maint) {
             self.shared.scatter_queue(proxy, server);
             if found.end_streams_on_down && before != state {

@@ -3,7 +3,6 @@
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
-use telamon_balance::keys::Unknown;
 use telamon_balance::{
     Affinity, Algorithm, Ask, Function, HashKey, Hashing, KeySource, Method, Request, ServerSpec,
     UriPart,
@@ -46,6 +45,15 @@ impl Balancer {
         matches!(self.algorithm, RoundRobin | StaticRr | Random)
     }
 
+    /// Equal requests belong to one server.
+    pub(crate) fn hashes(&self) -> bool {
+        use telamon_plan::Algorithm::*;
+        matches!(
+            self.algorithm,
+            Source | Uri | UrlParam | Hdr | RdpCookie | Hash
+        )
+    }
+
     /// It must know the client's address.
     pub(crate) fn needs_client(&self) -> bool {
         self.algorithm == telamon_plan::Algorithm::Source
@@ -55,13 +63,8 @@ impl Balancer {
         &self.inner
     }
 
-    /// For a stream of which no more is known than where it comes from.
-    pub(crate) fn pick(&self, source: Option<IpAddr>, avoid: Option<usize>) -> Pick {
-        self.pick_for(&Unknown, source, avoid)
-    }
-
     /// `request` is asked for no more than the algorithm needs, and only then.
-    pub(crate) fn pick_for(
+    pub(crate) fn pick(
         &self,
         request: &dyn Request,
         source: Option<IpAddr>,

@@ -1,12 +1,13 @@
 //! The plan, compiled: what all threads and the control side share.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU32, AtomicU64, AtomicU8, Ordering::*};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Instant;
 
+use telamon_balance::Queue;
 use telamon_plan::{ProxyPlan, SocketAddress};
 use telamon_session::{Millis, Policy};
 use telamon_sys::socket::Signal;
@@ -63,61 +64,13 @@ pub(crate) struct Listener {
 }
 
 /// Who waits for a place at a server.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct Waiter {
     pub(crate) thread: usize,
     pub(crate) slot: u32,
     pub(crate) generation: u32,
     /// Index of the backend's proxy.
     pub(crate) backend: u32,
-}
-
-#[derive(Default)]
-pub(crate) struct Queue {
-    /// Will take any server.
-    pub(crate) any: VecDeque<(u64, Waiter)>,
-    /// Bound to one server (by index in the backend).
-    pub(crate) bound: HashMap<usize, VecDeque<(u64, Waiter)>>,
-    ticket: u64,
-}
-
-impl Queue {
-    pub(crate) fn push(&mut self, server: Option<usize>, waiter: Waiter) {
-        self.ticket += 1;
-        let entry = (self.ticket, waiter);
-        match server {
-            Some(server) => self.bound.entry(server).or_default().push_back(entry),
-            None => self.any.push_back(entry),
-        }
-    }
-
-    /// The one who has waited longest among those whom this server may serve.
-    pub(crate) fn pop(&mut self, server: usize) -> Option<(bool, Waiter)> {
-        let own = self
-            .bound
-            .get(&server)
-            .and_then(|queue| queue.front())
-            .map(|entry| entry.0);
-        let any = self.any.front().map(|entry| entry.0);
-        match (own, any) {
-            (None, None) => None,
-            (Some(own), any) if any.is_none_or(|any| own < any) => {
-                let entry = self.bound.get_mut(&server)?.pop_front()?;
-                Some((true, entry.1))
-            }
-            _ => self.any.pop_front().map(|entry| (false, entry.1)),
-        }
-    }
-
-    /// Takes a waiter out; false if it is not there any more.
-    pub(crate) fn remove(&mut self, server: Option<usize>, waiter: Waiter) -> bool {
-        let queue = match server {
-            Some(server) => self.bound.entry(server).or_default(),
-            None => &mut self.any,
-        };
-        let place = queue.iter().position(|entry| entry.1 == waiter);
-        place.and_then(|place| queue.remove(place)).is_some()
-    }
 }
 
 pub(crate) struct Backend {
@@ -128,11 +81,11 @@ pub(crate) struct Backend {
     /// Some server asks who the client is and where it wanted to go.
     pub(crate) needs_ends: bool,
     pub(crate) balancer: crate::pick::Balancer,
-    queue: Mutex<Queue>,
+    queue: Mutex<Queue<Waiter>>,
 }
 
 impl Backend {
-    pub(crate) fn queue(&self) -> MutexGuard<'_, Queue> {
+    pub(crate) fn queue(&self) -> MutexGuard<'_, Queue<Waiter>> {
         lock(&self.queue)
     }
 
@@ -150,6 +103,24 @@ impl Backend {
             self.balancer.inner().take(server);
         }
         entered
+    }
+
+    /// Whether a stream that belongs to this server (by a cookie, `use-server`) may go there: it
+    /// may be draining, but not down unless the stream is `forced` (`option persist`,
+    /// `force-persist`).
+    pub(crate) fn may_use(&self, server: usize, forced: bool) -> bool {
+        use ServerState::{Drain, Up};
+        forced || matches!(self.servers[server].state(), Up | Drain)
+    }
+
+    /// Whether a client may stay with the server of its last request (manual, `option
+    /// prefer-last-server`, `max-keep-alive-queue`).
+    pub(crate) fn may_prefer(&self, server: usize, longest_queue: u32) -> bool {
+        let balancer = self.balancer.inner();
+        let room = longest_queue == 0
+            || !balancer.is_full(server)
+            || balancer.queued(server) + 1 < longest_queue;
+        room && self.servers[server].is_usable() && !self.balancer.hashes()
     }
 
     /// Gives it back; `Shared::serve_queue` then finds it a new owner.
@@ -470,8 +441,8 @@ impl Shared {
         let Some(backend) = &self.proxies[proxy].backend else {
             return;
         };
-        let waiters = backend.queue().bound.remove(&server).unwrap_or_default();
-        for (_, waiter) in waiters {
+        let waiters = backend.queue().scatter(server);
+        for waiter in waiters {
             backend.gauges.dequeue();
             backend.servers[server].gauges.dequeue();
             backend.balancer.inner().dequeue(server);

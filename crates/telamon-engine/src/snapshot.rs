@@ -152,12 +152,17 @@ impl Taker<'_> {
         });
         let mut servers = HashMap::new();
         let backend = proxy.backend.as_ref().map(|backend| {
-            for server in &backend.servers {
+            let balancer = backend.balancer.inner();
+            balancer.advance(self.shared.now());
+            for (at, server) in backend.servers.iter().enumerate() {
                 let mut values = self.common(server.object, &server.gauges);
                 self.add_backend_words(&mut values, &server.gauges);
                 values.insert("slim", i64::from(server.maxconn.load(Relaxed)));
                 values.insert("qlimit", i64::from(server.maxqueue));
                 values.insert("weight", i64::from(server.weight.load(Relaxed)));
+                if let Some(percent) = balancer.throttle(at) {
+                    values.insert("throttle", i64::from(percent));
+                }
                 servers.insert(server.id, values);
             }
             let mut values = self.common(backend.object, &backend.gauges);

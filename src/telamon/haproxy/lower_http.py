@@ -24,7 +24,8 @@ def http_settings(draft: ProxyDraft, model: Model) -> HttpSettings:
     settings = HttpSettings(
         connection=http.connection,
         reuse=http.reuse,
-        buffer_request=on("http-buffer-request"),
+        # A body that may hold the key must be there before a server is picked.
+        buffer_request=on("http-buffer-request") or draft.settings.key.check_post,
         no_delay=on("http-no-delay"),
         pretend_keepalive=on("http-pretend-keepalive"),
         prefer_last_server=on("prefer-last-server"),

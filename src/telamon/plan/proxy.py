@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from telamon.base.address import SocketAddress
 from telamon.base.units import Milliseconds
-from telamon.plan.balance import Algorithm, BalanceKey, Hashing, HashKey
+from telamon.plan.balance import Algorithm, BalanceKey, Hashing, HashKey, HashMethod
 from telamon.plan.http import HttpSettings, PoolLimits
 from telamon.plan.process import LogTarget, ProcessPlan
 from telamon.plan.rules import Format, PatternSet, RuleSets
@@ -164,6 +164,13 @@ class Backend:
     redispatch: int = 0
     fullconn: int | None = None
     all_backups: bool = False
+
+    @property
+    def is_static(self) -> bool:
+        """Whether tables of whole weights are laid out once, so that weights cannot change while
+        a server is up (manual, `balance`)."""
+        on_map = self.hashing.method is HashMethod.MAP_BASED
+        return self.algorithm is Algorithm.STATIC_RR or (self.algorithm.hashes and on_map)
 
 
 class AdminRule(StrEnum):

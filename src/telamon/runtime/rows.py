@@ -187,6 +187,8 @@ def _server_row(
         values["qlimit"] = server.maxqueue
     values["status"] = server_status(health)
     values["weight"] = values["uweight"] = health.weight
+    if "throttle" in counters:
+        values["throttle"] = counters["throttle"]
     values["act"], values["bck"] = int(not server.backup), int(server.backup)
     values["lastchg"] = int(control.now() - health.last_change)
     values["lastsess"] = counters.get("lastsess", -1)

@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 
+use telamon_balance::Priority;
 use telamon_http::{forward, HeadParser, Length, Request};
 use telamon_plan::http::ConnectionMode;
 use telamon_session::{Millis, Side};
@@ -105,6 +106,11 @@ impl<I: Io> Worker<I> {
         exchange.log.idle = now - http.since;
         exchange.log.wall = std::time::SystemTime::now();
         http.exchange = Some(exchange);
+        // What rules said of the request before is no more.
+        let slot = self.slots.get(index);
+        slot.priority = Priority::default();
+        slot.wanted = NONE;
+        slot.forced = false;
     }
 
     fn http_head(&mut self, index: u32, mut chunk: Chunk) {

@@ -17,7 +17,10 @@ pub(super) const TOGETHER: usize = 8 << 10;
 
 impl<I: Io> Worker<I> {
     pub(super) fn http_choose_backend(&mut self, index: u32) {
+        let slot = self.slots.get(index);
+        let last = (slot.backend, slot.server);
         self.enter_backend(index);
+        self.prefer(index, last);
         let now = self.now;
         let slot = self.slots.get(index);
         slot.stream = Stream::new(now);
@@ -28,6 +31,28 @@ impl<I: Io> Worker<I> {
             http.step = Step::Choosing;
         }
         self.http_choose(index);
+    }
+
+    /// The server of the client's last request, as (backend, server), is the one to take again
+    /// (`option prefer-last-server`), unless rules want another.
+    fn prefer(&mut self, index: u32, last: (u32, u32)) {
+        let shared = self.shared.clone();
+        let slot = self.slots.get(index);
+        let (backend, server) = last;
+        if slot.wanted != NONE || server == NONE || backend != slot.backend {
+            return;
+        }
+        let proxy = &shared.proxies[backend as usize];
+        let http = &proxy.plan.http;
+        let longest_queue = http.max_keep_alive_queue.unwrap_or(0);
+        let stays = http.prefer_last_server
+            && proxy
+                .backend
+                .as_ref()
+                .is_some_and(|found| found.may_prefer(server as usize, longest_queue));
+        if stays {
+            slot.wanted = server;
+        }
     }
 
     /// Carries out what the stream's machine wants until the request is with a server, waits, or

@@ -24,6 +24,7 @@
 //! `timers.rs` deadlines, `end.rs` how things end.
 
 mod answer;
+mod asked;
 mod body;
 mod client;
 mod end;
@@ -41,6 +42,7 @@ use telamon_sys::Chunk;
 
 use crate::conn::NONE;
 
+pub(crate) use asked::Asked;
 use body::Body;
 pub(crate) use pool::Pools;
 pub(crate) use route::Route;

@@ -6,7 +6,6 @@ import ipaddress
 from collections.abc import Callable
 
 from telamon.base.address import InetAddress
-from telamon.plan.balance import Algorithm
 from telamon.plan.process import StatsLevel
 from telamon.plan.proxy import Proxy, Server
 from telamon.runtime.commands.base import (
@@ -160,7 +159,7 @@ def _set_weight(context: Context, proxy: Proxy, server: Server, words: list[str]
     number = whole_number(digits, "Empty weight string empty or preceded by garbage")
     assert proxy.backend is not None
     # Tables of the static ones are laid out once, from the file's weights (manual, `balance`).
-    static = proxy.backend.algorithm in (Algorithm.STATIC_RR, Algorithm.SOURCE)
+    static = proxy.backend.is_static
     if static and not (percent and number in (0, 100)):
         raise CommandError(
             "Backend is using a static LB algorithm and only accepts weights '0%' and '100%'."
