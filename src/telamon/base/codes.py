@@ -79,6 +79,19 @@ CODES: dict[str, str] = {
     "H083": "One address bound twice.",
     "H085": "A status that an `http-errors` section does not define.",
     "H084": "A log format in a section that logs nowhere.",
+    # haproxy.cfg: the rule language
+    "H100": "A sample fetch, converter or log alias that does not exist.",
+    "H101": "A value that is asked for where it is not there: a request's header in a rule about "
+    "connections, a response's in a rule about requests. Expressions are refused; ACLs pass with a "
+    "warning, since they just never match. HAProxy does the same.",
+    "H102": "Types that do not fit: a converter that wants another type, or a value of which it "
+    "must be said how it is compared.",
+    "H103": "A flag of a log format that does not exist. It changes nothing.",
+    "H104": "An ACL without patterns. It never matches.",
+    "H105": "A condition that cannot be read, or that names an ACL which is not declared above it.",
+    "H106": "A regular expression that cannot be read.",
+    "H107": "A rule behind one that always ends the list.",
+    "H108": "A rule that is evaluated earlier than its place in the file says.",
     # keepalived.conf: the file and its blocks
     "K001": "A file that cannot be read.",
     "K003": "A quote that is not closed on its line.",

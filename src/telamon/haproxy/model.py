@@ -17,9 +17,11 @@ from telamon.haproxy.http_model import ErrorsDraft, HttpDraft
 from telamon.haproxy.keywords.sections import Place
 from telamon.haproxy.lexer import Word
 from telamon.haproxy.paths import DefaultPath
+from telamon.haproxy.rule_model import PatternFile, Reference, RulesDraft
 from telamon.plan.balance import Algorithm, BalanceKey, Hashing, HashKey
 from telamon.plan.process import HeaderCase, LogHeader, LogTarget, RingServer, StatsSocket
 from telamon.plan.proxy import AdminRule, LogFormat, Mode, StatsUser
+from telamon.plan.rules import Rule
 
 
 @dataclass(slots=True)
@@ -177,9 +179,11 @@ class ProxySettings:
     transparent: Word | None = None
     description: str | None = None
     http: HttpDraft = field(default_factory=HttpDraft)
+    rules: RulesDraft = field(default_factory=RulesDraft)
 
     def copy(self) -> ProxySettings:
         twin = _with_own_lists(self)
+        twin.rules = self.rules.inherited()
         twin.default_server = self.default_server.copy()
         twin.stats = self.stats.copy() if self.stats else None
         twin.http = self.http.copy()
@@ -281,6 +285,9 @@ class Model:
     proxies: list[ProxyDraft] = field(default_factory=list)
     errors: dict[str, ErrorsDraft] = field(default_factory=dict)
     rings: dict[str, RingDraft] = field(default_factory=dict)
+    pattern_files: dict[str, PatternFile] = field(default_factory=dict)
+    references: list[Reference] = field(default_factory=list)
+    variables: list[Rule] = field(default_factory=list)
 
 
 _Draft = TypeVar("_Draft", StatsDraft, ProxySettings)

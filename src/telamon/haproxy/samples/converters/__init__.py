@@ -1,0 +1,1 @@
+"""Converters, one module a family (manual 7.3.1)."""

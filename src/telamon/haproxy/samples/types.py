@@ -1,0 +1,59 @@
+"""Types of samples, what becomes what, and how each is matched by default (manual 7.1, 7.3)."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+from telamon.plan.rules import Match
+
+
+class Type(StrEnum):
+    """A sample's type. `SAME` is a converter's output that is its input's type."""
+
+    ANY = "any"
+    SAME = "same"
+    BOOL = "bool"
+    INT = "int"
+    ADDR = "address"
+    IPV4 = "ipv4"
+    IPV6 = "ipv6"
+    STR = "str"
+    BIN = "bin"
+    METH = "method"
+
+
+_ADDRESSES = (Type.ADDR, Type.IPV4, Type.IPV6)
+
+# What a value of the type on the left may be given to, besides its own type and `any`. Found out by
+# asking HAProxy for each pair ("converter cannot be applied").
+_CASTS: dict[Type, tuple[Type, ...]] = {
+    Type.ANY: tuple(Type),
+    Type.BOOL: (Type.INT, Type.STR, Type.BIN),
+    Type.INT: (Type.BOOL, *_ADDRESSES, Type.STR, Type.BIN),
+    Type.ADDR: (Type.BOOL, Type.INT, *_ADDRESSES, Type.STR, Type.BIN),
+    Type.IPV4: (Type.BOOL, Type.INT, *_ADDRESSES, Type.STR, Type.BIN),
+    Type.IPV6: (Type.BOOL, *_ADDRESSES, Type.STR, Type.BIN),
+    Type.STR: (Type.BOOL, Type.INT, *_ADDRESSES, Type.BIN, Type.METH),
+    Type.BIN: (Type.STR, Type.METH),
+    Type.METH: (Type.STR, Type.BIN),
+}
+
+
+def castable(value: Type, wanted: Type) -> bool:
+    return wanted in (Type.ANY, Type.SAME, value) or wanted in _CASTS[value]
+
+
+# The manual says that strings need `-m`; HAProxy compares them whole without it.
+_DEFAULT_MATCHES = {
+    Type.BOOL: Match.BOOL,
+    Type.INT: Match.INT,
+    Type.ADDR: Match.IP,
+    Type.IPV4: Match.IP,
+    Type.IPV6: Match.IP,
+    Type.STR: Match.STR,
+}
+
+
+def default_match(value: Type) -> Match | None:
+    """How a value is matched if nothing else is said; None: `-m` must say it."""
+    return _DEFAULT_MATCHES.get(value)
