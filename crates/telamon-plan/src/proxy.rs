@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::balance::{Algorithm, BalanceKey, HashKey, Hashing};
 use crate::http::{HttpSettings, PoolLimits};
-use crate::rules::{Format, PatternSet, RuleSets};
+use crate::rules::{Format, PatternSet, Rule, RuleSets};
 use crate::{LogTarget, Millis, ProcessPlan, SocketAddress};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -283,6 +283,9 @@ pub struct ProxyPlan {
     pub proxies: Vec<Proxy>,
     #[serde(default)]
     pub pattern_sets: Vec<PatternSet>,
+    /// The `set-var` rules of the start.
+    #[serde(default)]
+    pub variables: Vec<Rule>,
     pub digest: String,
 }
 

@@ -17,6 +17,7 @@ from telamon.haproxy.http_model import ErrorsUse
 from telamon.haproxy.keywords.sections import Place
 from telamon.haproxy.lexer import Word
 from telamon.haproxy.model import Model, ProxyDraft, ServerDraft
+from telamon.haproxy.rule_checks import check_rules
 from telamon.plan.balance import Algorithm
 from telamon.plan.proxy import LogFormat, Mode
 
@@ -422,6 +423,7 @@ RULES: tuple[Callable[[Model, Report], None], ...] = (
     _useless_words,
     _check_targets,
     _rings,
+    check_rules,
 )
 
 ABSENCES: tuple[Callable[[Model, Report], None], ...] = (

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 import dataclasses
 import socket
+from collections.abc import Mapping
 
 from telamon.base.address import InetAddress, SocketAddress
 from telamon.base.span import Span
 from telamon.haproxy.addresses import parse_server
 from telamon.haproxy.lower_http import http_settings, pool_limits
 from telamon.haproxy.lower_logs import LogTargets
+from telamon.haproxy.lower_rules import Numbers, RuleLowering, pattern_sets
 from telamon.haproxy.model import (
     BindDraft,
     LogDraft,
@@ -43,17 +45,33 @@ def lower(model: Model, digest: str) -> ProxyPlan:
     # HAProxy keeps id 1 for the stats sockets' own frontend, if there is one.
     first = 2 if model.process.stats_sockets else 1
     ids = _numbers([proxy.id for proxy in model.proxies], first)
-    backends = {
-        proxy.name.text: id
-        for proxy, id in zip(model.proxies, ids, strict=True)
-        if proxy.has_backend
-    }
-    logs = LogTargets(model)
-    proxies = tuple(
-        _proxy(proxy, id, backends, model, logs)
-        for proxy, id in zip(model.proxies, ids, strict=True)
+    numbered = list(zip(model.proxies, ids, strict=True))
+    numbers, logs = _rule_numbers(numbered), LogTargets(model)
+    proxies = tuple(_proxy(proxy, RuleLowering(numbers, id), model, logs) for proxy, id in numbered)
+    return ProxyPlan(
+        _process(model.process, logs),
+        proxies,
+        pattern_sets(model),
+        variables=tuple(RuleLowering(numbers, 0).rule(rule) for rule in model.variables),
+        digest=digest,
     )
-    return ProxyPlan(_process(model.process, logs), proxies, digest=digest)
+
+
+def _rule_numbers(numbered: list[tuple[ProxyDraft, int]]) -> Numbers:
+    """What names in rules stand for. Of twin servers the first bears the name."""
+    servers: dict[tuple[int, str], int] = {}
+    for proxy, id in numbered:
+        for server, number in zip(proxy.servers, _server_ids(proxy), strict=True):
+            servers.setdefault((id, server.name.text), number)
+    return Numbers(
+        backends={proxy.name.text: id for proxy, id in numbered if proxy.has_backend},
+        frontends={proxy.name.text: id for proxy, id in numbered if proxy.has_frontend},
+        servers=servers,
+    )
+
+
+def _server_ids(proxy: ProxyDraft) -> list[int]:
+    return _numbers([server.options.id for server in proxy.servers])
 
 
 def _numbers(wanted: list[int | None], first: int = 1) -> list[int]:
@@ -88,16 +106,14 @@ def _process(draft: ProcessDraft, logs: LogTargets) -> ProcessPlan:
     return ProcessPlan(**values)
 
 
-def _proxy(
-    draft: ProxyDraft, id: int, backends: dict[str, int], model: Model, logs: LogTargets
-) -> Proxy:
+def _proxy(draft: ProxyDraft, rules: RuleLowering, model: Model, logs: LogTargets) -> Proxy:
     settings, process = draft.settings, model.process
-    options = settings.options
+    options, formats = settings.options, draft.settings.rules
     return Proxy(
-        id=id,
+        id=rules.id,
         name=draft.name.text,
         mode=settings.mode,
-        frontend=_frontend(draft, backends) if draft.has_frontend else None,
+        frontend=_frontend(draft, rules.numbers.backends) if draft.has_frontend else None,
         backend=_backend(draft) if draft.has_backend else None,
         timeouts=_timeouts(draft),
         logs=tuple(logs.of(log) for log in _logs(draft, process)),
@@ -113,7 +129,11 @@ def _proxy(
         client_keepalive=_keepalive(draft, "cli"),
         server_keepalive=_keepalive(draft, "srv"),
         nolinger="nolinger" in options,
-        http=http_settings(draft, model),
+        http=http_settings(draft, model, rules),
+        rules=rules.rule_sets(draft),
+        log_line=rules.optional(formats.log_line),
+        error_log_line=rules.optional(formats.error_log_line),
+        log_structured=rules.optional(formats.log_structured),
         log_separate_errors="log-separate-errors" in options,
         source_line=_place(draft.header),
     )
@@ -139,7 +159,7 @@ def _logs(draft: ProxyDraft, process: ProcessDraft) -> list[LogDraft]:
     return [*own, *process.logs] if draft.settings.log_global else own
 
 
-def _frontend(draft: ProxyDraft, backends: dict[str, int]) -> Frontend:
+def _frontend(draft: ProxyDraft, backends: Mapping[str, int]) -> Frontend:
     settings = draft.settings
     default = settings.default_backend
     addressed = [(bind, address) for bind in draft.binds for address in bind.addresses]
@@ -183,7 +203,7 @@ def _listener(bind: BindDraft, address: SocketAddress, id: int) -> Listener:
 
 def _backend(draft: ProxyDraft) -> Backend:
     settings = draft.settings
-    ids = _numbers([server.options.id for server in draft.servers])
+    ids = _server_ids(draft)
     return Backend(
         algorithm=settings.algorithm,
         random_draws=settings.random_draws,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from telamon.haproxy.http_model import ErrorsDraft, ErrorsUse, HttpDraft
+from telamon.haproxy.lower_rules import RuleLowering
 from telamon.haproxy.model import Model, ProxyDraft, ServerOptions
 from telamon.plan.http import Cookie, ErrorReply, HttpSettings, PoolLimits
 from telamon.plan.proxy import Mode
@@ -14,7 +15,7 @@ _UNSAFE_REQUESTS = ("accept-invalid-http-request", "accept-unsafe-violations-in-
 _UNSAFE_RESPONSES = ("accept-invalid-http-response", "accept-unsafe-violations-in-http-response")
 
 
-def http_settings(draft: ProxyDraft, model: Model) -> HttpSettings:
+def http_settings(draft: ProxyDraft, model: Model, rules: RuleLowering) -> HttpSettings:
     """What one section says of HTTP."""
     options, http = draft.settings.options, draft.settings.http
 
@@ -44,7 +45,11 @@ def http_settings(draft: ProxyDraft, model: Model) -> HttpSettings:
         forwarded=http.forwarded,
         monitor_uri=http.monitor_uri if draft.has_frontend else None,
         retry_on=http.retry_on if draft.has_backend else (),
-        errors=_errors(http, model.errors),
+        monitor_fail=tuple(draft.settings.rules.monitor_fail) if draft.has_frontend else (),
+        errors=tuple(
+            replace(error, reply=rules.reply(error.reply)) for error in _errors(http, model.errors)
+        ),
+        unique_id=rules.optional(draft.settings.rules.unique_id),
         unique_id_header=http.unique_id_header,
         server_name_header=http.server_name_header,
         request_captures=tuple(http.request_captures),
@@ -77,6 +82,7 @@ def _of_tcp(settings: HttpSettings) -> HttpSettings:
         original_to=None,
         forwarded=None,
         monitor_uri=None,
+        monitor_fail=(),
         cookie_capture=None,
         cookie=None,
     )

@@ -17,7 +17,7 @@ from telamon.base.units import Milliseconds
 from telamon.plan.balance import Algorithm, BalanceKey, Hashing, HashKey, HashMethod
 from telamon.plan.http import HttpSettings, PoolLimits
 from telamon.plan.process import LogTarget, ProcessPlan
-from telamon.plan.rules import Format, PatternSet, RuleSets
+from telamon.plan.rules import Format, PatternSet, Rule, RuleSets
 
 
 class Mode(StrEnum):
@@ -247,11 +247,13 @@ class Proxy:
 
 @dataclass(frozen=True, slots=True)
 class ProxyPlan:
-    """All of it. `digest` names the files' content (hex), so that two nodes can be compared."""
+    """All of it. `variables` are the `set-var` rules of the start. `digest` names the files'
+    content (hex), so that two nodes can be compared."""
 
     process: ProcessPlan = field(default_factory=ProcessPlan)
     proxies: tuple[Proxy, ...] = ()
     pattern_sets: tuple[PatternSet, ...] = ()
+    variables: tuple[Rule, ...] = ()
     digest: str = ""
 
     def proxy(self, id: int) -> Proxy:

@@ -17,21 +17,18 @@ dns-accept-family external-check ssl-security-level h1-do-not-close-on-insecure-
 http-err-codes http-fail-codes httpclient.resolvers.disabled httpclient.resolvers.id
 httpclient.resolvers.prefer httpclient.retries httpclient.ssl.ca-file httpclient.ssl.verify
 httpclient.timeout.connect jwt.decrypt_alg_list load-server-state-from-file localpeer lua-load
-lua-load-per-thread lua-prepend-path ocsp-update.disable ocsp-update.httpproxy
-ocsp-update.maxdelay ocsp-update.mindelay ocsp-update.mode peers pp2-never-send-local
-server-state-base server-state-file set-var set-var-fmt shm-stats-file shm-stats-file-max-objects
-ssl-engine ssl-f-use ssl-passphrase-cmd ssl-provider ssl-provider-path stats-file stress-level
-trace unsetenv-all wurfl-cache-size wurfl-data-file wurfl-engine-mode wurfl-information-list
-wurfl-information-list-separator wurfl-patch-file wurfl-useragent-priority
+lua-load-per-thread lua-prepend-path ocsp-update.disable ocsp-update.httpproxy ocsp-update.maxdelay
+ocsp-update.mindelay ocsp-update.mode peers pp2-never-send-local server-state-base server-state-file
+shm-stats-file shm-stats-file-max-objects ssl-engine ssl-f-use ssl-passphrase-cmd ssl-provider
+ssl-provider-path stats-file stress-level trace unsetenv-all wurfl-cache-size wurfl-data-file
+wurfl-engine-mode wurfl-information-list wurfl-information-list-separator wurfl-patch-file
+wurfl-useragent-priority
 """
 
 _PROXY = """
-acl compression crt email-alert error-log-format external-check filter force-be-switch
-force-persist guid
-http-after-response http-check http-error http-request http-response ignore-persist
-load-server-state-from-file log-format log-format-sd log-steps max-session-srv-conns monitor
-persist quic-initial redirect server-state-file-name server-template stick stick-table tcp-check
-tcp-request tcp-response tcp-request-inspect unique-id-format use-fcgi-app use-server use_backend
+compression crt email-alert external-check filter force-be-switch guid http-check
+load-server-state-from-file log-steps max-session-srv-conns persist quic-initial
+server-state-file-name server-template stick stick-table tcp-check tcp-request-inspect use-fcgi-app
 use-small-buffers dispatch-to
 """
 

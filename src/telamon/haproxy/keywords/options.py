@@ -36,6 +36,7 @@ def _log_format(log_format: LogFormat) -> Carry:
         args.end()
         context.settings.log_format = log_format
         context.settings.log_format_word = args.keyword
+        context.settings.rules.log_line = None
 
     return carry
 
