@@ -219,7 +219,7 @@ pub struct ProcessPlan {
     pub connection_rate: Option<u32>,
     #[serde(default)]
     pub session_rate: Option<u32>,
-    #[serde(default = "yes")]
+    #[serde(default)]
     pub strict_limits: bool,
     #[serde(default)]
     pub dumpable: bool,

@@ -39,10 +39,9 @@ def allow(plan: ProxyPlan, threads: int) -> Allowance:
     """Raise this process's descriptor limit and settle on its maxconn."""
     fixed, asked = reserved(plan, threads), plan.process.maxconn
     if asked is None:
-        limit = raise_descriptor_limit(
-            plan.process.ulimit_n or min(hard_descriptor_limit(), FD_HARD_LIMIT)
-        )
-        return Allowance(max(1, (min(limit, FD_HARD_LIMIT) - fixed) // 2), limit)
+        bound = plan.process.fd_hard_limit or FD_HARD_LIMIT
+        limit = raise_descriptor_limit(plan.process.ulimit_n or min(hard_descriptor_limit(), bound))
+        return Allowance(max(1, (min(limit, bound) - fixed) // 2), limit)
     wanted = max(plan.process.ulimit_n or 0, 2 * asked + fixed)
     limit = raise_descriptor_limit(wanted)
     if limit >= wanted:

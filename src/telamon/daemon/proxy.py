@@ -43,6 +43,7 @@ from telamon.engine import Engine, IoEngine, ListenerDescriptor, PageRequest
 from telamon.kernel.process import (
     PrivilegeError,
     Privileges,
+    allow_core_dump,
     die_with_parent,
     drop_privileges,
     usable_cpus,
@@ -92,6 +93,8 @@ def run(setup: ProxySetup, channel: Channel, supervisor: int) -> int:
         drop_privileges(privileges(setup.plan.process))
         # The change of user made the kernel forget it.
         die_with_parent(supervisor)
+        if setup.plan.process.dumpable:
+            allow_core_dump()
     except (PrivilegeError, OSError, ValueError) as error:
         channel.send(Failed(str(error)))
         return 1
@@ -104,6 +107,8 @@ class ProxyRole:
     def __init__(self, setup: ProxySetup, channel: Channel) -> None:
         threads = setup.threads or setup.plan.process.nbthread or usable_cpus()
         allowance = limits.allow(setup.plan, threads)
+        if allowance.warning and setup.plan.process.strict_limits:
+            raise ValueError(f"strict-limits: {allowance.warning}")
         if allowance.warning:
             LOG.warning("%s", allowance.warning)
         process = replace(setup.plan.process, maxconn=allowance.connections)

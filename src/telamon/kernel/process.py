@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
 
 _libc = ctypes.CDLL(None, use_errno=True)
 
@@ -47,6 +48,13 @@ def die_with_parent(parent: int, signum: signal.Signals = signal.SIGTERM) -> Non
         raise OSError(error, f"prctl(PR_SET_PDEATHSIG): {os.strerror(error)}")
     if os.getppid() != parent:
         os.kill(os.getpid(), signum)
+
+
+def allow_core_dump() -> None:
+    """Let a crash leave a core file although the user has changed (prctl(2), PR_SET_DUMPABLE)."""
+    if _libc.prctl(PR_SET_DUMPABLE, 1, 0, 0, 0) != 0:
+        error = ctypes.get_errno()
+        raise OSError(error, f"prctl(PR_SET_DUMPABLE): {os.strerror(error)}")
 
 
 def close_descriptors(keep: Iterable[int]) -> None:

@@ -196,7 +196,7 @@ class ProcessPlan:
     payload_with_any_method: bool = False
     connection_rate: int | None = None
     session_rate: int | None = None
-    strict_limits: bool = True
+    strict_limits: bool = False
     dumpable: bool = False
     fd_hard_limit: int | None = None
     rings: tuple[Ring, ...] = ()

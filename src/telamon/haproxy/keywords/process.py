@@ -208,7 +208,7 @@ KEYWORDS: tuple[Keyword, ...] = (
             _rate("session_rate")),
     Keyword("set-dumpable", _G, "", "A crash may leave a core file.", _flag("dumpable"),
             negatable=True),
-    Keyword("strict-limits", _G, "", "Do not start with fewer descriptors than asked for.",
+    Keyword("strict-limits", _G, "", "Rather not start than go on with fewer descriptors.",
             _flag("strict_limits"), negatable=True),
     Keyword("zero-warning", _G, "", "Warnings are errors.", _flag("zero_warning")),
     Keyword("close-spread-time", _G, "<time>", "How HAProxy spreads closing.", _close_spread),

@@ -29,7 +29,8 @@ class Refused(Exception):
 
 @dataclass(slots=True)
 class Context:
-    """Where a statement stands, and what it may change."""
+    """Where a statement stands, and what it may change. `ahead`: also take what the engine does
+    not carry out yet (`awaited.py`)."""
 
     model: Model
     report: Report
@@ -40,6 +41,7 @@ class Context:
     proxy: ProxyDraft | None = None
     errors: ErrorsDraft | None = None
     ring: RingDraft | None = None
+    ahead: bool = False
 
     @property
     def named_ring(self) -> RingDraft:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from telamon.base.diagnostic import nearest
+from telamon.haproxy import awaited
 from telamon.haproxy.keywords import values
 from telamon.haproxy.keywords.known import SERVER_NOT_YET
 from telamon.haproxy.keywords.row import Arguments, Context, Keyword, one_of
@@ -235,7 +236,7 @@ _CHECK_ONLY = frozenset({"inter", "fastinter", "downinter", "rise", "fall", "por
 _NOT_IN_DEFAULT_SERVER = frozenset({"id"})
 
 
-def _options(args: Arguments, options: ServerOptions, line: str) -> Word | None:
+def _options(args: Arguments, options: ServerOptions, context: Context, line: str) -> Word | None:
     """Reads all options; gives back the word that sets the id, if any."""
     id_word = None
     while (option := args.optional()) is not None:
@@ -250,6 +251,8 @@ def _options(args: Arguments, options: ServerOptions, line: str) -> Word | None:
             id_word = args.peek()
         args.keyword = option
         row.carry(args, options)
+        if row.name in awaited.SERVER_REFUSED and not context.ahead:
+            awaited.refuse(option, args.report)
         if row.name in _CHECK_ONLY:
             options.check_words = (*options.check_words, option)
     return id_word
@@ -279,7 +282,7 @@ def _server(args: Arguments, context: Context) -> None:
     address, port_offset = values.server_address(args, word)
     options = context.settings.default_server.copy()
     options.check_words = ()
-    id_word = _options(args, options, "server")
+    id_word = _options(args, options, context, "server")
     if options.minconn > options.maxconn > 0:
         options.maxconn, options.minconn = options.minconn, options.maxconn
     context.named_proxy.servers.append(ServerDraft(name, address, options, port_offset, id_word))
@@ -300,7 +303,7 @@ def _check_has_port(args: Arguments, server: ServerDraft, word: Word) -> None:
 
 
 def _default_server(args: Arguments, context: Context) -> None:
-    _options(args, context.settings.default_server, "default-server")
+    _options(args, context.settings.default_server, context, "default-server")
 
 
 KEYWORDS = (

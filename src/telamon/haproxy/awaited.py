@@ -1,0 +1,70 @@
+"""Words that are read into the plan and that the data plane does not carry out yet.
+
+Nothing in a file may be skipped in silence, so these are refused by name, or, where only comfort
+is lost, noted. A word leaves its table with the change that carries it out; the plan has its value
+already (`load(..., ahead=True)` makes such plans, for tests).
+"""
+
+from __future__ import annotations
+
+from telamon.base.diagnostic import Report
+from telamon.haproxy.lexer import Word
+
+REFUSED = frozenset(
+    {
+        "capture",
+        "cookie",
+        "declare",
+        "dynamic-cookie-key",
+        "h1-accept-payload-with-any-method",
+        "h1-case-adjust",
+        "h1-case-adjust-file",
+        "maxconnrate",
+        "maxsessrate",
+        "option accept-invalid-http-request",
+        "option accept-invalid-http-response",
+        "option accept-unsafe-violations-in-http-request",
+        "option accept-unsafe-violations-in-http-response",
+        "option forwarded",
+        "option h1-case-adjust-bogus-client",
+        "option h1-case-adjust-bogus-server",
+        "option http-buffer-request",
+        "option http-drop-request-trailers",
+        "option http-drop-response-trailers",
+        "option http-restrict-req-hdr-names",
+        "option http-use-proxy-header",
+        "option persist",
+        "rate-limit",
+        "unique-id-header",
+    }
+)
+NOTED = frozenset(
+    {
+        "max-keep-alive-queue",
+        "option http-pretend-keepalive",
+        "option idle-close-on-response",
+        "option prefer-last-server",
+        "tune.bufsize",
+        "tune.http.logurilen",
+        "tune.http.maxhdr",
+        "tune.idle-pool.shared",
+        "tune.maxrewrite",
+    }
+)
+SERVER_REFUSED = frozenset({"cookie", "proxy-v2-options"})
+"""Words of `server` lines."""
+
+
+def tell(word: Word, report: Report) -> None:
+    """Says so of a statement's keyword, if it is one of them."""
+    if word.text in REFUSED:
+        refuse(word, report)
+    elif word.text in NOTED:
+        report.note("H038", f"'{word}' has no effect yet: the engine goes by its own", word.span)
+
+
+def refuse(word: Word, report: Report) -> None:
+    report.error(
+        "H034", f"'{word}' is known to HAProxy, not yet to Telamon", word.span,
+        help="remove it, or keep this file on HAProxy until Telamon carries it out",
+    )  # fmt: skip
