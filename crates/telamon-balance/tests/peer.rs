@@ -172,6 +172,31 @@ fn source_of_many_addresses() {
     }
 }
 
+/// No server of a ring is given much more than the average (`hash-balance-factor`).
+#[test]
+fn bounded_loads() {
+    let mut steps = Vec::new();
+    for _ in 0..25 {
+        steps.extend([Stay, Short(4)]);
+    }
+    for (balance_factor, weights) in [
+        (101, vec![1, 1, 1]),
+        (125, vec![1, 2, 3]),
+        (150, vec![5, 20, 7]),
+    ] {
+        let algorithm = Algorithm::Hash(Hashing {
+            key: KeySource::Source,
+            function: Function::Sdbm,
+            avalanche: true,
+            method: Method::Consistent { balance_factor },
+            affinity: Affinity::Always,
+        });
+        let lines =
+            format!("source\n  hash-type consistent\n  hash-balance-factor {balance_factor}");
+        same_choices(&lines, algorithm, &weights, "", &steps);
+    }
+}
+
 /// Run the steps on both and compare.
 fn same_choices(name: &str, algorithm: Algorithm, weights: &[u16], options: &str, steps: &[Step]) {
     let Some(mut peer) = Peer::start(name, weights, options) else {
@@ -203,7 +228,9 @@ impl Ours {
         };
         let servers: Vec<ServerSpec> = weights
             .iter()
-            .map(|weight| ServerSpec {
+            .zip(1..)
+            .map(|(weight, id)| ServerSpec {
+                id,
                 weight: *weight,
                 maxconn,
                 ..ServerSpec::default()

@@ -5,7 +5,7 @@
 //! about thousands of keys. Skipped, with the reason, where no `haproxy` is installed.
 
 use std::io::{BufRead, BufReader, ErrorKind, Read, Write};
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -339,7 +339,7 @@ fn choice(ours: &Balancer, asked: &Asked) -> usize {
 }
 
 struct Peer {
-    process: Child,
+    _process: Guard,
     directory: PathBuf,
     connection: BufReader<UnixStream>,
 }
@@ -386,16 +386,9 @@ impl Peer {
             Err(error) if error.kind() == ErrorKind::NotFound => return None,
             Err(error) => panic!("haproxy: {error}"),
         };
-        let deadline = Instant::now() + Duration::from_secs(10);
-        let connection = loop {
-            if let Ok(stream) = UnixStream::connect(&front) {
-                break BufReader::new(stream);
-            }
-            assert!(Instant::now() < deadline, "haproxy does not listen");
-            std::thread::yield_now();
-        };
+        let connection = BufReader::new(until(|| UnixStream::connect(&front).ok()));
         Some(Peer {
-            process,
+            _process: Guard(process, directory.clone()),
             directory,
             connection,
         })
@@ -441,10 +434,109 @@ impl Peer {
     }
 }
 
-impl Drop for Peer {
+/// RDP's first message, whole and odd: with the real HAProxy waiting for it before it chooses.
+#[test]
+fn rdp_cookies() {
+    let name = "mstshash";
+    let directory = std::env::temp_dir().join(format!("rdp-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).unwrap();
+    let path = |name: &str| directory.join(name);
+    let listeners: Vec<UnixListener> = (0..5)
+        .map(|server| UnixListener::bind(path(&format!("s{server}"))).unwrap())
+        .collect();
+    let mut text = format!(
+        "global\n  nbthread 1\ndefaults\n  mode tcp\n  timeout client 60s\n  timeout server 60s\n  \
+         timeout connect 5s\nlisten l\n  bind {}\n  tcp-request inspect-delay 10s\n  \
+         tcp-request content accept if {{ req.len gt 30 }}\n  balance rdp-cookie\n  \
+         hash-type map-based wt6\n",
+        path("front").display()
+    );
+    for (server, listener) in listeners.iter().enumerate() {
+        listener.set_nonblocking(true).unwrap();
+        let socket = path(&format!("s{server}"));
+        text += &format!("  server s{server} {}\n", socket.display());
+    }
+    std::fs::write(path("cfg"), text).unwrap();
+    let Ok(process) = Command::new("haproxy")
+        .args(["-q", "-db", "-f"])
+        .arg(path("cfg"))
+        .spawn()
+    else {
+        return eprintln!("skipped: no haproxy is installed");
+    };
+    let _guard = Guard(process, directory.clone());
+    let case = Case {
+        balance: "rdp-cookie",
+        key: KeySource::RdpCookie(name.into()),
+        hash_type: String::new(),
+        function: Function::Wt6,
+        avalanche: false,
+        ring: false,
+        farm: &[(1, 1), (2, 1), (3, 1), (4, 1), (5, 1)],
+    };
+    let ours = case.ours();
+    let lines = [
+        "Cookie: mstshash=alice\r\n",
+        "Cookie: mstshash=bob\r\n",
+        "cookie: MSTSHASH=bob\r\n",
+        "Cookie:mstshash=carol\r\n",
+        "Cookie:   mstshash=dave\r\n",
+        "Cookie: other=dave\r\n",
+        "Cookie: mstshash=\r\n",
+        "Cookie: mstshash=eve\n",
+        "Cookie: mstshash=a\rb\r\n",
+        "Cookie: mstshash = x\r\n",
+        "Kookie: mstshash=alice\r\n",
+        "Cookie: mstshashes=1\r\n",
+        "Cookie: mstshash=10.1.2.3.4.5;x\r\n",
+    ];
+    for line in lines {
+        let bytes = format!("\x03\0\0\x2b\x26\x7f\0\0\0\0\0{line}\x01\0\x08\0\x03\0\0\0");
+        let message = First(bytes.as_bytes());
+        let ask = Ask {
+            request: &message,
+            ..Ask::default()
+        };
+        let Pick::Server(mine) = ours.pick(&ask) else {
+            panic!("nobody");
+        };
+        let mut client = until(|| UnixStream::connect(path("front")).ok());
+        client.write_all(message.0).unwrap();
+        let theirs = until(|| {
+            listeners
+                .iter()
+                .position(|listener| listener.accept().is_ok())
+        });
+        assert_eq!(mine, theirs, "{line:?}");
+    }
+}
+
+struct First<'a>(&'a [u8]);
+
+impl Request for First<'_> {
+    fn first_bytes(&self) -> Option<&[u8]> {
+        Some(self.0)
+    }
+}
+
+/// A process and a directory that go with the test.
+struct Guard(Child, PathBuf);
+
+impl Drop for Guard {
     fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-        let _ = std::fs::remove_dir_all(&self.directory);
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+        let _ = std::fs::remove_dir_all(&self.1);
+    }
+}
+
+fn until<T>(mut condition: impl FnMut() -> Option<T>) -> T {
+    let deadline = Instant::now() + Duration::from_secs(15);
+    loop {
+        if let Some(value) = condition() {
+            return value;
+        }
+        assert!(Instant::now() < deadline, "waited too long");
+        std::thread::yield_now();
     }
 }

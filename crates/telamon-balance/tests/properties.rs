@@ -3,7 +3,8 @@
 
 use proptest::prelude::*;
 use telamon_balance::{
-    Affinity, Algorithm, Ask, Balancer, Function, Hashing, KeySource, Method, Pick, ServerSpec,
+    Affinity, Algorithm, Ask, Balancer, Function, HashKey, Hashing, KeySource, Method, Pick,
+    ServerSpec,
 };
 
 fn all() -> Vec<Algorithm> {
@@ -199,4 +200,154 @@ fn a_small_backend_grows_its_limits_with_the_load() {
         balancer.take(0);
     }
     assert_eq!(balancer.limit(0), Some(100));
+}
+
+fn hashing(method: Method, affinity: Affinity) -> Algorithm {
+    Algorithm::Hash(Hashing {
+        key: KeySource::Source,
+        function: Function::Sdbm,
+        avalanche: true,
+        method,
+        affinity,
+    })
+}
+
+const METHODS: [Method; 2] = [Method::MapBased, Method::Consistent { balance_factor: 0 }];
+
+#[test]
+fn a_key_leaves_a_full_server_if_it_may() {
+    let specs: Vec<ServerSpec> = (1..=3)
+        .map(|id| ServerSpec {
+            id,
+            maxconn: 1,
+            maxqueue: 1,
+            ..ServerSpec::default()
+        })
+        .collect();
+    for method in METHODS {
+        let picks = |affinity| {
+            let balancer = Balancer::new(hashing(method, affinity), &specs, false, 1);
+            let mut picks = Vec::new();
+            for _ in 0..3 {
+                let Pick::Server(server) = balancer.pick(&ask(7)) else {
+                    panic!("nobody");
+                };
+                picks.push(server);
+                if balancer.is_full(server) {
+                    balancer.enqueue(server);
+                } else {
+                    balancer.take(server);
+                }
+            }
+            picks
+        };
+        let own = picks(Affinity::Always)[0];
+        assert_eq!(picks(Affinity::Always), [own; 3]);
+        let mut all = picks(Affinity::Maxconn);
+        all.sort_unstable();
+        assert_eq!(all, [0, 1, 2]);
+        let queue = picks(Affinity::Maxqueue);
+        assert_eq!(queue[..2], [own; 2]);
+        assert_ne!(queue[2], own);
+    }
+}
+
+/// Two files that name the same addresses in another order and with other ids.
+#[test]
+fn hash_key_places_servers_by_their_address() {
+    let specs = |order: [u16; 4]| -> Vec<ServerSpec> {
+        let specs = order.iter().enumerate().map(|(at, number)| ServerSpec {
+            id: at as u32 + 1,
+            hash_key: HashKey::Address(([192, 0, 2, *number as u8], *number).into()),
+            ..ServerSpec::default()
+        });
+        specs.collect()
+    };
+    let one = Balancer::new(
+        hashing(METHODS[1], Affinity::Always),
+        &specs([1, 2, 3, 4]),
+        false,
+        1,
+    );
+    let other = Balancer::new(
+        hashing(METHODS[1], Affinity::Always),
+        &specs([3, 1, 4, 2]),
+        false,
+        1,
+    );
+    let places = [1, 3, 0, 2];
+    for number in 0..200 {
+        match (one.pick(&ask(number)), other.pick(&ask(number))) {
+            (Pick::Server(one), Pick::Server(other)) => assert_eq!(places[one], other),
+            picks => panic!("{picks:?}"),
+        }
+    }
+}
+
+#[test]
+fn first_follows_the_numbers() {
+    let specs = [30, 10, 20].map(|id| ServerSpec {
+        id,
+        maxconn: 1,
+        ..ServerSpec::default()
+    });
+    let balancer = Balancer::new(Algorithm::First, &specs, false, 1);
+    for wanted in [1, 2, 0] {
+        assert_eq!(balancer.pick(&ask(0)), Pick::Server(wanted));
+        balancer.take(wanted);
+    }
+    assert_eq!(balancer.pick(&ask(0)), Pick::Full);
+}
+
+/// Manual 5.2, `slowstart`: weight and maxconn grow with the time, second by second.
+#[test]
+fn a_server_that_came_up_starts_slowly() {
+    let specs = [0, 10_000].map(|slowstart| ServerSpec {
+        weight: 10,
+        maxconn: 50,
+        slowstart,
+        ..ServerSpec::default()
+    });
+    let balancer = Balancer::new(Algorithm::RoundRobin, &specs, false, 1);
+    balancer.set_usable(1, false);
+    balancer.come_up(1, 5_000);
+    assert_eq!(
+        (balancer.throttle(1), balancer.limit(1)),
+        (Some(7), Some(1))
+    );
+    // It waits for the next round, as in HAProxy; then a sixteenth of the weight counts.
+    shares(&balancer, 2, 170);
+    assert_eq!(shares(&balancer, 2, 170)[1], 10);
+    balancer.advance(5_900);
+    assert_eq!(balancer.throttle(1), Some(7));
+    balancer.advance(10_000);
+    assert_eq!(
+        (balancer.throttle(1), balancer.limit(1)),
+        (Some(57), Some(25))
+    );
+    balancer.advance(15_000);
+    assert_eq!((balancer.throttle(1), balancer.limit(1)), (None, Some(50)));
+    // What comes up while another starts does not delay it, and maintenance ends a start.
+    balancer.come_up(1, 20_000);
+    balancer.set_usable(1, false);
+    balancer.set_usable(1, true);
+    assert_eq!((balancer.throttle(1), balancer.limit(1)), (None, Some(50)));
+}
+
+/// Tables of whole weights do not grow; the limit does (manual, `balance`, "static").
+#[test]
+fn a_static_algorithm_starts_slowly_by_its_limit_only() {
+    let specs = [0, 10_000].map(|slowstart| ServerSpec {
+        maxconn: 50,
+        slowstart,
+        ..ServerSpec::default()
+    });
+    let balancer = Balancer::new(Algorithm::StaticRr, &specs, false, 1);
+    balancer.set_usable(1, false);
+    balancer.come_up(1, 0);
+    assert_eq!(
+        (balancer.throttle(1), balancer.limit(1)),
+        (Some(100), Some(1))
+    );
+    assert_eq!(shares(&balancer, 2, 10), [5, 5]);
 }

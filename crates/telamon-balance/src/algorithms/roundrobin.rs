@@ -28,6 +28,9 @@ impl RoundRobin {
 
 impl Picker for RoundRobin {
     fn pick(&self, pool: &Pool, group: Group, ask: &Ask) -> Option<usize> {
+        if pool.slots.len() == 1 {
+            return (!pool.saturated(0)).then_some(0);
+        }
         let mut groups = self.groups.lock().unwrap_or_else(|e| e.into_inner());
         groups[group as usize].next(ask.avoid, |server| !pool.saturated(server))
     }

@@ -15,7 +15,7 @@
 //! Weights are sixteenths, which is part of the order that HAProxy produces: a round of 1:2 is 48
 //! positions long.
 
-use std::collections::BTreeSet;
+use std::collections::VecDeque;
 
 const SCALE: u32 = 16;
 const LARGEST: u32 = 256 * SCALE;
@@ -41,9 +41,13 @@ struct Server {
     place: Option<(Queue, (u64, u64))>,
 }
 
+/// Servers by key. New keys are mostly the largest and the smallest is mostly taken, so that both
+/// cost next to nothing at the ends of a deque, which allocates only while it grows.
+type Line = VecDeque<((u64, u64), usize)>;
+
 pub(super) struct Turns {
     servers: Vec<Server>,
-    queues: [BTreeSet<((u64, u64), usize)>; 3],
+    queues: [Line; 3],
     /// Keeps servers with equal keys in the order of their arrival.
     arrivals: u64,
     /// The length of this round, and of the next with the weights of now.
@@ -148,16 +152,16 @@ impl Turns {
         }
     }
 
-    fn queue(&mut self, queue: Queue) -> &mut BTreeSet<((u64, u64), usize)> {
+    fn queue(&mut self, queue: Queue) -> &mut Line {
         &mut self.queues[queue as usize]
     }
 
     fn candidate(&mut self) -> Option<usize> {
-        let due = self.queue(Queue::Due).first().map(|(_, server)| *server);
+        let due = self.queue(Queue::Due).front().map(|(_, server)| *server);
         if let Some(server) = due.filter(|server| self.servers[*server].position <= self.now) {
             return Some(server);
         }
-        let fresh = self.queue(Queue::Fresh).first().map(|(_, server)| *server);
+        let fresh = self.queue(Queue::Fresh).front().map(|(_, server)| *server);
         if let Some(server) = fresh {
             self.servers[server].position = 0;
             self.servers[server].rest = 0;
@@ -220,13 +224,17 @@ impl Turns {
     fn insert(&mut self, queue: Queue, key: u64, index: usize) {
         self.arrivals += 1;
         let key = (key, self.arrivals);
-        self.queue(queue).insert((key, index));
+        let line = self.queue(queue);
+        let at = line.partition_point(|entry| entry.0 < key);
+        line.insert(at, (key, index));
         self.servers[index].place = Some((queue, key));
     }
 
     fn leave(&mut self, index: usize) {
         if let Some((queue, key)) = self.servers[index].place.take() {
-            self.queue(queue).remove(&(key, index));
+            let line = self.queue(queue);
+            let at = line.partition_point(|entry| entry.0 < key);
+            line.remove(at);
         }
     }
 
