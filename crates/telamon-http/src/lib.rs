@@ -15,6 +15,7 @@ pub mod forward;
 mod head;
 mod host;
 mod message;
+pub mod normalize;
 mod response;
 mod size;
 mod token;

@@ -9,6 +9,7 @@ use std::ops::Range;
 use crate::fields::Field;
 use crate::forward::{self, Connection};
 use crate::head::{Request, Version};
+use crate::normalize::{BrokenEscape, Normalizer};
 use crate::response::Response;
 use crate::token::trim;
 
@@ -162,6 +163,19 @@ impl Message {
             pathq.extend_from_slice(query);
         }
         self.set_path(&pathq, true);
+    }
+
+    /// `http-request normalize-uri`; a URI without a path stays as it is.
+    pub fn normalize(&mut self, normalizer: Normalizer) -> Result<(), BrokenEscape> {
+        let pathq = self.pathq();
+        if pathq.is_empty() || pathq == b"*" {
+            return Ok(());
+        }
+        let normalized = normalizer.apply(pathq)?;
+        if normalized != pathq {
+            self.set_path(&normalized, true);
+        }
+        Ok(())
     }
 
     /// The fields in their order.
@@ -361,6 +375,14 @@ mod tests {
         let mut head = message("GET http://h/p?q HTTP/1.1\r\n\r\n");
         head.set_path(b"/new", true);
         assert_eq!(head.uri(), b"http://h/new");
+        head.set_path(b"/a/../b//", true);
+        let up = Normalizer::PathStripDotDot { full: false };
+        head.normalize(up).unwrap();
+        head.normalize(Normalizer::PathMergeSlashes).unwrap();
+        assert_eq!(head.uri(), b"http://h/b/");
+        let mut head = message("GET * HTTP/1.1\r\n\r\n");
+        head.normalize(Normalizer::PathMergeSlashes).unwrap();
+        assert_eq!(head.uri(), b"*");
     }
 
     #[test]
