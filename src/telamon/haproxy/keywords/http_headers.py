@@ -5,8 +5,11 @@ from __future__ import annotations
 import ipaddress
 from dataclasses import replace
 
+from telamon.haproxy.expressions import read_expression
 from telamon.haproxy.keywords.row import Arguments, Context, Keyword, one_of
 from telamon.haproxy.keywords.sections import Place
+from telamon.haproxy.lexer import Word
+from telamon.haproxy.scope import REQUEST, Scope
 from telamon.plan.http import AddressHeader, Forwarded, ForwardedPart
 
 
@@ -47,16 +50,8 @@ def _original_to(args: Arguments, context: Context) -> None:
     context.settings.http.words["option originalto"] = args.keyword.span
 
 
-_OWN = ForwardedPart()
-_PARTS = {
-    "proto": Forwarded(proto=True),
-    "host": Forwarded(host=_OWN),
-    "by": Forwarded(by=_OWN),
-    "by_port": Forwarded(by_port=_OWN),
-    "for": Forwarded(for_=_OWN),
-    "for_port": Forwarded(for_port=_OWN),
-}
-_PORTS = {"by_port": "by", "for_port": "for"}
+_PARTS = ("host", "by", "by_port", "for", "for_port")
+"""The parameters that have a value of their own or an expression's, as `Forwarded` has them."""
 
 
 def _forwarded(args: Arguments, context: Context) -> None:
@@ -66,33 +61,32 @@ def _forwarded(args: Arguments, context: Context) -> None:
         args.end()
         http.forwarded = None
         return
-    chosen = set() if args.left else {"proto", "for"}
-    expressions = {f"{name}-expr" for name in _PARTS}
+    proto = not args.left
+    parts = {} if args.left else {"for": ForwardedPart()}
+    keyword = args.keyword
     while (word := args.optional()) is not None:
-        if word.text in expressions:
-            raise args.not_yet(word, f"option forwarded {word}")
-        if word.text not in _PARTS:
+        name = word.text.removesuffix("-expr")
+        if word.text == "proto":
+            proto = True
+        elif name not in _PARTS:
             raise args.refuse(
                 "H043", f"'{word}' is not a part of the header", word.span,
-                help=one_of(word.text, [*_PARTS, *expressions]),
+                help=one_of(word.text, ["proto", *_PARTS, *(f"{part}-expr" for part in _PARTS)]),
             )  # fmt: skip
-        chosen.add(word.text)
-    for port, owner in _PORTS.items():
-        if port in chosen and owner not in chosen:
+        else:
+            args.keyword = word
+            parts[name] = _part(args, context, word) if name != word.text else ForwardedPart()
+    args.keyword = keyword
+    for port, owner in (("by_port", "by"), ("for_port", "for")):
+        if port in parts and owner not in parts:
             raise args.refuse("H040", f"'{port}' needs '{owner}' beside it")
-    http.forwarded = _joined([_PARTS[name] for name in chosen])
-    http.words["option forwarded"] = args.keyword.span
+    http.forwarded = Forwarded(proto, *(parts.get(name) for name in _PARTS))
+    http.words["option forwarded"] = keyword.span
 
 
-def _joined(parts: list[Forwarded]) -> Forwarded:
-    return Forwarded(
-        proto=any(part.proto for part in parts),
-        host=next((part.host for part in parts if part.host), None),
-        by=next((part.by for part in parts if part.by), None),
-        by_port=next((part.by_port for part in parts if part.by_port), None),
-        for_=next((part.for_ for part in parts if part.for_), None),
-        for_port=next((part.for_port for part in parts if part.for_port), None),
-    )
+def _part(args: Arguments, context: Context, word: Word) -> ForwardedPart:
+    scope = Scope(context, REQUEST, f"'option forwarded {word}'", word)
+    return ForwardedPart(read_expression(args, scope).expression)
 
 
 def _unique_id_header(args: Arguments, context: Context) -> None:
@@ -105,7 +99,8 @@ _ALL = Place.ANY_PROXY
 KEYWORDS = (
     Keyword("option forwardfor", _ALL, "[except <network>] [header <name>] [if-none]",
             "Tell servers the client's address.", _forward_for),
-    Keyword("option forwarded", _ALL, "[proto] [host] [by] [by_port] [for] [for_port]",
+    Keyword("option forwarded", _ALL,
+            "[proto] [{ host | by | by_port | for | for_port }[-expr <expr>]]*",
             "Tell servers about the client as RFC 7239 does.", _forwarded, negatable=True,
             since="2.8"),
     Keyword("option originalto", _ALL, "[except <network>] [header <name>]",
