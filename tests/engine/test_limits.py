@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import socket
 import subprocess
 import sys
 import textwrap
 import time
 
+import pytest
+
 from telamon.engine import IoEngine, ServerState
 from telamon.plan.balance import Algorithm
+from telamon.plan.http import HttpSettings
 from telamon.plan.process import ProcessPlan
 from telamon.plan.proxy import Timeouts
 from tests.engine.rig import (
@@ -358,3 +362,24 @@ def test_running_out_of_descriptors_is_survived(io: IoEngine) -> None:
         timeout=60,
     )
     assert done.stdout == "fine\n", done.stderr
+
+
+@pytest.mark.parametrize("where", ["connection_rate", "session_rate", "session_rate_limit"])
+def test_a_rate_limit_makes_clients_wait(io: IoEngine, where: str) -> None:
+    """`maxconnrate`, `maxsessrate`, `rate-limit sessions`: all are served, not all at once."""
+    rate = {where: 10}
+    process = ProcessPlan() if where == "session_rate_limit" else ProcessPlan(**rate)  # type: ignore[arg-type]
+    http = HttpSettings(session_rate_limit=10 if where == "session_rate_limit" else None)
+    with (
+        TestServer(echo) as backend,
+        running(plan((server(backend.address),), process=process, http=http), io) as rig,
+        contextlib.ExitStack() as stack,
+    ):
+        start = time.monotonic()
+        clients = [stack.enter_context(rig.connect()) for _ in range(25)]
+        for client in clients:
+            client.sendall(b"x")
+        for client in clients:
+            assert receive(client, 1) == b"x"
+        # Two threads may both see the last free place.
+        assert 1.0 < took(start) < 10

@@ -16,6 +16,7 @@ use crate::counters::{ProcessTotal, Total};
 use crate::http::Http;
 use crate::io::{Io, Key};
 use crate::preface::{self, Parsed};
+use crate::shared::Frontend;
 use crate::worker::{count, Worker};
 
 /// One listener as a thread sees it.
@@ -39,6 +40,8 @@ impl Gate {
 
 /// How long accepting rests when descriptors have run out.
 const REST: u64 = 200;
+/// How long accepting rests when a rate is reached.
+const RATE_REST: u64 = 10;
 
 impl<I: Io> Worker<I> {
     /// Room for one more connection of this listener? Takes the places if so.
@@ -48,7 +51,7 @@ impl<I: Io> Worker<I> {
             return false;
         };
         let all = self.shared.maxconn.load(Relaxed);
-        if !self.shared.connections.try_enter(all) {
+        if !self.within_rates(frontend) || !self.shared.connections.try_enter(all) {
             return false;
         }
         if frontend.gauges.try_enter(frontend.maxconn.load(Relaxed)) {
@@ -59,6 +62,13 @@ impl<I: Io> Worker<I> {
         }
         self.shared.connections.leave();
         false
+    }
+
+    /// `maxconnrate`, `maxsessrate` and `rate-limit sessions`.
+    fn within_rates(&self, frontend: &Frontend) -> bool {
+        self.shared.connection_rate.has_room(self.now)
+            && self.shared.session_rate.has_room(self.now)
+            && frontend.gauges.sessions.has_room(self.now)
     }
 
     fn may_open(&self, listener: usize) -> bool {
@@ -76,7 +86,8 @@ impl<I: Io> Worker<I> {
             return false;
         };
         let below = |gauges: &crate::counters::Gauges, limit| gauges.current.load(Relaxed) < limit;
-        below(&self.shared.connections, self.shared.maxconn.load(Relaxed))
+        self.within_rates(frontend)
+            && below(&self.shared.connections, self.shared.maxconn.load(Relaxed))
             && below(&frontend.gauges, frontend.maxconn.load(Relaxed))
             && below(&listener.gauges, listener.maxconn)
     }
@@ -107,15 +118,25 @@ impl<I: Io> Worker<I> {
     }
 
     /// Room now, or else a place among those who are told when there is.
-    fn ready(&self, index: usize) -> bool {
+    fn ready(&mut self, index: usize) -> bool {
         if self.has_room(index) {
             return true;
         }
+        self.retry_rates_of(index);
         self.shared
             .waiting_threads
             .fetch_or(1 << (self.index & 63), AcqRel);
         // What was released before the bit stood would tell nobody.
         self.has_room(index)
+    }
+
+    /// Nobody tells when a rate has fallen: look again soon.
+    fn retry_rates_of(&mut self, index: usize) {
+        let proxy = self.shared.listeners[index].proxy;
+        let frontend = self.shared.proxies[proxy].frontend.as_ref();
+        if frontend.is_some_and(|frontend| !self.within_rates(frontend)) {
+            self.retry_rates = Some(self.now + RATE_REST);
+        }
     }
 
     fn shut_gate(&mut self, index: usize) {

@@ -113,9 +113,23 @@ pub(crate) struct Rate {
     current: AtomicU64,
     previous: AtomicU32,
     max: AtomicU32,
+    /// None: any rate will do.
+    limit: Option<u32>,
 }
 
 impl Rate {
+    pub(crate) fn limited(limit: Option<u32>) -> Self {
+        Rate {
+            limit,
+            ..Rate::default()
+        }
+    }
+
+    /// May one more come now?
+    pub(crate) fn has_room(&self, now_ms: u64) -> bool {
+        self.limit.is_none_or(|limit| self.read(now_ms) < limit)
+    }
+
     pub(crate) fn hit(&self, now_ms: u64) {
         let second = now_ms / 1000;
         let mut seen = self.current.load(Relaxed);

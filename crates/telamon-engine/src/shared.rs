@@ -404,8 +404,8 @@ impl Shared {
                 last_notice: AtomicI64::new(-1),
             },
             connections: Gauges::new(),
-            connection_rate: Rate::default(),
-            session_rate: Rate::default(),
+            connection_rate: Rate::limited(plan.process.connection_rate),
+            session_rate: Rate::limited(plan.process.session_rate),
             waiting_threads: AtomicU64::new(0),
             objects: objects.0,
             started: Instant::now(),
@@ -488,7 +488,10 @@ fn compile(
 ) -> io::Result<Proxy> {
     let frontend = proxy.frontend.as_ref().map(|frontend| Frontend {
         object: objects.next(),
-        gauges: Gauges::new(),
+        gauges: Gauges {
+            sessions: Rate::limited(proxy.http.session_rate_limit),
+            ..Gauges::new()
+        },
         maxconn: AtomicU32::new(frontend.maxconn.unwrap_or(u32::MAX)),
         enabled: AtomicBool::new(!proxy.disabled),
         backend: match frontend.default_backend {

@@ -45,6 +45,8 @@ pub(crate) struct Worker<I: Io> {
     pub(crate) gates: Vec<Gate>,
     pub(crate) parked: std::collections::VecDeque<(u32, i32)>,
     pub(crate) retry_accept: Option<Millis>,
+    /// When to see whether a rate's limit lets accepting go on.
+    pub(crate) retry_rates: Option<Millis>,
     pub(crate) soft_stopping: bool,
     pub(crate) pools: Pools,
     /// Exchanges that are over, for the next ones.
@@ -87,6 +89,7 @@ impl<I: Io> Worker<I> {
             gates: sockets.into_iter().map(Gate::new).collect(),
             parked: Default::default(),
             retry_accept: None,
+            retry_rates: None,
             soft_stopping: false,
             pools: Pools::default(),
             exchanges: Vec::new(),
@@ -143,6 +146,9 @@ impl<I: Io> Worker<I> {
         if let Some(at) = self.retry_accept {
             next = Some(next.map_or(at, |next| next.min(at)));
         }
+        if let Some(at) = self.retry_rates {
+            next = Some(next.map_or(at, |next| next.min(at)));
+        }
         if self.pools.any() {
             next = Some(next.map_or(self.next_purge, |next| next.min(self.next_purge)));
         }
@@ -156,6 +162,10 @@ impl<I: Io> Worker<I> {
     fn after_turn(&mut self) {
         if self.retry_accept.is_some_and(|at| at <= self.now) {
             self.retry_accept = None;
+            self.open_gates();
+        }
+        if self.retry_rates.is_some_and(|at| at <= self.now) {
+            self.retry_rates = None;
             self.open_gates();
         }
         if !self.starved.is_empty() {

@@ -19,8 +19,6 @@ REFUSED = frozenset(
         "h1-accept-payload-with-any-method",
         "h1-case-adjust",
         "h1-case-adjust-file",
-        "maxconnrate",
-        "maxsessrate",
         "option accept-invalid-http-request",
         "option accept-invalid-http-response",
         "option accept-unsafe-violations-in-http-request",
@@ -34,7 +32,6 @@ REFUSED = frozenset(
         "option http-restrict-req-hdr-names",
         "option http-use-proxy-header",
         "option persist",
-        "rate-limit",
         "unique-id-header",
     }
 )
