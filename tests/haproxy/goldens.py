@@ -23,7 +23,7 @@ from telamon.plan.codec import to_document
 HERE = Path(__file__).parent / "golden"
 RULER = "-" * 60 + "\n"
 ENVIRONMENT = {"LISTEN": "10.0.0.9", "MASTERS": "10.0.0.1 10.0.0.2", "PORT": "6443", "EMPTY": ""}
-AHEAD = frozenset({"http", "http-in-tcp", "http-mistakes"})
+AHEAD = frozenset({"balance", "http", "http-in-tcp", "http-mistakes"})
 """Cases with words that the engine does not carry out yet."""
 _USERS = {"haproxy": 103, "root": 0, "www-data": 33}
 

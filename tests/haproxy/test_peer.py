@@ -97,6 +97,8 @@ balance url_param x check_post 64|balance url_param x foo|balance hdr|balance hd
 balance hdr(x)|balance hdr(Host) use_domain_only|balance hdr(Host) foo|balance hdrx(Host)
 balance hdr(a b)|balance rdp-cookie|balance rdp-cookie(x)|balance rdp-cookie()
 balance rdp-cookie(x|balance rdp-cookiefoo|balance random|balance random()|balance random(x)
+balance hash|balance hash src|balance hash src,ipmask(24)|balance hash req.hdr(x)
+balance hash nothing|balance hash src x|balance hash res.hdr(x)
 balance sticky|balance log-hash|hash-type|hash-type consistent|hash-type map-based
 hash-type avalanche|hash-type consistent avalanche|hash-type map-based sdbm
 hash-type consistent djb2 avalanche|hash-type map-based wt6|hash-type map-based crc32

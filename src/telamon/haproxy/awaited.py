@@ -37,10 +37,8 @@ REFUSED = frozenset(
 )
 NOTED = frozenset(
     {
-        "max-keep-alive-queue",
         "option http-pretend-keepalive",
         "option idle-close-on-response",
-        "option prefer-last-server",
         "tune.bufsize",
         "tune.http.logurilen",
         "tune.http.maxhdr",
@@ -60,8 +58,8 @@ def tell(word: Word, report: Report) -> None:
         report.note("H038", f"'{word}' has no effect yet: the engine goes by its own", word.span)
 
 
-def refuse(word: Word, report: Report) -> None:
+def refuse(word: Word, report: Report, name: str = "") -> None:
     report.error(
-        "H034", f"'{word}' is known to HAProxy, not yet to Telamon", word.span,
+        "H034", f"'{name or word}' is known to HAProxy, not yet to Telamon", word.span,
         help="remove it, or keep this file on HAProxy until Telamon carries it out",
     )  # fmt: skip

@@ -24,6 +24,7 @@ from telamon.haproxy.model import (
     ServerDraft,
     StatsDraft,
 )
+from telamon.plan.balance import BalanceKey
 from telamon.plan.process import ProcessPlan
 from telamon.plan.proxy import (
     Backend,
@@ -114,7 +115,7 @@ def _proxy(draft: ProxyDraft, rules: RuleLowering, model: Model, logs: LogTarget
         name=draft.name.text,
         mode=settings.mode,
         frontend=_frontend(draft, rules.numbers.backends) if draft.has_frontend else None,
-        backend=_backend(draft) if draft.has_backend else None,
+        backend=_backend(draft, rules) if draft.has_backend else None,
         timeouts=_timeouts(draft),
         logs=tuple(logs.of(log) for log in _logs(draft, process)),
         log_format=settings.log_format,
@@ -201,13 +202,13 @@ def _listener(bind: BindDraft, address: SocketAddress, id: int) -> Listener:
     )
 
 
-def _backend(draft: ProxyDraft) -> Backend:
+def _backend(draft: ProxyDraft, rules: RuleLowering) -> Backend:
     settings = draft.settings
     ids = _server_ids(draft)
     return Backend(
         algorithm=settings.algorithm,
         random_draws=settings.random_draws,
-        key=settings.key,
+        key=_balance_key(settings.key, rules),
         hashing=settings.hashing,
         servers=tuple(
             _server(server, id, settings.source)
@@ -218,6 +219,12 @@ def _backend(draft: ProxyDraft) -> Backend:
         fullconn=settings.fullconn or None,
         all_backups="allbackups" in settings.options,
     )
+
+
+def _balance_key(key: BalanceKey, rules: RuleLowering) -> BalanceKey:
+    if key.expression is None:
+        return key
+    return dataclasses.replace(key, expression=rules.expression(key.expression))
 
 
 def _server(draft: ServerDraft, id: int, source: SocketAddress | None) -> Server:

@@ -10,10 +10,13 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
+from telamon.haproxy import awaited
+from telamon.haproxy.expressions import read_expression
 from telamon.haproxy.keywords.row import Arguments, Context, Keyword, one_of
 from telamon.haproxy.keywords.sections import Place
 from telamon.haproxy.lexer import Word
-from telamon.haproxy.model import ProxySettings
+from telamon.haproxy.samples.stages import Stage
+from telamon.haproxy.scope import Scope
 from telamon.plan.balance import Algorithm, BalanceKey, HashAffinity, HashFunction, HashMethod
 
 MAX_DRAWS = 65535
@@ -46,25 +49,27 @@ def _balance(args: Arguments, context: Context) -> None:
     if shape is None:
         raise args.refuse("H042", f"'{word}' lacks its ')'", word.span, help=f"{name}(<name>)")
     settings.algorithm = Algorithm(name)
-    _ALGORITHMS[name](args, settings, word, inner)
+    _ALGORITHMS[name](args, context, word, inner)
     args.end()
 
 
-Carry = Callable[[Arguments, ProxySettings, Word, str | None], None]
+Carry = Callable[[Arguments, Context, Word, str | None], None]
 
 
-def _plain(args: Arguments, settings: ProxySettings, word: Word, inner: str | None) -> None:
+def _plain(args: Arguments, context: Context, word: Word, inner: str | None) -> None:
     """An algorithm that asks for nothing."""
 
 
-def _random(args: Arguments, settings: ProxySettings, word: Word, inner: str | None) -> None:
+def _random(args: Arguments, context: Context, word: Word, inner: str | None) -> None:
+    settings = context.settings
     digits = inner or "2"
     if not (digits.isascii() and digits.isdigit() and 1 <= int(digits) <= MAX_DRAWS):
         raise args.refuse("H042", f"random takes 1 to {MAX_DRAWS} draws", word.span)
     settings.random_draws = int(digits)
 
 
-def _uri(args: Arguments, settings: ProxySettings, word: Word, inner: str | None) -> None:
+def _uri(args: Arguments, context: Context, word: Word, inner: str | None) -> None:
+    settings = context.settings
     while (option := args.optional()) is not None:
         match option.text:
             case "len":
@@ -82,14 +87,19 @@ def _uri(args: Arguments, settings: ProxySettings, word: Word, inner: str | None
                 )  # fmt: skip
 
 
-def _url_param(args: Arguments, settings: ProxySettings, word: Word, inner: str | None) -> None:
+def _url_param(args: Arguments, context: Context, word: Word, inner: str | None) -> None:
+    settings = context.settings
     settings.key = BalanceKey(name=args.word("a parameter's name").text)
+    modifier = args.peek()
     if _modifier(args, "check_post"):
         settings.key = replace(settings.key, check_post=True)
+        if modifier is not None and not context.ahead:
+            awaited.refuse(modifier, args.report)
         args.optional()  # <max_wait>, without meaning since HAProxy 1.6
 
 
-def _hdr(args: Arguments, settings: ProxySettings, word: Word, inner: str | None) -> None:
+def _hdr(args: Arguments, context: Context, word: Word, inner: str | None) -> None:
+    settings = context.settings
     if not inner:
         raise args.refuse(
             "H042", "'balance hdr' needs a header's name", word.span, help="as in hdr(host)"
@@ -97,7 +107,8 @@ def _hdr(args: Arguments, settings: ProxySettings, word: Word, inner: str | None
     settings.key = BalanceKey(name=inner, domain_only=_modifier(args, "use_domain_only"))
 
 
-def _rdp_cookie(args: Arguments, settings: ProxySettings, word: Word, inner: str | None) -> None:
+def _rdp_cookie(args: Arguments, context: Context, word: Word, inner: str | None) -> None:
+    settings = context.settings
     if inner == "":
         raise args.refuse(
             "H042", "'balance rdp-cookie()' lacks the cookie's name", word.span,
@@ -106,8 +117,12 @@ def _rdp_cookie(args: Arguments, settings: ProxySettings, word: Word, inner: str
     settings.key = BalanceKey(name=inner or "mstshash")
 
 
-def _hash(args: Arguments, settings: ProxySettings, word: Word, inner: str | None) -> None:
-    raise args.not_yet(word, "balance hash")
+def _hash(args: Arguments, context: Context, word: Word, inner: str | None) -> None:
+    scope = Scope(context, (Stage.USE_SERVER,), "'balance hash'", word)
+    expression = read_expression(args, scope).expression
+    context.settings.key = BalanceKey(expression=expression)
+    if not context.ahead:
+        awaited.refuse(word, args.report, "balance hash")
 
 
 def _modifier(args: Arguments, name: str) -> bool:
@@ -177,7 +192,7 @@ KEYWORDS = (
     Keyword(
         "balance", Place.ANY_BACK, "<algorithm> [<arguments>]",
         "roundrobin, static-rr, leastconn, first, source, random[(<draws>)], uri, url_param, "
-        "hdr(<name>) or rdp-cookie[(<name>)].",
+        "hdr(<name>), rdp-cookie[(<name>)] or hash <expression>.",
         _balance,
     ),
     Keyword(
