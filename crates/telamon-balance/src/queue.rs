@@ -76,6 +76,14 @@ impl<W: Copy + Eq + Hash> Queue<W> {
         Some((bound.is_some(), waiter))
     }
 
+    /// The next of those who wait for this server alone: all that one may serve which takes no new
+    /// streams but those that belong to it.
+    pub fn pop_own(&mut self, server: usize) -> Option<W> {
+        let waiter = *self.bound.get(&server)?.first_key_value()?.1;
+        self.remove(waiter)?;
+        Some(waiter)
+    }
+
     /// Takes a stream out; None if it does not wait, else which server it waited for alone.
     pub fn remove(&mut self, waiter: W) -> Option<Option<usize>> {
         let (server, place) = self.places.remove(&waiter)?;
@@ -157,6 +165,17 @@ mod tests {
         queue.push(Some(0), 3, offset(-100), 149);
         let served: Vec<u32> = order(&mut queue, 0).iter().map(|one| one.1).collect();
         assert_eq!(served, [3, 2, 1]);
+    }
+
+    #[test]
+    fn a_draining_server_serves_its_own() {
+        let mut queue = Queue::default();
+        queue.push(None, 1, class(-1), 0);
+        queue.push(Some(0), 2, class(0), 0);
+        assert_eq!(queue.pop_own(1), None);
+        assert_eq!(queue.pop_own(0), Some(2));
+        assert_eq!(queue.pop_own(0), None);
+        assert_eq!(queue.pop(0), Some((false, 1)));
     }
 
     #[test]

@@ -456,12 +456,18 @@ impl Shared {
             return;
         };
         let server = &backend.servers[server_index];
-        while backend.gauges.queued.load(SeqCst) > 0 && server.is_usable() {
+        while backend.gauges.queued.load(SeqCst) > 0 {
             let mut queue = backend.queue();
             if !backend.try_enter(server_index) {
                 return;
             }
-            let Some((bound, waiter)) = queue.pop(server_index) else {
+            // One that drains still serves those that belong to it.
+            let next = if server.is_usable() {
+                queue.pop(server_index)
+            } else {
+                queue.pop_own(server_index).map(|waiter| (true, waiter))
+            };
+            let Some((bound, waiter)) = next else {
                 backend.leave(server_index);
                 return;
             };
