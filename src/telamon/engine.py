@@ -254,3 +254,13 @@ def _event(raw: tuple[Any, ...]) -> EngineEvent:
 def probe_io() -> tuple[bool, str]:
     """Can io_uring be had here, and why or why not (one line)."""
     return _engine.probe_io()
+
+
+def known_words() -> dict[str, frozenset[str]]:
+    """The words of the rule language that the engine carries out: fetches, converters, actions."""
+    return {kind: frozenset(names) for kind, names in _engine.known_words()}
+
+
+def check_rules(plan: ProxyPlan) -> list[str]:
+    """What of a plan's rules cannot be compiled: each with its place, `file:line: ...`."""
+    return _engine.check_rules(to_json(plan))

@@ -11,6 +11,7 @@
 
 mod actions;
 mod args;
+mod check;
 mod compile;
 mod converters;
 mod env;
@@ -23,6 +24,7 @@ mod sample;
 mod vars;
 
 pub use actions::{Rules, Verdict, Wanted};
+pub use check::check;
 pub use compile::{Compiler, Condition, Expression};
 pub use env::{Env, Facts, Names, Number};
 pub use format::Format;

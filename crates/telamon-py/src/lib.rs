@@ -6,6 +6,7 @@ use pyo3::exceptions::{PyKeyError, PyOSError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyTuple};
 use telamon_engine::{Choice, EngineError, Event, ServerState, Values};
+use telamon_plan::ProxyPlan;
 
 fn raise(error: EngineError) -> PyErr {
     match error {
@@ -238,9 +239,24 @@ fn probe_io<'py>(py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
     (works, reason).into_pyobject(py)
 }
 
+/// The words of the rule language that are carried out, by kind.
+#[pyfunction]
+fn known_words() -> Vec<(&'static str, Vec<&'static str>)> {
+    telamon_expr::known_words()
+}
+
+/// What of a plan's rules cannot be compiled.
+#[pyfunction]
+fn check_rules(py: Python<'_>, plan: &str) -> PyResult<Vec<String>> {
+    let checked = py.detach(|| ProxyPlan::from_json(plan).map(|plan| telamon_expr::check(&plan)));
+    checked.map_err(|error| raise(EngineError::Plan(error)))
+}
+
 #[pymodule]
 fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<Engine>()?;
+    module.add_function(wrap_pyfunction!(known_words, module)?)?;
+    module.add_function(wrap_pyfunction!(check_rules, module)?)?;
     module.add_function(wrap_pyfunction!(probe_io, module)?)
 }

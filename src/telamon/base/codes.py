@@ -92,6 +92,7 @@ CODES: dict[str, str] = {
     "H106": "A regular expression that cannot be read.",
     "H107": "A rule behind one that always ends the list.",
     "H108": "A rule that is evaluated earlier than its place in the file says.",
+    "H109": "A rule that the data plane cannot compile: mostly a regular expression.",
     # keepalived.conf: the file and its blocks
     "K001": "A file that cannot be read.",
     "K003": "A quote that is not closed on its line.",

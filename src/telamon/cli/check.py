@@ -125,9 +125,9 @@ def detect(path: str) -> Language:
 
 
 def _check_haproxy(paths: Sequence[str], zero_warning: bool) -> _Checked:
-    from telamon.haproxy.load import load
+    from telamon.daemon.plans import load_proxy
 
-    loaded = load(paths, zero_warning=zero_warning)
+    loaded = load_proxy(paths, zero_warning=zero_warning)
     return _Checked(
         Language.HAPROXY,
         tuple(paths),

@@ -11,8 +11,10 @@ from telamon.base.diagnostic import Report
 from telamon.kernel.sockets import DEFAULT_BACKLOG, SocketWish
 from telamon.plan.process import StatsSocket
 from telamon.plan.proxy import Listener, Proxy, ProxyPlan
+from telamon.plan.rules import RuleSets
 
 if TYPE_CHECKING:  # only a run with a router pays for its plan's many classes
+    from telamon.haproxy.load import Loaded
     from telamon.plan.router import RouterPlan, TrackProxy
 
 
@@ -38,9 +40,7 @@ def load(files: Files) -> tuple[Plans | None, Report]:
     proxy = router = director = None
     # The front ends are imported here so that their cost falls on those who load files.
     if files.haproxy:
-        from telamon.haproxy import load as haproxy
-
-        loaded = haproxy.load([str(path) for path in files.haproxy])
+        loaded = load_proxy([str(path) for path in files.haproxy])
         proxy = loaded.plan
         report.extend(loaded.report)
     if files.keepalived is not None:
@@ -63,6 +63,20 @@ def load(files: Files) -> tuple[Plans | None, Report]:
 
         report.extend(without_proxy(router))
     return Plans(proxy, router), report
+
+
+def load_proxy(paths: Sequence[str], *, zero_warning: bool = False) -> Loaded:
+    """Reads haproxy.cfg files; their rules are compiled too: no mistake waits for traffic."""
+    from telamon.haproxy import load as haproxy
+
+    loaded = haproxy.load(paths, zero_warning=zero_warning)
+    if loaded.plan is None or not any(proxy.rules != RuleSets() for proxy in loaded.plan.proxies):
+        return loaded
+    from telamon.engine import check_rules
+
+    for text in check_rules(loaded.plan):
+        loaded.report.error("H109", text)
+    return replace(loaded, plan=None) if loaded.report.failed else loaded
 
 
 def follow_proxy(router: RouterPlan) -> RouterPlan:
