@@ -29,10 +29,10 @@ _STAGES = {
 _SAID_TO_BE_USELESS = At.HTTP
 """Where HAProxy warns of a rule behind an unconditional final one."""
 
-ORDER = (
-    "tcp-request connection", "tcp-request session", "tcp-request content", "monitor fail",
-    "http-request", "redirect", "use_backend", "use-server",
-)  # fmt: skip
+_RANKS = {
+    "tcp-request connection": 0, "tcp-request session": 1, "tcp-request content": 2,
+    "monitor fail": 3, "http-request": 4, "redirect": 5, "use_backend": 6, "use-server": 6,
+}  # fmt: skip
 """Kinds of rules in the order in which they are evaluated, however they stand in the file."""
 
 
@@ -115,15 +115,13 @@ def _warn_if_unreachable(context: Context, at: At, last: Rule, keyword: Word) ->
 def note_kind(context: Context, kind: str, keyword: Word) -> None:
     """Remembers that the section has such rules, and warns if later ones stand before it."""
     firsts = context.settings.rules.first_words
-    if kind in ORDER:
-        for later in ORDER[ORDER.index(kind) + 1 :]:
-            if later in firsts:
-                context.report.warning(
-                    "H108", f"this '{kind}' rule is evaluated before the '{later}' rules that "
-                    "stand above it", keyword.span,
-                    help=f"put it before line {firsts[later].span.line}",
-                )  # fmt: skip
-                break
+    later = [other for other in firsts if _RANKS.get(other, -1) > _RANKS.get(kind, len(_RANKS))]
+    if later:
+        first = min(later, key=_RANKS.__getitem__)
+        context.report.warning(
+            "H108", f"this '{kind}' rule is evaluated before the '{first}' rules above it",
+            keyword.span, help=f"put it before line {firsts[first].span.line}",
+        )  # fmt: skip
     firsts.setdefault(kind, keyword)
 
 

@@ -63,7 +63,7 @@ Slot = Callable[[RuleWords], None]
 
 @dataclass(frozen=True, slots=True)
 class Action:
-    """One row. `keyed`: the name has parentheses. `final`: nothing is evaluated after it."""
+    """One row. `keyed`: the name has parentheses. `final`: HAProxy warns of rules behind it."""
 
     name: str
     at: At

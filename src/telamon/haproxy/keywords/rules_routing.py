@@ -34,6 +34,8 @@ def _acl(args: Arguments, context: Context) -> None:
     if not words[0].text:
         raise args.refuse("H040", f"'{args.keyword}' needs a criterion", words[0].span)
     scope = Scope(context, (), "'acl'", name)
+    # A name whose test is wrong is known all the same: conditions would be blamed for it.
+    declare(name.text, scope, [])
     declare(name.text, scope, read_tests(words, scope))
 
 

@@ -19,15 +19,15 @@ fc_nb_streams fc_pp_authority fc_pp_tlv fc_pp_unique_id fc_rcvd_proxy fc_reorder
 fc_rtt fc_rttvar fc_sacked fc_saved_syn fc_settings_streams_limit fc_src_is_local fc_timer_handshake
 fc_timer_total fc_unacked fe_client_timeout fe_defbe fe_tarpit_timeout http_auth_bearer
 http_auth_pass http_auth_type http_auth_user last_entity last_rule_file last_rule_line lat_ns_avg
-lat_ns_tot nbproc pid prio_class prio_offset proc quic_enabled rep_ssl_hello_type req.bytes_in
-req.bytes_out req.hdrs_bin req.len req.payload req.payload_lv req.proto_http req.rdp_cookie
-req.rdp_cookie_cnt req.ssl_alpn req.ssl_cipherlist req.ssl_ec_ext req.ssl_hello_type
-req.ssl_keyshare_groups req.ssl_sigalgs req.ssl_sni req.ssl_st_ext req.ssl_supported_groups
-req.ssl_ver req.timer.hdr req.timer.idle req.timer.queue req.timer.tq request_date res.body
-res.body_len res.body_size res.bytes_in res.bytes_out res.hdrs_bin res.len res.payload
-res.payload_lv res.ssl_hello_type res.timer.data res.timer.hdr server_status srv_iweight srv_uweight
-txn.conn_retries txn.id32 txn.redispatched txn.sess_term_state txn.status txn.timer.total
-txn.timer.user url32 url32+src url_ip url_port urlp_val wait_end waiting_entity
+lat_ns_tot nbproc pid prio_class prio_offset proc quic_enabled req.bytes_in req.bytes_out
+req.hdrs_bin req.len req.payload req.payload_lv req.proto_http req.rdp_cookie req.rdp_cookie_cnt
+req.ssl_alpn req.ssl_cipherlist req.ssl_ec_ext req.ssl_hello_type req.ssl_keyshare_groups
+req.ssl_sigalgs req.ssl_sni req.ssl_st_ext req.ssl_supported_groups req.ssl_ver req.timer.hdr
+req.timer.idle req.timer.queue req.timer.tq request_date res.body res.body_len res.body_size
+res.bytes_in res.bytes_out res.hdrs_bin res.len res.payload res.payload_lv res.ssl_hello_type
+res.timer.data res.timer.hdr server_status srv_iweight srv_uweight txn.conn_retries txn.id32
+txn.redispatched txn.sess_term_state txn.status txn.timer.total txn.timer.user url32 url32+src
+url_ip url_port urlp_val wait_end waiting_entity
 """.split()
 )
 

@@ -25,7 +25,7 @@ class Stage(Enum):
     BACK_TCP_RESPONSE = (11, "backend tcp-response content rule")
     BACK_HTTP_RESPONSE = (12, "backend http-response header rule")
     FRONT_HTTP_RESPONSE = (16, "frontend http-response header rule")
-    LOG = (18, "logs")
+    LOG = (18, "log line")
     CHECK = (19, "backend tcp-check rule")
     CONFIGURATION = (20, "configuration parser")
     COMMAND = (21, "CLI parser")

@@ -14,7 +14,6 @@ FETCHES = (
     Fetch("distcc_body", "token:str [occurrence:int]", Type.BIN, _M, "The body of a distcc token."),
     Fetch("distcc_param", "token:str [occurrence:int]", Type.INT, _M,
           "The parameter of a distcc token."),
-    Fetch("rep_ssl_hello_type", "", Type.INT, _R, "Old name of `res.ssl_hello_type`."),
     Fetch("req.len", "", Type.INT, _Q, "Bytes in the request's buffer."),
     Fetch("req.payload", _PAYLOAD, Type.BIN, _Q, "Bytes of the request; length 0: all."),
     Fetch("req.payload_lv", _PAYLOAD_LV, Type.BIN, _Q, "Bytes whose length the request says."),
