@@ -298,6 +298,9 @@ impl<I: Io> Worker<I> {
             self.io.recv(key, fd, 0, true);
             return self.set_timer(index);
         }
+        if !self.shared.programs.quiet && !self.connection_rules(index, !http) {
+            return self.refuse(index);
+        }
         self.log_accept(index);
         if http {
             let slot = self.slots.get(index);
@@ -307,6 +310,17 @@ impl<I: Io> Worker<I> {
         }
         self.enter_backend(index);
         self.settle(index);
+    }
+
+    /// A rule wants nothing of the connection.
+    fn refuse(&mut self, index: u32) {
+        let slot = self.slots.get(index);
+        slot.logged = true;
+        if slot.role == Role::Client {
+            return self.http_close(index);
+        }
+        slot.stream.kill(Cause::Proxy);
+        self.end_now(index);
     }
 
     /// A client sends a PROXY protocol header first: it says who the client is. What follows it in

@@ -22,10 +22,19 @@ impl<I: Io> Worker<I> {
     pub(crate) fn enter_backend(&mut self, index: u32) {
         let shared = self.shared.clone();
         let slot = self.slots.get(index);
-        let frontend = shared.proxies[slot.proxy as usize].frontend.as_ref();
-        let Some(at) = frontend.and_then(|frontend| frontend.backend) else {
+        let at = match (slot.role, slot.backend) {
+            // Rules have chosen it.
+            (_, chosen) if chosen != NONE => Some(chosen as usize),
+            (Role::Tcp, _) => self.backend_of(index),
+            _ => {
+                let frontend = shared.proxies[slot.proxy as usize].frontend.as_ref();
+                frontend.and_then(|frontend| frontend.backend)
+            }
+        };
+        let Some(at) = at else {
             return;
         };
+        let slot = self.slots.get(index);
         let Some(backend) = &shared.proxies[at].backend else {
             return;
         };

@@ -233,6 +233,11 @@ impl Slots {
         self.free.push(index);
     }
 
+    /// The proxy whose client a slot serves.
+    pub(crate) fn proxy_of(&self, index: u32) -> u32 {
+        self.slots[index as usize].proxy
+    }
+
     #[inline]
     pub(crate) fn get(&mut self, index: u32) -> &mut Slot {
         &mut self.slots[index as usize]

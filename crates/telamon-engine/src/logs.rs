@@ -76,6 +76,24 @@ impl<I: Io> Worker<I> {
         let counts = self.counts(index);
         let now = self.now;
         let slot = self.slots.get(index);
+        let program = &shared.programs.of[slot.proxy as usize];
+        if let Some(format) = &program.log {
+            let total = now.saturating_sub(slot.stream.started());
+            let line = crate::seen::Line {
+                accepted: Some(slot.accepted),
+                began: Some(slot.accepted),
+                queued: slot.stream.queue_time(),
+                connect: slot.stream.connect_time(),
+                active: total,
+                total,
+                sent: slot.bytes[Side::Server as usize],
+                received: slot.bytes[Side::Client as usize],
+                state: slot.stream.end().letters(),
+                counts,
+                ..crate::seen::Line::default()
+            };
+            return self.log_formatted(index, format, line, Level::Info);
+        }
         let behind = shared.proxies.get(slot.backend as usize);
         let line = telamon_log::Tcp {
             client,
@@ -147,6 +165,7 @@ impl<I: Io> Worker<I> {
             .as_str();
         let (queued, connect) = (slot.stream.queue_time(), slot.stream.connect_time());
         let retried = slot.stream.retries() > 0;
+        let (accepted, received, slot_proxy) = (slot.accepted, slot.bytes[0], slot.proxy as usize);
         let index_of_server = slot.server as usize;
         let in_choice = behind.is_some();
         let Some(http) = slot.http.as_deref() else {
@@ -176,6 +195,34 @@ impl<I: Io> Worker<I> {
         } else {
             (queued, connect)
         };
+        let level = match log.level {
+            Some(None) => return,
+            Some(Some(level)) => Level::ALL[usize::from(level).min(7)],
+            None => level,
+        };
+        let program = &shared.programs.of[slot_proxy];
+        let failed = !uneventful && !local;
+        let special = program.error_log.as_ref().filter(|_| failed);
+        if let Some(format) = special.or(program.log.as_ref()) {
+            let line = crate::seen::Line {
+                accepted: Some(accepted),
+                began: Some(log.wall),
+                idle: log.idle,
+                request: log.request_time,
+                queued,
+                connect,
+                response: log.response_time.or(log.stats.then_some(0)),
+                active: now.saturating_sub(log.started),
+                total: now.saturating_sub(log.accepted),
+                status: log.status,
+                sent: log.bytes,
+                received,
+                state: log.end.letters(),
+                counts,
+                stats: log.stats,
+            };
+            return self.log_formatted(index, format, line, level);
+        }
         let mut text = Vec::with_capacity(256);
         match plan.log_format {
             LogFormat::Http => {
@@ -196,6 +243,7 @@ impl<I: Io> Worker<I> {
                     counts,
                     request_line: log.request_line.as_deref(),
                     early: false,
+                    captures: [&exchange.captures[0], &exchange.captures[1]],
                 };
                 write_http(&mut text, &line);
             }
@@ -217,6 +265,42 @@ impl<I: Io> Worker<I> {
                 write_tcp(&mut text, &line);
             }
         }
+        proxy.logger.send(&text, level, now, self.counters());
+    }
+
+    /// A line of the section's own `log-format`.
+    fn log_formatted(
+        &mut self,
+        index: u32,
+        format: &telamon_expr::Format,
+        line: crate::seen::Line,
+        level: Level,
+    ) {
+        let shared = self.shared.clone();
+        let now = self.now;
+        let mut seen = self.see(index);
+        seen.line = line;
+        let empty = telamon_expr::Vars::new(&shared.programs.process_vars);
+        let mut text = Vec::with_capacity(256);
+        {
+            let slot = self.slots.get(index);
+            let http = slot.http.as_deref();
+            let exchange = http.and_then(|http| http.exchange.as_deref());
+            let env = telamon_expr::Env {
+                request: exchange
+                    .map(|exchange| &exchange.head)
+                    .filter(|head| !head.is_empty()),
+                response: exchange
+                    .map(|exchange| &exchange.reply)
+                    .filter(|reply| !reply.is_empty()),
+                body: &[],
+                facts: &seen,
+                vars: http.and_then(|http| http.vars.as_ref()).unwrap_or(&empty),
+            };
+            format.write_log(&env, &mut text);
+        }
+        let proxy = &shared.proxies[seen.proxy as usize];
+        self.unsee(index, seen);
         proxy.logger.send(&text, level, now, self.counters());
     }
 

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use telamon_balance::Queue;
 use telamon_plan::{ProxyPlan, SocketAddress};
-use telamon_session::{Millis, Policy};
+use telamon_session::Millis;
 use telamon_sys::socket::Signal;
 use telamon_sys::{process, SockAddr};
 
@@ -55,6 +55,7 @@ pub(crate) struct Frontend {
 /// One listening socket.
 pub(crate) struct Listener {
     pub(crate) id: u32,
+    pub(crate) name: String,
     pub(crate) proxy: usize,
     pub(crate) object: usize,
     pub(crate) maxconn: u32,
@@ -187,10 +188,12 @@ pub(crate) struct Proxy {
     pub(crate) plan: telamon_plan::Proxy,
     pub(crate) frontend: Option<Frontend>,
     pub(crate) backend: Option<Backend>,
-    /// For streams that this frontend hands to its default backend.
-    pub(crate) policy: Policy,
-    /// The same for HTTP, with what frontend and backend say of it.
+    /// What holds on the way to its default backend.
     pub(crate) route: crate::http::Route,
+    /// The routes to backends that rules name, by the backend's place.
+    pub(crate) routes: Vec<(u32, crate::http::Route)>,
+    /// Rules look at this frontend's requests, or at those of a backend that it may choose.
+    pub(crate) ruled: bool,
     /// Error pages of the section's own, by status.
     pub(crate) errors: Vec<(u16, Vec<u8>)>,
     pub(crate) logger: Logger,
@@ -300,6 +303,8 @@ impl Events {
 pub(crate) struct Shared {
     pub(crate) proxies: Vec<Proxy>,
     pub(crate) rings: Vec<Arc<Ring>>,
+    pub(crate) programs: crate::program::Programs,
+    pub(crate) hostname: String,
     pub(crate) listeners: Vec<Listener>,
     /// By listener; each thread holds its own until it has stopped accepting.
     pub(crate) sockets: Mutex<Vec<Option<Arc<OwnedFd>>>>,
@@ -320,6 +325,11 @@ pub(crate) struct Shared {
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A thread that panicked is contained; what the lock guards is changed in single steps.
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn hostname() -> String {
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname");
+    name.unwrap_or_default().trim().to_owned()
 }
 
 fn default_maxconn() -> u32 {
@@ -375,6 +385,8 @@ impl Shared {
                 compile(&plan, proxy, logger, &index, &mut objects)
             })
             .collect::<io::Result<Vec<_>>>()?;
+        let programs = crate::program::Programs::new(&plan)?;
+        let proxies = with_routes(proxies, &programs, &index);
         let (mut listeners, mut sockets) = (Vec::new(), Vec::new());
         for (proxy_id, listener_id, fd) in descriptors {
             listeners.push(listener(
@@ -390,6 +402,8 @@ impl Shared {
             maxconn: AtomicU32::new(plan.process.maxconn.unwrap_or_else(default_maxconn)),
             proxies,
             rings,
+            programs,
+            hostname: hostname(),
             listeners,
             sockets: Mutex::new(sockets),
             threads: (0..threads)
@@ -410,6 +424,14 @@ impl Shared {
             objects: objects.0,
             started: Instant::now(),
         })
+    }
+
+    /// What a frontend and a backend say together.
+    #[inline]
+    pub(crate) fn route(&self, proxy: u32, backend: u32) -> &crate::http::Route {
+        let front = &self.proxies[proxy as usize];
+        let named = front.routes.iter().find(|one| one.0 == backend);
+        named.map_or(&front.route, |one| &one.1)
     }
 
     /// The engine's clock.
@@ -485,6 +507,53 @@ impl Shared {
     }
 }
 
+/// The ways from frontends to the backends that their rules may name.
+fn with_routes(
+    mut proxies: Vec<Proxy>,
+    programs: &crate::program::Programs,
+    index: &HashMap<u32, usize>,
+) -> Vec<Proxy> {
+    use crate::program::Target;
+    for at in 0..proxies.len() {
+        let choices = &programs.of[at].backends;
+        let named =
+            |choice: &crate::program::BackendChoice| matches!(choice.target, Target::Named(_));
+        let mut reached: Vec<usize> = if choices.iter().any(named) {
+            let serves = |place: &usize| {
+                let proxy = &proxies[*place];
+                proxy.backend.is_some() && proxy.plan.mode == proxies[at].plan.mode
+            };
+            (0..proxies.len()).filter(serves).collect()
+        } else {
+            let fixed = choices.iter().filter_map(|choice| match choice.target {
+                Target::Fixed(id) => index.get(&id).copied(),
+                Target::Named(_) => None,
+            });
+            fixed.collect()
+        };
+        let default = proxies[at].frontend.as_ref().and_then(|one| one.backend);
+        let seen = |place: usize| programs.of[place].sees_requests();
+        let ruled = seen(at) || reached.iter().copied().chain(default).any(seen);
+        let captures = {
+            let http = &proxies[at].plan.http;
+            !http.request_captures.is_empty() || !http.response_captures.is_empty()
+        };
+        reached.sort_unstable();
+        reached.dedup();
+        let routes = reached
+            .into_iter()
+            .filter(|place| Some(*place) != default)
+            .map(|place| {
+                let route = crate::http::Route::new(&proxies[at].plan, &proxies[place].plan);
+                (place as u32, route)
+            });
+        let routes = routes.collect();
+        proxies[at].routes = routes;
+        proxies[at].ruled = ruled || captures;
+    }
+    proxies
+}
+
 fn compile(
     plan: &ProxyPlan,
     proxy: &telamon_plan::Proxy,
@@ -535,8 +604,9 @@ fn compile(
         plan: proxy.clone(),
         frontend,
         backend,
-        policy: route.policy,
         route,
+        routes: Vec::new(),
+        ruled: false,
         errors: proxy.http.errors.iter().filter_map(error_page).collect(),
         logger,
     })
@@ -639,6 +709,7 @@ fn listener(
         .ok_or_else(missing)?;
     Ok(Listener {
         id: listener_id,
+        name: found.name.clone(),
         proxy: index[&proxy_id],
         object: objects.next(),
         maxconn: found.maxconn.unwrap_or(u32::MAX),

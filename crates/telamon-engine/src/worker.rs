@@ -110,7 +110,7 @@ impl<I: Io> Worker<I> {
         let slot = self.slots.get(index);
         match slot.exchange() {
             Some(exchange) => exchange.policy,
-            None => self.shared.proxies[slot.proxy as usize].policy,
+            None => self.shared.route(slot.proxy, slot.backend).policy,
         }
     }
 
@@ -511,7 +511,7 @@ impl<I: Io> Worker<I> {
         let slot = self.slots.get(index);
         let at = match slot.role {
             Role::Tcp => {
-                let policy = &self.shared.proxies[slot.proxy as usize].policy;
+                let policy = &self.shared.route(slot.proxy, slot.backend).policy;
                 slot.stream.deadline(policy)
             }
             Role::Client if slot.stopping => None,
@@ -537,7 +537,7 @@ impl<I: Io> Worker<I> {
         }
         let servers = self.servers_of(index);
         let slot = self.slots.get(index);
-        let policy = &self.shared.proxies[slot.proxy as usize].policy;
+        let policy = &self.shared.route(slot.proxy, slot.backend).policy;
         let failure = slot.stream.expire(self.now, policy, servers);
         if failure.is_some() {
             self.count_retry(index);

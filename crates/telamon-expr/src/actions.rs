@@ -42,6 +42,8 @@ pub enum Verdict {
         time: u64,
         bytes: u64,
     },
+    /// Nothing happens for so many milliseconds.
+    Pause(u64),
     /// A rule failed, and `strict-mode` is on.
     Failed,
 }
@@ -66,6 +68,8 @@ pub struct Wanted {
     pub no_retry: bool,
     pub tos: Option<u32>,
     pub mark: Option<u32>,
+    pub server_tos: Option<u32>,
+    pub server_mark: Option<u32>,
 }
 
 /// The rules of one list, compiled.
@@ -102,13 +106,14 @@ enum Action {
     SetVar(Slot, Expression, Vec<Setting>),
     SetVarFormat(Slot, Format, Vec<Setting>),
     UnsetVar(Slot),
-    Capture(Expression, usize, usize),
+    Capture(Expression, usize),
     LogLevel(Option<u8>),
     Timeout(&'static str, Expression),
     Number(Wish, Expression),
     Address(bool, Expression),
     Port(bool, Expression),
     Wait(u64, u64),
+    Pause(Expression),
     Hint(Vec<u8>, Format),
     SetEntry(Arc<Set>, Format, Option<Format>),
     RemoveEntry(Arc<Set>, Format),
@@ -139,6 +144,8 @@ enum Wish {
     Retries,
     Tos,
     Mark,
+    ServerTos,
+    ServerMark,
 }
 
 /// Which headers `del-header` takes away.
@@ -186,6 +193,22 @@ impl Parts<'_> {
             .as_ref()
             .ok_or("an expression is missing")?;
         Expression::new(plan, self.compiler)
+    }
+
+    /// A number among the arguments, or the expression in its place.
+    fn number_or_value(&mut self, at: usize) -> Result<Expression, String> {
+        let Some(value) = self.args.number(at)? else {
+            return self.expression();
+        };
+        let fetch = rules::Call {
+            name: "int".to_owned(),
+            arguments: vec![Some(rules::Argument::Number(value))],
+        };
+        let plan = rules::Expression {
+            fetch,
+            converters: Vec::new(),
+        };
+        Expression::new(&plan, self.compiler)
     }
 
     fn regex(&mut self, at: usize) -> Result<Regex, String> {
@@ -248,7 +271,11 @@ const ROWS: &[(&str, Make)] = &[
     ("auth", |parts| {
         Ok(Action::Auth(parts.args.text(0).unwrap_or_default()))
     }),
-    ("capture", capture),
+    ("capture", |parts| {
+        let slot = parts.args.number(0)?.ok_or("a slot is missing")?;
+        Ok(Action::Capture(parts.expression()?, slot as usize))
+    }),
+    ("close", |_| Ok(Action::Reject)),
     ("del-acl", |parts| {
         Ok(Action::RemoveEntry(parts.set()?, parts.format(0)?))
     }),
@@ -261,9 +288,13 @@ const ROWS: &[(&str, Make)] = &[
     ("early-hint", |parts| {
         Ok(Action::Hint(parts.name()?, parts.format(0)?))
     }),
+    ("pause", |parts| {
+        Ok(Action::Pause(parts.number_or_value(0)?))
+    }),
     ("redirect", |parts| {
         let to = parts.format(0)?;
-        Ok(Action::Redirect(Redirect::new(parts.args, to)?))
+        let cookie = parts.format(1).ok();
+        Ok(Action::Redirect(Redirect::new(parts.args, to, cookie)?))
     }),
     ("reject", |_| Ok(Action::Reject)),
     ("replace-header", |parts| {
@@ -311,8 +342,20 @@ const ROWS: &[(&str, Make)] = &[
             Some(parts.format(1)?),
         ))
     }),
+    ("set-bc-mark", |parts| {
+        Ok(Action::Number(Wish::ServerMark, parts.number_or_value(0)?))
+    }),
+    ("set-bc-tos", |parts| {
+        Ok(Action::Number(Wish::ServerTos, parts.number_or_value(0)?))
+    }),
+    ("set-fc-mark", |parts| {
+        Ok(Action::Number(Wish::Mark, parts.number_or_value(0)?))
+    }),
+    ("set-fc-tos", |parts| {
+        Ok(Action::Number(Wish::Tos, parts.number_or_value(0)?))
+    }),
     ("set-mark", |parts| {
-        Ok(Action::Number(Wish::Mark, parts.expression()?))
+        Ok(Action::Number(Wish::Mark, parts.number_or_value(0)?))
     }),
     ("set-method", |parts| {
         Ok(Action::SetMethod(parts.format(0)?))
@@ -332,7 +375,7 @@ const ROWS: &[(&str, Make)] = &[
     }),
     ("set-query", |parts| Ok(Action::SetQuery(parts.format(0)?))),
     ("set-retries", |parts| {
-        Ok(Action::Number(Wish::Retries, parts.expression()?))
+        Ok(Action::Number(Wish::Retries, parts.number_or_value(0)?))
     }),
     ("set-src", |parts| {
         Ok(Action::Address(true, parts.expression()?))
@@ -346,7 +389,7 @@ const ROWS: &[(&str, Make)] = &[
     }),
     ("set-timeout", timeout),
     ("set-tos", |parts| {
-        Ok(Action::Number(Wish::Tos, parts.expression()?))
+        Ok(Action::Number(Wish::Tos, parts.number_or_value(0)?))
     }),
     ("set-uri", |parts| Ok(Action::SetUri(parts.format(0)?))),
     ("set-var", |parts| {
@@ -369,22 +412,14 @@ const ROWS: &[(&str, Make)] = &[
     }),
     ("tarpit", |parts| Ok(Action::Tarpit(parts.reply(500)?))),
     ("unset-var", |parts| Ok(Action::UnsetVar(parts.slot()?))),
+    // There is no handshake behind which a request could wait, without TLS.
+    ("wait-for-handshake", |_| Ok(Action::Nothing)),
     ("wait-for-body", |parts| {
         let time = parts.args.number(0)?.unwrap_or(0).max(0) as u64;
         let bytes = parts.args.number(1)?.unwrap_or(0).max(0) as u64;
         Ok(Action::Wait(time, bytes))
     }),
 ];
-
-fn capture(parts: &mut Parts<'_>) -> Result<Action, String> {
-    let slot = parts.args.number(0)?.ok_or("a slot is missing")?;
-    let length = parts.args.number(1)?.unwrap_or(i64::MAX);
-    Ok(Action::Capture(
-        parts.expression()?,
-        slot as usize,
-        length as usize,
-    ))
-}
 
 fn del_header(parts: &mut Parts<'_>) -> Result<Action, String> {
     let name = parts.name()?;
@@ -416,20 +451,7 @@ fn timeout(parts: &mut Parts<'_>) -> Result<Action, String> {
     let word = parts.args.string(0).unwrap_or_default();
     let name = NAMES.iter().find(|name| **name == word);
     let name = name.ok_or_else(|| format!("'{word}' is no timeout that rules set"))?;
-    let expression = match parts.args.number(1)? {
-        Some(value) => {
-            let fetch = rules::Call {
-                name: "int".to_owned(),
-                arguments: vec![Some(rules::Argument::Number(value))],
-            };
-            let plan = rules::Expression {
-                fetch,
-                converters: Vec::new(),
-            };
-            Expression::new(&plan, parts.compiler)?
-        }
-        None => parts.expression()?,
-    };
+    let expression = parts.number_or_value(1)?;
     Ok(Action::Timeout(name, expression))
 }
 
@@ -474,7 +496,7 @@ impl Rules {
                 if rule.condition.as_ref().is_some_and(|one| !one.holds(&env)) {
                     continue;
                 }
-                rule.action.verdict(at)
+                rule.action.verdict(at, &env)
             };
             if let Some(verdict) = verdict {
                 return (verdict, at);
@@ -608,7 +630,7 @@ impl Edit {
 
 impl Action {
     /// The verdict of an action that ends its list.
-    fn verdict(&self, at: usize) -> Option<Verdict> {
+    fn verdict(&self, at: usize, env: &Env<'_>) -> Option<Verdict> {
         Some(match self {
             Action::Allow => Verdict::Allow,
             Action::Reject => Verdict::Reject,
@@ -616,7 +638,11 @@ impl Action {
             Action::Deny(_) => Verdict::Deny(at),
             Action::Tarpit(_) => Verdict::Tarpit(at),
             Action::Return(_) => Verdict::Return(at),
-            Action::Redirect(_) => Verdict::Redirect(at),
+            Action::Redirect(redirect) if redirect.counts(env) => Verdict::Redirect(at),
+            Action::Pause(expression) => {
+                let time = expression.value(env)?.as_int()?;
+                Verdict::Pause(u64::try_from(time).ok()?)
+            }
             Action::Auth(_) => Verdict::Auth(at),
             Action::Wait(time, bytes) => Verdict::Wait {
                 time: *time,
@@ -707,11 +733,11 @@ impl Action {
                 set_var(env.vars, *slot, Sample::owned(format.bytes(env)), settings);
             }
             Action::UnsetVar(slot) => env.vars.unset(*slot),
-            Action::Capture(expression, slot, length) => {
+            Action::Capture(expression, slot) => {
                 if let Some(value) = expression.value(env) {
-                    let mut text = value.into_text().into_owned();
-                    text.truncate(*length);
-                    wanted.captures.push((*slot, text));
+                    wanted
+                        .captures
+                        .push((*slot, value.into_text().into_owned()));
                 }
             }
             Action::LogLevel(level) => wanted.log_level = Some(*level),
@@ -730,6 +756,8 @@ impl Action {
                     Wish::Retries => wanted.retries = u32::try_from(value).ok(),
                     Wish::Tos => wanted.tos = u32::try_from(value).ok(),
                     Wish::Mark => wanted.mark = u32::try_from(value).ok(),
+                    Wish::ServerTos => wanted.server_tos = u32::try_from(value).ok(),
+                    Wish::ServerMark => wanted.server_mark = u32::try_from(value).ok(),
                 }
             }
             Action::Address(source, expression) => {

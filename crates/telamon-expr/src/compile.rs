@@ -11,7 +11,7 @@ use crate::fetches::{self, Fetch};
 use crate::matching::Test;
 use crate::patterns::{PatternSets, Set};
 use crate::sample::Sample;
-use crate::vars::Slot;
+use crate::vars::{Slot, PROCESS};
 
 /// What compiling needs to know beyond the expression itself; one per process.
 #[derive(Default)]
@@ -45,16 +45,18 @@ impl Compiler {
 
     /// A variable's number. Its scope is the name's first part.
     pub(crate) fn slot(&mut self, name: &str) -> Slot {
-        let next = self.slots.len() as Slot;
+        let mut next = self.slots.len() as Slot;
+        if name.starts_with("proc.") {
+            next |= PROCESS;
+        }
         *self.slots.entry(name.to_owned()).or_insert(next)
     }
 
     /// The variables that live as long as the client's connection.
     pub fn session_slots(&self) -> Vec<u16> {
-        let lasting = |name: &&String| name.starts_with("sess.") || name.starts_with("proc.");
         self.slots
             .iter()
-            .filter(|(name, _)| lasting(name))
+            .filter(|(name, _)| name.starts_with("sess."))
             .map(|(_, slot)| *slot)
             .collect()
     }

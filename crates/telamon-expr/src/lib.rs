@@ -31,7 +31,7 @@ pub use format::Format;
 pub use patterns::PatternSets;
 pub use reply::{Redirect, Reply};
 pub use sample::Sample;
-pub use vars::Vars;
+pub use vars::{ProcessVars, Vars};
 
 /// The names that are carried out, by kind, each sorted.
 pub fn known_words() -> Vec<(&'static str, Vec<&'static str>)> {

@@ -107,7 +107,8 @@ pub struct Redirect {
     drop_query: bool,
     append_slash: bool,
     keep_query: bool,
-    set_cookie: Option<Vec<u8>>,
+    set_cookie: Option<Format>,
+    ignore_empty: bool,
 }
 
 enum Kind {
@@ -117,9 +118,13 @@ enum Kind {
 }
 
 impl Redirect {
-    /// `words`: the kind, the code, then options; `set-cookie` and `clear-cookie` are followed by
-    /// their cookie.
-    pub(crate) fn new(words: Args<'_>, to: Format) -> Result<Redirect, String> {
+    /// `words`: the kind, the code, then options, each with its value behind a blank. `cookie` is
+    /// the format of `set-cookie-fmt`.
+    pub(crate) fn new(
+        words: Args<'_>,
+        to: Format,
+        cookie: Option<Format>,
+    ) -> Result<Redirect, String> {
         let kind = match words.string(0).as_deref() {
             Some("location") => Kind::Location,
             Some("prefix") => Kind::Prefix,
@@ -134,32 +139,36 @@ impl Redirect {
             drop_query: false,
             append_slash: false,
             keep_query: false,
-            set_cookie: None,
+            ignore_empty: false,
+            set_cookie: cookie,
         };
         let mut at = 2;
         while let Some(word) = words.string(at) {
             at += 1;
-            match word.as_str() {
+            let (word, value) = word.split_once(' ').unwrap_or((&word, ""));
+            match word {
                 "drop-query" => redirect.drop_query = true,
                 "append-slash" => redirect.append_slash = true,
                 "keep-query" => redirect.keep_query = true,
-                "ignore-empty" => {}
+                "ignore-empty" => redirect.ignore_empty = true,
                 "set-cookie" => {
-                    let mut cookie = words.needed(at, "a cookie")?;
-                    cookie.extend_from_slice(b"; path=/;");
-                    redirect.set_cookie = Some(cookie);
-                    at += 1;
+                    let cookie = format!("{value}; path=/;");
+                    redirect.set_cookie = Some(Format::fixed(cookie.as_bytes()));
                 }
                 "clear-cookie" => {
-                    let mut cookie = words.needed(at, "a cookie")?;
-                    cookie.extend_from_slice(b"; path=/; Max-Age=0;");
-                    redirect.set_cookie = Some(cookie);
-                    at += 1;
+                    let cookie = format!("{value}; path=/; Max-Age=0;");
+                    redirect.set_cookie = Some(Format::fixed(cookie.as_bytes()));
                 }
+                "set-cookie-fmt" => {}
                 other => return Err(format!("'{other}' is no option of a redirect")),
             }
         }
         Ok(redirect)
+    }
+
+    /// With `ignore-empty`, a redirect to nowhere is none.
+    pub(crate) fn counts(&self, env: &Env<'_>) -> bool {
+        !self.ignore_empty || !self.to.bytes(env).is_empty()
     }
 
     /// The response's head.
@@ -205,7 +214,7 @@ impl Redirect {
         head.add_field(b"content-length", b"0");
         head.add_field(b"location", &location);
         if let Some(cookie) = &self.set_cookie {
-            head.add_field(b"set-cookie", cookie);
+            head.add_field(b"set-cookie", &cookie.bytes(env));
         }
         head
     }

@@ -10,7 +10,10 @@ mod sample;
 mod syslog;
 mod time;
 
-pub use line::{write_connect, write_http, write_tcp, Counts, Http, Peer, ServerName, Tcp};
+pub use line::{
+    write_captured, write_captures, write_connect, write_escaped, write_http, write_tcp, Counts,
+    Http, Peer, ServerName, Tcp,
+};
 pub use sample::is_sampled;
 pub use syslog::{effective_level, write_message, Identity};
 pub use time::WallTime;

@@ -83,6 +83,8 @@ pub struct Http<'a> {
     /// Method, URI and version as received; None for a request that could not be read.
     pub request_line: Option<&'a [u8]>,
     pub early: bool,
+    /// Captured headers: of requests, of responses; a value is None where the header was missing.
+    pub captures: [&'a [Option<Vec<u8>>]; 2],
 }
 
 /// What a proxy without `option tcplog` or `httplog` says of each connection, when it comes
@@ -157,6 +159,10 @@ pub fn write_http(out: &mut Vec<u8>, line: &Http<'_>) {
     out.extend_from_slice(&line.state);
     out.extend_from_slice(b"-- ");
     write_counts(out, &line.counts);
+    for values in line.captures.iter().filter(|values| !values.is_empty()) {
+        out.push(b' ');
+        write_captures(out, values);
+    }
     out.extend_from_slice(b" \"");
     match line.request_line {
         Some(text) => write_escaped(out, text),
@@ -236,7 +242,7 @@ fn write_counts(out: &mut Vec<u8>, counts: &Counts) {
 }
 
 /// `"`, `#` and what is not printable ASCII become `#XX` (manual 8.6).
-fn write_escaped(out: &mut Vec<u8>, text: &[u8]) {
+pub fn write_escaped(out: &mut Vec<u8>, text: &[u8]) {
     const HEX: &[u8; 16] = b"0123456789ABCDEF";
     for &byte in text {
         if matches!(byte, b'"' | b'#') || !matches!(byte, b' '..=b'~') {
@@ -247,6 +253,30 @@ fn write_escaped(out: &mut Vec<u8>, text: &[u8]) {
             ]);
         } else {
             out.push(byte);
+        }
+    }
+}
+
+/// Captured headers, as `{a|b}` (manual 8.8).
+pub fn write_captures(out: &mut Vec<u8>, values: &[Option<Vec<u8>>]) {
+    out.push(b'{');
+    for (at, value) in values.iter().enumerate() {
+        if at > 0 {
+            out.push(b'|');
+        }
+        write_captured(out, value.as_deref().unwrap_or_default());
+    }
+    out.push(b'}');
+}
+
+/// One captured value: besides what lines escape, the marks between values become `#XX`.
+pub fn write_captured(out: &mut Vec<u8>, text: &[u8]) {
+    for byte in text {
+        match byte {
+            b'{' => out.extend_from_slice(b"#7B"),
+            b'|' => out.extend_from_slice(b"#7C"),
+            b'}' => out.extend_from_slice(b"#7D"),
+            other => write_escaped(out, &[*other]),
         }
     }
 }

@@ -24,7 +24,7 @@ struct Calendar {
 
 impl WallTime {
     /// `24/Nov/2026:02:45:06.134`, the accept date of the traffic lines.
-    pub(crate) fn write_bracketed(self, out: &mut Vec<u8>) {
+    pub fn write_bracketed(self, out: &mut Vec<u8>) {
         let c = self.calendar();
         digits(out, c.day, 2);
         out.push(b'/');
@@ -35,6 +35,22 @@ impl WallTime {
         c.write_clock(out);
         out.push(b'.');
         digits(out, c.micros / 1000, 3);
+    }
+
+    /// `24/Nov/2026:02:45:06 +0100`, as CLF has it.
+    pub fn write_with_offset(self, out: &mut Vec<u8>) {
+        let c = self.calendar();
+        digits(out, c.day, 2);
+        out.push(b'/');
+        out.extend_from_slice(MONTHS[c.month as usize - 1]);
+        out.push(b'/');
+        digits(out, c.year as u32, 4);
+        out.push(b':');
+        c.write_clock(out);
+        out.extend_from_slice(if self.utc_offset < 0 { b" -" } else { b" +" });
+        let minutes = self.utc_offset.unsigned_abs() / 60;
+        digits(out, minutes / 60, 2);
+        digits(out, minutes % 60, 2);
     }
 
     /// `Nov 24 02:45:06` (RFC 3164 4.1.2: the day is padded with a blank).

@@ -101,6 +101,7 @@ fn http() -> Http<'static> {
         },
         request_line: Some(b"GET /x?\"y HTTP/1.1"),
         early: false,
+        captures: [&[], &[]],
     }
 }
 

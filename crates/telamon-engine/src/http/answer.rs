@@ -114,8 +114,9 @@ impl<I: Io> Worker<I> {
         self.http_answer(index, status, response, logged);
     }
 
-    /// `monitor-uri`: the frontend says that it serves.
+    /// `monitor-uri`: the frontend says that it serves, unless `monitor fail` says otherwise.
     pub(super) fn monitor(&mut self, index: u32) {
+        let status = if self.monitor_fails(index) { 503 } else { 200 };
         if let Some(exchange) = self.exchange(index) {
             exchange.log.end = End {
                 cause: Cause::Local,
@@ -123,7 +124,7 @@ impl<I: Io> Worker<I> {
             };
             exchange.keep &= exchange.upload.is_done();
         }
-        self.http_error(index, 200);
+        self.http_error(index, status);
     }
 
     /// A head that was not understood.
@@ -161,6 +162,19 @@ impl<I: Io> Worker<I> {
     pub(super) fn http_error(&mut self, index: u32, status: u16) {
         let own = self.own_error(index, status);
         let stopping = self.soft_stopping;
+        if self.has_after_rules(index) {
+            let mut page = own.unwrap_or_default();
+            if let (true, Some(answer)) = (page.is_empty(), Answer::of(status)) {
+                answer.write(Persistence::Implied, false, &mut page);
+            }
+            let mut parser = telamon_http::ResponseParser::new(page.len() + 1);
+            if let Ok(Some(response)) = parser.parse(&page) {
+                let mut head = telamon_http::Message::default();
+                head.take_response(&response);
+                return self.own_answer(index, head, &page[response.end..]);
+            }
+        }
+        let own = self.own_error(index, status);
         let Some(exchange) = self.exchange(index) else {
             return;
         };
@@ -202,7 +216,7 @@ impl<I: Io> Worker<I> {
         })
     }
 
-    fn http_answer(&mut self, index: u32, status: u16, response: Vec<u8>, logged: u64) {
+    pub(super) fn http_answer(&mut self, index: u32, status: u16, response: Vec<u8>, logged: u64) {
         let now = self.now;
         let proxy = self.slots.get(index).proxy as usize;
         let client = self.shared.proxies[proxy].plan.timeouts.client;

@@ -33,6 +33,23 @@ impl From<Length> for Body {
 }
 
 impl Body {
+    /// The next bytes without framing.
+    pub(crate) fn take_bare(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Reason> {
+        match self {
+            Body::Chunked(chunked) => {
+                if chunked.rewrite(bytes, true, out)?.ended {
+                    *self = Body::Done;
+                }
+                Ok(())
+            }
+            _ => {
+                let taken = self.take(bytes, &mut Vec::new())?;
+                out.extend_from_slice(&bytes[..taken.used]);
+                Ok(())
+            }
+        }
+    }
+
     pub(crate) fn is_done(&self) -> bool {
         matches!(self, Body::Done)
     }

@@ -28,6 +28,8 @@ enum Head {
 /// What the connection adds to a head.
 struct From<'a> {
     proxy: &'a Proxy,
+    /// Rules will look at the head.
+    ruled: bool,
     client: Option<SocketAddr>,
     destination: Option<SocketAddr>,
 }
@@ -69,6 +71,10 @@ impl<I: Io> Worker<I> {
         match http.step {
             Step::Idle | Step::Head => self.http_head(index, chunk),
             Step::Body => self.page_body(index, chunk),
+            Step::Gathering => {
+                http.rest = Some(chunk);
+                self.gather_more(index);
+            }
             Step::Waiting | Step::Streaming if uploads => {
                 if let Some(exchange) = self.exchange(index) {
                     exchange.client_active = now;
@@ -121,6 +127,7 @@ impl<I: Io> Worker<I> {
         let proxy = &shared.proxies[slot.proxy as usize];
         let from = From {
             proxy,
+            ruled: proxy.ruled,
             client: slot.client,
             destination: slot.destination,
         };
@@ -203,13 +210,18 @@ impl<I: Io> Worker<I> {
         };
         exchange.log.request_time = Some(now - exchange.log.started);
         exchange.client_active = now;
-        if exchange.raw_head > 0 {
-            return self.page_begin(index);
-        }
         if exchange.monitor {
             return self.monitor(index);
         }
-        self.http_choose_backend(index);
+        if exchange.ruled {
+            self.capture_headers(index, false);
+            self.make_unique_id(index);
+            return self.request_rules(index);
+        }
+        if exchange.raw_head > 0 {
+            return self.page_begin(index);
+        }
+        self.http_enter_backend(index);
     }
 
     /// Bytes of a request's body go to the server, as far as they belong to it.
@@ -336,10 +348,17 @@ fn read(
     exchange.policy = route.policy;
     exchange.connected_at = NEVER;
     exchange.client_active = now;
-    if from.proxy.logger.wanted() {
+    if from.proxy.logger.wanted() || from.ruled {
         let line = exchange.log.request_line.get_or_insert_default();
         line.clear();
         line.extend_from_slice(&data[request.start..request.line_end()]);
+    }
+    if let Some(uri) = &plan.http.monitor_uri {
+        exchange.monitor = request.uri == uri.as_bytes();
+    }
+    exchange.ruled = from.ruled;
+    if from.ruled {
+        exchange.head.take_request(&request);
     }
     if let Some(page) = &plan.stats {
         if request.uri.starts_with(page.uri.as_bytes()) {
@@ -350,8 +369,8 @@ fn read(
             return Head::Whole(request.end);
         }
     }
-    if let Some(uri) = &plan.http.monitor_uri {
-        exchange.monitor = request.uri == uri.as_bytes();
+    if from.ruled {
+        return Head::Whole(request.end);
     }
     write(&request, route, from, exchange);
     Head::Whole(request.end)
@@ -363,23 +382,33 @@ fn write(request: &Request<'_>, route: &Route, from: &From<'_>, exchange: &mut E
     out.clear();
     forward::write_request_line(out, request.method, request.uri, request.version);
     forward::write_fields(out, request.fields(), false);
+    let had = |name: &[u8]| {
+        let mut fields = request.fields();
+        fields.any(|one| one.name.eq_ignore_ascii_case(name))
+    };
+    write_addresses(out, route, from.client, from.destination, had);
+    // The line that names the server is added when it is known.
+    exchange.connection = forward::Connection::of_request(request.version, exchange.keep_server);
+}
+
+/// The fields that tell a server of the client's addresses; `had`: was a field of this name there?
+pub(super) fn write_addresses(
+    out: &mut Vec<u8>,
+    route: &Route,
+    client: Option<SocketAddr>,
+    destination: Option<SocketAddr>,
+    had: impl Fn(&[u8]) -> bool,
+) {
     for (field, address) in [
-        (&route.forward_for, from.client),
-        (&route.original_to, from.destination),
+        (&route.forward_for, client),
+        (&route.original_to, destination),
     ] {
         let (Some(field), Some(address)) = (field, address) else {
             continue;
         };
         let ip = address.ip().to_canonical();
-        let had = || {
-            request
-                .fields()
-                .any(|one| one.name.eq_ignore_ascii_case(&field.name))
-        };
-        if !field.excepts(ip) && !(field.if_none && had()) {
+        if !field.excepts(ip) && !(field.if_none && had(&field.name)) {
             forward::write_field(out, &field.name, ip.to_string().as_bytes());
         }
     }
-    // The line that names the server is added when it is known.
-    exchange.connection = forward::Connection::of_request(request.version, exchange.keep_server);
 }

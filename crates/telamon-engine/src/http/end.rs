@@ -78,6 +78,10 @@ impl<I: Io> Worker<I> {
             .is_some_and(|exchange| exchange.keep && exchange.upload.is_done())
             && !(http.ended && http.rest.is_none())
             && !self.soft_stopping;
+        if let Some(vars) = &http.vars {
+            let lasting = &shared.programs.session_slots;
+            vars.retain(|slot| lasting.contains(&slot));
+        }
         if let Some(mut exchange) = http.exchange.take() {
             if self.exchanges.len() < 256 {
                 exchange.clear();
@@ -89,6 +93,10 @@ impl<I: Io> Worker<I> {
         }
         http.since = now;
         http.step = Step::Idle;
+        self.slots.get(index).backend = NONE;
+        let Some(http) = self.http(index) else {
+            return;
+        };
         let idle = timeouts
             .http_keep_alive
             .or(timeouts.http_request)
@@ -145,7 +153,10 @@ impl<I: Io> Worker<I> {
                     exchange.keep = false;
                 }
             }
-            Step::Head | Step::Body if http.has_input() || http.step == Step::Body => {
+            Step::Held | Step::Tarpit => {}
+            Step::Head | Step::Body | Step::Gathering
+                if http.has_input() || http.step != Step::Head =>
+            {
                 self.count_bad_request(index);
                 let end = End {
                     cause: Cause::Client,
@@ -211,6 +222,10 @@ impl<I: Io> Worker<I> {
         match step {
             Step::Head => return self.gone_before_request(index),
             Step::Idle | Step::Draining | Step::Body => {}
+            Step::Gathering | Step::Held | Step::Tarpit => {
+                let end = self.end_of(index, Cause::Client);
+                self.http_end(index, end);
+            }
             Step::Sending | Step::Page => {
                 let end = End {
                     cause: Cause::Client,

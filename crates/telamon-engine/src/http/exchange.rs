@@ -16,7 +16,7 @@ use crate::worker::{count, Worker};
 pub(super) const TOGETHER: usize = 8 << 10;
 
 impl<I: Io> Worker<I> {
-    pub(super) fn http_choose_backend(&mut self, index: u32) {
+    pub(super) fn http_enter_backend(&mut self, index: u32) {
         let slot = self.slots.get(index);
         let last = (slot.backend, slot.server);
         self.enter_backend(index);
@@ -100,7 +100,7 @@ impl<I: Io> Worker<I> {
         let shared = self.shared.clone();
         let slot = self.slots.get(index);
         let (backend, server) = (slot.backend, slot.server);
-        let reuse = shared.proxies[slot.proxy as usize].route.reuse;
+        let reuse = shared.route(slot.proxy, slot.backend).reuse;
         let retried = slot.stream.retries() > 0;
         let http = slot.http.as_deref_mut()?;
         let first = http.requests <= 1;
@@ -188,7 +188,7 @@ impl<I: Io> Worker<I> {
         }
         let (up, backend, server) = (slot.peer, slot.backend as usize, slot.server as usize);
         let shared = self.shared.clone();
-        let route = &shared.proxies[slot.proxy as usize].route;
+        let route = shared.route(slot.proxy, slot.backend);
         let Some(http) = slot.http.as_deref_mut() else {
             return;
         };
@@ -329,7 +329,9 @@ impl<I: Io> Worker<I> {
             return false;
         }
         let keeps = slot.exchange().is_some_and(|exchange| {
-            !exchange.answered && (exchange.upload.is_done() && exchange.kept_body.is_some())
+            !exchange.answered
+                && !exchange.no_retry
+                && (exchange.upload.is_done() && exchange.kept_body.is_some())
         });
         if !keeps {
             return false;

@@ -31,11 +31,13 @@ mod end;
 mod exchange;
 mod pool;
 mod route;
+mod rules;
 mod timers;
 mod upstream;
 
+use telamon_expr::Vars;
 use telamon_http::forward::Connection;
-use telamon_http::{HeadParser, Version};
+use telamon_http::{HeadParser, Message, Version};
 use telamon_plan::Timeouts;
 use telamon_session::{End, Millis, Policy};
 use telamon_sys::Chunk;
@@ -46,6 +48,7 @@ pub(crate) use asked::Asked;
 use body::Body;
 pub(crate) use pool::Pools;
 pub(crate) use route::Route;
+pub(crate) use rules::RulePlace;
 
 /// The largest request head, and the largest body of a page request (HAProxy's tune.bufsize).
 pub(crate) const BUFFER: usize = 16 << 10;
@@ -63,6 +66,12 @@ pub(crate) enum Step {
     Body,
     /// Python makes the page.
     Page,
+    /// Rules wait for the request's body.
+    Gathering,
+    /// A rule holds the request back for a while.
+    Held,
+    /// It will be denied, later.
+    Tarpit,
     /// The stream's machine picks, queues, connects.
     Choosing,
     /// The request is on its way; the response's head is awaited.
@@ -94,6 +103,8 @@ pub(crate) struct Http {
     pub(crate) ended: bool,
     /// The connection to a server that serves this client alone, while no exchange has it.
     pub(crate) private: u32,
+    /// Variables of rules, once one was set.
+    pub(crate) vars: Option<Vars>,
     pub(crate) exchange: Option<Box<Exchange>>,
 }
 
@@ -110,6 +121,7 @@ impl Http {
             serial: 0,
             ended: false,
             private: NONE,
+            vars: None,
             exchange: None,
         }
     }
@@ -166,6 +178,21 @@ pub(crate) struct Exchange {
     pub(crate) server_active: Millis,
     pub(crate) connected_at: Millis,
     pub(crate) policy: Policy,
+    /// Rules look at it: its heads are messages that they may change.
+    pub(crate) ruled: bool,
+    pub(crate) head: Message,
+    pub(crate) reply: Message,
+    /// The response's body comes in chunks.
+    pub(crate) reply_chunked: bool,
+    pub(crate) place: RulePlace,
+    /// The body as far as rules have waited for it, and how much of it they want.
+    pub(crate) gathered: Vec<u8>,
+    pub(crate) gather: usize,
+    pub(crate) tarpit: Option<Millis>,
+    pub(crate) no_retry: bool,
+    /// Of the request and of the response.
+    pub(crate) captures: [Vec<Option<Vec<u8>>>; 2],
+    pub(crate) unique_id: Vec<u8>,
     pub(crate) log: HttpLog,
 }
 
@@ -182,6 +209,8 @@ pub(crate) struct HttpLog {
     pub(crate) request_line: Option<Vec<u8>>,
     pub(crate) end: End,
     pub(crate) stats: bool,
+    /// `set-log-level`; within, None is `silent`.
+    pub(crate) level: Option<Option<u8>>,
     pub(crate) wall: std::time::SystemTime,
 }
 
@@ -198,6 +227,7 @@ impl HttpLog {
             request_line: None,
             end: End::NORMAL,
             stats: false,
+            level: None,
             wall: std::time::SystemTime::UNIX_EPOCH,
         }
     }
@@ -232,6 +262,17 @@ impl Exchange {
             server_active: 0,
             connected_at: NEVER,
             policy: Policy::default(),
+            ruled: false,
+            head: Message::default(),
+            reply: Message::default(),
+            reply_chunked: false,
+            place: RulePlace::default(),
+            gathered: Vec::new(),
+            gather: 0,
+            tarpit: None,
+            no_retry: false,
+            captures: Default::default(),
+            unique_id: Vec::new(),
             log: HttpLog::new(),
         }
     }
@@ -247,9 +288,17 @@ impl Exchange {
         if output.capacity() > BUFFER {
             output = Vec::new();
         }
+        let (mut head, mut reply) = (
+            std::mem::take(&mut self.head),
+            std::mem::take(&mut self.reply),
+        );
+        head.clear();
+        reply.clear();
         *self = Exchange::new();
         self.outgoing = outgoing;
         self.output = output;
+        self.head = head;
+        self.reply = reply;
     }
 }
 

@@ -124,6 +124,8 @@ impl<I: Io> Worker<I> {
                 self.http_close(index);
             }
             Step::Page => {}
+            Step::Gathering => self.gathered(index),
+            Step::Held | Step::Tarpit => self.held_over(index),
             Step::Idle | Step::Draining => self.http_close(index),
         }
     }
@@ -182,7 +184,7 @@ impl<I: Io> Worker<I> {
     fn server_late(&mut self, index: u32) {
         let shared = self.shared.clone();
         let slot = self.slots.get(index);
-        let retry = &shared.proxies[slot.proxy as usize].route.retry;
+        let retry = &shared.route(slot.proxy, slot.backend).retry;
         let waiting = slot
             .http
             .as_deref()

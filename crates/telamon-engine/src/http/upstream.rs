@@ -76,7 +76,7 @@ impl<I: Io> Worker<I> {
         let stopping = self.soft_stopping;
         let shared = self.shared.clone();
         let slot = self.slots.get(index);
-        let retry = &shared.proxies[slot.proxy as usize].route.retry;
+        let retry = &shared.route(slot.proxy, slot.backend).retry;
         let ended = slot.http.as_deref().is_some_and(|http| http.ended);
         let Some(exchange) = slot.exchange() else {
             return self.io.put(chunk);
@@ -187,6 +187,12 @@ impl<I: Io> Worker<I> {
             }
             return self.response_head(index, up, chunk);
         }
+        if self.exchange(index).is_some_and(|exchange| exchange.ruled) && !tunnel {
+            if !self.response_rules(index) {
+                return self.io.put(chunk);
+            }
+            self.write_reply(index);
+        }
         let Some(http) = self.http(index) else {
             return self.io.put(chunk);
         };
@@ -214,6 +220,20 @@ impl<I: Io> Worker<I> {
             return self.take_rest(index);
         }
         self.download(index, up, chunk, true);
+    }
+
+    /// A response's head as rules have left it.
+    fn write_reply(&mut self, index: u32) {
+        let scratch = &mut self.scratch;
+        scratch.clear();
+        let Some(exchange) = self.slots.get(index).exchange() else {
+            return;
+        };
+        let reply = &exchange.reply;
+        exchange.log.status = Some(reply.status());
+        let connection =
+            forward::Connection::of_response(reply.version(), exchange.version, exchange.keep);
+        reply.write_response(scratch, exchange.reply_chunked, connection);
     }
 
     /// Bytes of a response's body go to the client. With `headed`, its head stands in `scratch` and
@@ -306,7 +326,7 @@ impl<I: Io> Worker<I> {
     fn response_eof(&mut self, index: u32, up: u32, broken: bool) {
         let shared = self.shared.clone();
         let slot = self.slots.get(index);
-        let retry = &shared.proxies[slot.proxy as usize].route.retry;
+        let retry = &shared.route(slot.proxy, slot.backend).retry;
         let Some(http) = slot.http.as_deref_mut() else {
             return;
         };
@@ -490,7 +510,7 @@ impl<I: Io> Worker<I> {
         let stopping = self.soft_stopping;
         let slot = self.slots.get(index);
         let up = std::mem::replace(&mut slot.peer, NONE);
-        let (proxy, backend, server) = (slot.proxy as usize, slot.backend, slot.server);
+        let (proxy, backend, server) = (slot.proxy, slot.backend, slot.server);
         let closes = slot.exchange().is_none_or(|exchange| {
             exchange.server_closes || !exchange.keep_server || !exchange.upload.is_done()
         });
@@ -519,7 +539,7 @@ impl<I: Io> Worker<I> {
         if worn || gone {
             return self.close_upstream(up);
         }
-        if shared.proxies[proxy].route.reuse == Reuse::Never || found.send_proxy > 0 {
+        if shared.route(proxy, backend).reuse == Reuse::Never || found.send_proxy > 0 {
             if let Some(http) = self.http(index) {
                 http.private = up;
             }
@@ -591,9 +611,15 @@ fn read(
     let tunnel =
         response.status == 101 || (exchange.is_connect && (200..300).contains(&response.status));
     exchange.log.bytes += logged_size(&response);
-    forward::write_status_line(out, response.version, response.status, response.reason);
     let chunked = response.framing == Length::Chunked;
-    forward::write_fields(out, response.fields(), chunked);
+    let ruled = exchange.ruled && !response.is_interim() && !tunnel;
+    if ruled {
+        exchange.reply.take_response(&response);
+        exchange.reply_chunked = chunked;
+    } else {
+        forward::write_status_line(out, response.version, response.status, response.reason);
+        forward::write_fields(out, response.fields(), chunked);
+    }
     if response.is_interim() || tunnel {
         forward::write_end(out, forward::Connection::Implied);
         if !tunnel {
@@ -612,9 +638,11 @@ fn read(
     exchange.download = Body::from(length);
     let unread = !exchange.upload.is_done() && exchange.server_closes;
     exchange.keep &= length != Length::UntilClose && !unread;
-    let connection =
-        forward::Connection::of_response(response.version, exchange.version, exchange.keep);
-    forward::write_end(out, connection);
+    if !ruled {
+        let connection =
+            forward::Connection::of_response(response.version, exchange.version, exchange.keep);
+        forward::write_end(out, connection);
+    }
     Head::Final(response.end)
 }
 

@@ -13,14 +13,11 @@ pub(super) const ROWS: &[Row] = &[
         make: |args, compiler| {
             let mut terms = Vec::new();
             for at in 0..args.len() {
-                let number = args.number(at)?.unwrap_or(0);
-                // A negated ACL comes as the complement of its number.
-                let (negated, place) = if number < 0 {
-                    (true, !number)
-                } else {
-                    (false, number)
-                };
-                terms.push((negated, compiler.acl(place as usize)?));
+                let text = args.string(at).unwrap_or_default();
+                let digits = text.strip_prefix('!');
+                let place = digits.unwrap_or(&text).parse::<usize>();
+                let place = place.map_err(|_| format!("'{text}' is no ACL"))?;
+                terms.push((digits.is_some(), compiler.acl(place)?));
             }
             Fetch::new(move |env| {
                 let all = terms

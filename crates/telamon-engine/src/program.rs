@@ -1,0 +1,172 @@
+//! The rules of a plan, compiled: what is run for each proxy, and at which places.
+
+use std::io;
+
+use telamon_expr::{Compiler, Condition, Format, PatternSets, ProcessVars, Rules};
+use telamon_plan::rules::BackendRule;
+use telamon_plan::{Proxy, ProxyPlan};
+
+/// The rules of one proxy.
+pub(crate) struct Program {
+    pub(crate) connection: Rules,
+    pub(crate) session: Rules,
+    pub(crate) content: Rules,
+    pub(crate) request: Rules,
+    pub(crate) redirects: Rules,
+    pub(crate) response: Rules,
+    pub(crate) after: Rules,
+    pub(crate) backends: Vec<BackendChoice>,
+    pub(crate) servers: Vec<ServerChoice>,
+    pub(crate) monitor_fail: Vec<Condition>,
+    pub(crate) log: Option<Format>,
+    pub(crate) error_log: Option<Format>,
+    pub(crate) unique_id: Option<Format>,
+}
+
+/// `use_backend`.
+pub(crate) struct BackendChoice {
+    pub(crate) target: Target,
+    pub(crate) condition: Option<Condition>,
+}
+
+/// `use-server`.
+pub(crate) struct ServerChoice {
+    pub(crate) target: Target,
+    pub(crate) condition: Option<Condition>,
+}
+
+pub(crate) enum Target {
+    /// By id.
+    Fixed(u32),
+    /// A name that is known only when the request is.
+    Named(Format),
+}
+
+/// All programs, in the proxies' order, and what they share.
+pub(crate) struct Programs {
+    pub(crate) of: Vec<Program>,
+    /// Variables that live as long as the client's connection.
+    pub(crate) session_slots: Vec<u16>,
+    pub(crate) process_vars: ProcessVars,
+    /// No rule looks at connections.
+    pub(crate) quiet: bool,
+}
+
+impl Programs {
+    /// An error says where the rule stands.
+    pub(crate) fn new(plan: &ProxyPlan) -> io::Result<Programs> {
+        let mut compiler = Compiler::new(PatternSets::new(&plan.pattern_sets));
+        let of = plan.proxies.iter().map(|proxy| {
+            Program::new(proxy, &mut compiler)
+                .map_err(|text| io::Error::new(io::ErrorKind::InvalidInput, text))
+        });
+        let of = of.collect::<io::Result<Vec<_>>>()?;
+        let looks = |program: &Program| {
+            let lists = [&program.connection, &program.session, &program.content];
+            lists.iter().any(|rules| !rules.is_empty())
+        };
+        Ok(Programs {
+            quiet: !of.iter().any(looks),
+            of,
+            session_slots: compiler.session_slots(),
+            process_vars: ProcessVars::default(),
+        })
+    }
+}
+
+impl Program {
+    fn new(proxy: &Proxy, compiler: &mut Compiler) -> Result<Program, String> {
+        let sets = &proxy.rules;
+        compiler.take_acls(&sets.acls)?;
+        if !sets.tcp_response.is_empty() {
+            let place = &sets.tcp_response[0].source_line;
+            return Err(format!(
+                "{place}: tcp-response content is known to HAProxy, not yet to Telamon"
+            ));
+        }
+        let servers = sets.servers.iter().map(|rule| {
+            let target = target(rule.server, &rule.format, compiler)?;
+            let condition = condition(&rule.condition, compiler)?;
+            Ok(ServerChoice { target, condition })
+        });
+        Ok(Program {
+            servers: servers.collect::<Result<_, String>>()?,
+            connection: Rules::new(&sets.tcp_connection, compiler)?,
+            session: Rules::new(&sets.tcp_session, compiler)?,
+            content: Rules::new(&sets.tcp_content, compiler)?,
+            request: Rules::new(&sets.http_request, compiler)?,
+            redirects: Rules::new(&sets.redirects, compiler)?,
+            response: Rules::new(&sets.http_response, compiler)?,
+            after: Rules::new(&sets.http_after_response, compiler)?,
+            backends: sets
+                .backends
+                .iter()
+                .map(|rule| BackendChoice::new(rule, compiler))
+                .collect::<Result<_, _>>()?,
+            monitor_fail: proxy
+                .http
+                .monitor_fail
+                .iter()
+                .map(|plan| Condition::new(plan, compiler))
+                .collect::<Result<_, _>>()?,
+            log: format(&proxy.log_line, compiler)?,
+            error_log: format(&proxy.error_log_line, compiler)?,
+            unique_id: format(&proxy.http.unique_id, compiler)?,
+        })
+    }
+
+    /// Does anything look at, or change, a request's head?
+    pub(crate) fn sees_requests(&self) -> bool {
+        !self.request.is_empty()
+            || !self.redirects.is_empty()
+            || !self.backends.is_empty()
+            || !self.servers.is_empty()
+            || self.sees_responses()
+            || self.log.is_some()
+            || self.unique_id.is_some()
+            || !self.content.is_empty()
+    }
+
+    pub(crate) fn sees_responses(&self) -> bool {
+        !self.response.is_empty() || !self.after.is_empty()
+    }
+}
+
+impl BackendChoice {
+    fn new(rule: &BackendRule, compiler: &mut Compiler) -> Result<BackendChoice, String> {
+        Ok(BackendChoice {
+            target: target(rule.backend, &rule.format, compiler)?,
+            condition: condition(&rule.condition, compiler)?,
+        })
+    }
+}
+
+fn target(
+    id: Option<u32>,
+    format: &Option<telamon_plan::rules::Format>,
+    compiler: &mut Compiler,
+) -> Result<Target, String> {
+    match (id, format) {
+        (Some(id), _) => Ok(Target::Fixed(id)),
+        (None, Some(plan)) => Ok(Target::Named(Format::new(plan, compiler)?)),
+        (None, None) => Err("a rule names nobody".to_owned()),
+    }
+}
+
+fn condition(
+    plan: &Option<telamon_plan::rules::Condition>,
+    compiler: &Compiler,
+) -> Result<Option<Condition>, String> {
+    plan.as_ref()
+        .map(|plan| Condition::new(plan, compiler))
+        .transpose()
+}
+
+fn format(
+    plan: &Option<telamon_plan::rules::Format>,
+    compiler: &mut Compiler,
+) -> Result<Option<Format>, String> {
+    plan.as_ref()
+        .map(|plan| Format::new(plan, compiler))
+        .transpose()
+}
