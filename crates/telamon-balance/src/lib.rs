@@ -19,7 +19,7 @@ mod queue;
 
 pub use algorithms::{Affinity, Algorithm, Hashing, Method};
 pub use balancer::{Ask, Balancer, Pick};
-pub use hash::Function;
+pub use hash::{avalanche, Function};
 pub use keys::{KeySource, Request, UriPart};
 pub use pool::{HashKey, ServerSpec};
 pub use queue::{Priority, Queue};

@@ -2,7 +2,7 @@
 
 use std::io;
 
-use telamon_expr::{Compiler, Condition, Format, PatternSets, ProcessVars, Rules};
+use telamon_expr::{Compiler, Condition, Expression, Format, PatternSets, ProcessVars, Rules};
 use telamon_plan::rules::BackendRule;
 use telamon_plan::{Proxy, ProxyPlan};
 
@@ -18,6 +18,8 @@ pub(crate) struct Program {
     pub(crate) backends: Vec<BackendChoice>,
     pub(crate) servers: Vec<ServerChoice>,
     pub(crate) monitor_fail: Vec<Condition>,
+    /// What `balance hash` hashes.
+    pub(crate) hash_key: Option<Expression>,
     pub(crate) log: Option<Format>,
     pub(crate) error_log: Option<Format>,
     pub(crate) unique_id: Option<Format>,
@@ -84,13 +86,23 @@ impl Program {
                 "{place}: tcp-response content is known to HAProxy, not yet to Telamon"
             ));
         }
-        let servers = sets.servers.iter().map(|rule| {
-            let target = target(rule.server, &rule.format, compiler)?;
-            let condition = condition(&rule.condition, compiler)?;
-            Ok(ServerChoice { target, condition })
-        });
+        let servers: Result<Vec<_>, String> = sets
+            .servers
+            .iter()
+            .map(|rule| {
+                let target = target(rule.server, &rule.format, compiler)?;
+                let condition = condition(&rule.condition, compiler)?;
+                Ok(ServerChoice { target, condition })
+            })
+            .collect();
+        let key = proxy
+            .backend
+            .as_ref()
+            .and_then(|backend| backend.key.expression.as_ref());
+        let hash_key = key.map(|plan| Expression::new(plan, compiler));
         Ok(Program {
-            servers: servers.collect::<Result<_, String>>()?,
+            hash_key: hash_key.transpose()?,
+            servers: servers?,
             connection: Rules::new(&sets.tcp_connection, compiler)?,
             session: Rules::new(&sets.tcp_session, compiler)?,
             content: Rules::new(&sets.tcp_content, compiler)?,
@@ -125,6 +137,7 @@ impl Program {
             || self.log.is_some()
             || self.unique_id.is_some()
             || !self.content.is_empty()
+            || self.hash_key.is_some()
     }
 
     pub(crate) fn sees_responses(&self) -> bool {

@@ -4,7 +4,6 @@ use std::io::Write;
 use std::net::SocketAddr;
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::Arc;
 use std::time::SystemTime;
 
 use telamon_expr::{Facts, Names, Number};
@@ -13,11 +12,12 @@ use telamon_session::Millis;
 
 use crate::conn::NONE;
 use crate::log::wall;
-use crate::shared::{ServerState, Shared};
+use crate::shared::ServerState;
+use crate::worker::Common;
 
 /// One exchange (or, in TCP mode, one stream) as rules and formats see it.
 pub(crate) struct Seen {
-    pub(crate) shared: Rc<Arc<Shared>>,
+    pub(crate) shared: Rc<Common>,
     pub(crate) thread: usize,
     pub(crate) now: Millis,
     pub(crate) proxy: u32,

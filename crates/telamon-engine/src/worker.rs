@@ -34,10 +34,21 @@ const TRIM_EVERY: Millis = 10_000;
 /// Idle connections to servers are looked at this often.
 const PURGE_EVERY: Millis = 1000;
 
+/// What all threads share, as one thread holds it: counted a second time without atomic operations,
+/// since every function takes hold of it.
+pub(crate) struct Common(Arc<Shared>);
+
+impl std::ops::Deref for Common {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
 pub(crate) struct Worker<I: Io> {
     pub(crate) io: I,
-    /// Counted twice: what a function borrows of it costs no atomic operation.
-    pub(crate) shared: Rc<Arc<Shared>>,
+    pub(crate) shared: Rc<Common>,
     pub(crate) index: usize,
     pub(crate) now: Millis,
     pub(crate) slots: Slots,
@@ -49,7 +60,8 @@ pub(crate) struct Worker<I: Io> {
     pub(crate) retry_rates: Option<Millis>,
     pub(crate) soft_stopping: bool,
     pub(crate) pools: Pools,
-    /// Exchanges that are over, for the next ones.
+    /// Exchanges that are over, for the next ones. Boxed, as their owners hold them.
+    #[allow(clippy::vec_box)]
     pub(crate) exchanges: Vec<Box<Exchange>>,
     pub(crate) parser: HeadParser,
     pub(crate) responses: ResponseParser,
@@ -101,7 +113,7 @@ impl<I: Io> Worker<I> {
             starved: Vec::new(),
             stopped: false,
             next_trim: now + TRIM_EVERY,
-            shared: Rc::new(shared),
+            shared: Rc::new(Common(shared)),
         }
     }
 

@@ -12,6 +12,8 @@ pub(crate) struct Asked<'a> {
     head: Option<&'a [u8]>,
     /// In mode http what came behind the head, in mode tcp what came first.
     bytes: &'a [u8],
+    /// The value of `balance hash <expr>`.
+    sample: Option<&'a [u8]>,
 }
 
 impl<'a> Asked<'a> {
@@ -21,12 +23,14 @@ impl<'a> Asked<'a> {
             return Asked {
                 head: None,
                 bytes: first.map_or(&[], |chunk| pool.data(chunk)),
+                sample: None,
             };
         };
         let exchange = http.exchange.as_deref();
         Asked {
             head: exchange.map(|exchange| &exchange.outgoing[..]),
             bytes: http.rest.as_ref().map_or(&[], |chunk| pool.data(chunk)),
+            sample: exchange.and_then(|exchange| exchange.hash_key.as_deref()),
         }
     }
 
@@ -67,6 +71,12 @@ impl Request for Asked<'_> {
     fn first_bytes(&self) -> Option<&[u8]> {
         self.head.is_none().then_some(self.bytes)
     }
+
+    fn sample(&self, key: &mut dyn FnMut(&[u8])) {
+        if let Some(sample) = self.sample {
+            key(sample);
+        }
+    }
 }
 
 /// As much as has come of the first chunk of a body; the parser has the others, but the manual
@@ -95,6 +105,7 @@ mod tests {
         let asked = Asked {
             head: Some(POST),
             bytes: b"p=1",
+            sample: None,
         };
         assert_eq!(asked.uri(), Some(&b"/a?b"[..]));
         assert_eq!(asked.header("Host"), Some(&b" x"[..]));

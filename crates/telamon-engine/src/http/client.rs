@@ -407,8 +407,9 @@ pub(super) fn write_addresses(
             continue;
         };
         let ip = address.ip().to_canonical();
-        if !field.excepts(ip) && !(field.if_none && had(&field.name)) {
-            forward::write_field(out, &field.name, ip.to_string().as_bytes());
+        if field.excepts(ip) || (field.if_none && had(&field.name)) {
+            continue;
         }
+        forward::write_field(out, &field.name, ip.to_string().as_bytes());
     }
 }

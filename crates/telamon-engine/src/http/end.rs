@@ -93,10 +93,13 @@ impl<I: Io> Worker<I> {
         }
         http.since = now;
         http.step = Step::Idle;
-        self.slots.get(index).backend = NONE;
-        let Some(http) = self.http(index) else {
+        let slot = self.slots.get(index);
+        let last = (slot.backend, slot.server);
+        slot.backend = NONE;
+        let Some(http) = slot.http.as_deref_mut() else {
             return;
         };
+        http.last = last;
         let idle = timeouts
             .http_keep_alive
             .or(timeouts.http_request)

@@ -17,8 +17,7 @@ pub(super) const TOGETHER: usize = 8 << 10;
 
 impl<I: Io> Worker<I> {
     pub(super) fn http_enter_backend(&mut self, index: u32) {
-        let slot = self.slots.get(index);
-        let last = (slot.backend, slot.server);
+        let last = self.http(index).map_or((NONE, NONE), |http| http.last);
         self.enter_backend(index);
         self.prefer(index, last);
         let now = self.now;

@@ -103,6 +103,8 @@ pub(crate) struct Http {
     pub(crate) ended: bool,
     /// The connection to a server that serves this client alone, while no exchange has it.
     pub(crate) private: u32,
+    /// The backend and the server of the request before.
+    pub(crate) last: (u32, u32),
     /// Variables of rules, once one was set.
     pub(crate) vars: Option<Vars>,
     pub(crate) exchange: Option<Box<Exchange>>,
@@ -121,6 +123,7 @@ impl Http {
             serial: 0,
             ended: false,
             private: NONE,
+            last: (NONE, NONE),
             vars: None,
             exchange: None,
         }
@@ -193,6 +196,8 @@ pub(crate) struct Exchange {
     /// Of the request and of the response.
     pub(crate) captures: [Vec<Option<Vec<u8>>>; 2],
     pub(crate) unique_id: Vec<u8>,
+    /// What `balance hash` hashes.
+    pub(crate) hash_key: Option<Vec<u8>>,
     pub(crate) log: HttpLog,
 }
 
@@ -273,6 +278,7 @@ impl Exchange {
             no_retry: false,
             captures: Default::default(),
             unique_id: Vec::new(),
+            hash_key: None,
             log: HttpLog::new(),
         }
     }

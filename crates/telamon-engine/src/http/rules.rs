@@ -148,6 +148,12 @@ impl<I: Io> Worker<I> {
             let (ip, port) = (wanted.destination, wanted.destination_port);
             slot.destination = changed(slot.destination, ip, port);
         }
+        if let Some(class) = wanted.priority_class {
+            slot.priority.class = class.clamp(-2047, 2047) as i16;
+        }
+        if let Some(offset) = wanted.priority_offset {
+            slot.priority.offset = offset.clamp(-524_287, 524_287) as i32;
+        }
         let plan = &shared.proxies[slot.proxy as usize].plan.http;
         let declared = if in_response {
             &plan.response_captures
@@ -532,6 +538,29 @@ impl<I: Io> Worker<I> {
         chosen
     }
 
+    /// The value of `balance hash <expr>`.
+    fn hash_key(&mut self, index: u32) -> Option<Vec<u8>> {
+        let shared = self.shared.clone();
+        let backend = self.slots.get(index).backend as usize;
+        let expression = shared.programs.of.get(backend)?.hash_key.as_ref()?;
+        let seen = self.see(index);
+        let empty = Vars::new(&shared.programs.process_vars);
+        let slot = self.slots.get(index);
+        let http = slot.http.as_deref();
+        let exchange = http.and_then(|http| http.exchange.as_deref());
+        let env = Env {
+            request: exchange.map(|exchange| &exchange.head),
+            response: None,
+            body: exchange.map_or(&[], |exchange| &exchange.gathered),
+            facts: &seen,
+            vars: http.and_then(|http| http.vars.as_ref()).unwrap_or(&empty),
+        };
+        let value = expression.value(&env);
+        let value = value.map(|value| value.into_bytes().into_owned());
+        self.unsee(index, seen);
+        value
+    }
+
     /// All rules have passed: the head is written as it goes to the server.
     fn rules_passed(&mut self, index: u32) {
         let shared = self.shared.clone();
@@ -560,6 +589,14 @@ impl<I: Io> Worker<I> {
         exchange.connection = forward::Connection::of_request(version, exchange.keep_server);
         if exchange.raw_head > 0 {
             return self.page_begin(index);
+        }
+        let named = self.named_server(index);
+        if let Some(server) = named {
+            self.slots.get(index).wanted = server as u32;
+        }
+        let key = self.hash_key(index);
+        if let Some(exchange) = self.exchange(index) {
+            exchange.hash_key = key;
         }
         self.http_enter_backend(index);
     }

@@ -400,7 +400,10 @@ impl<I: Io> Worker<I> {
         let now = self.now;
         let index = self.slots.get(up).peer;
         if index == NONE {
-            return if failed { self.close_upstream(up) } else { () };
+            if failed {
+                self.close_upstream(up);
+            }
+            return;
         }
         if failed {
             // The server may have answered before it closed: its answer is still read.

@@ -53,6 +53,10 @@ pub(super) const ROWS: &[Row] = &[
         },
     },
     Row {
+        name: "wt6",
+        make: |args, _| hash32(args, |bytes| telamon_balance::Function::Wt6.hash(bytes)),
+    },
+    Row {
         name: "xxh3",
         make: |args, _| seeded(args, |bytes, seed| xxh3_64_with_seed(bytes, seed) as i64),
     },
@@ -67,10 +71,15 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 fn hash32(args: Args<'_>, hash: fn(&[u8]) -> u32) -> Made {
-    if args.number(0)?.unwrap_or(0) != 0 {
-        return Err("the full avalanche is not carried out yet".to_owned());
-    }
-    to_number(move |bytes| i64::from(hash(bytes)))
+    let avalanched = args.number(0)?.unwrap_or(0) != 0;
+    to_number(move |bytes| {
+        let value = hash(bytes);
+        i64::from(if avalanched {
+            telamon_balance::avalanche(value)
+        } else {
+            value
+        })
+    })
 }
 
 fn seeded(args: Args<'_>, hash: fn(&[u8], u64) -> i64) -> Made {
