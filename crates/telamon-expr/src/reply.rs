@@ -70,14 +70,12 @@ impl Reply {
         };
         let mut head = Message::default();
         head.begin_response(self.status, reason(self.status));
-        head.add_field(b"content-length", body.len().to_string().as_bytes());
-        if let Some(kind) = &self.content_type {
-            if !body.is_empty() {
-                head.add_field(b"content-type", kind.as_bytes());
-            }
-        }
         for (name, value) in &self.headers {
             head.add_field(name, &value.bytes(env));
+        }
+        head.add_field(b"content-length", body.len().to_string().as_bytes());
+        if let Some(kind) = self.content_type.as_ref().filter(|_| !body.is_empty()) {
+            head.add_field(b"content-type", kind.as_bytes());
         }
         Some((head, body))
     }
@@ -213,6 +211,9 @@ impl Redirect {
         head.begin_response(self.code, reason(self.code));
         head.add_field(b"content-length", b"0");
         head.add_field(b"location", &location);
+        if matches!(self.code, 302 | 303 | 307) {
+            head.add_field(b"cache-control", b"no-cache");
+        }
         if let Some(cookie) = &self.set_cookie {
             head.add_field(b"set-cookie", &cookie.bytes(env));
         }

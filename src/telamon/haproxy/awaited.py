@@ -14,7 +14,6 @@ REFUSED = frozenset(
     {
         "capture",
         "cookie",
-        "declare",
         "dynamic-cookie-key",
         "h1-accept-payload-with-any-method",
         "h1-case-adjust",
@@ -32,7 +31,6 @@ REFUSED = frozenset(
         "option http-restrict-req-hdr-names",
         "option http-use-proxy-header",
         "option persist",
-        "unique-id-header",
     }
 )
 NOTED = frozenset(
