@@ -72,6 +72,37 @@ def test_a_header_that_came_in_is_passed_on(io: IoEngine, cut: int) -> None:
             assert rig.backend("bin") == len(b"first bytes")
 
 
+def test_fields_of_version_2(io: IoEngine) -> None:
+    """A checksum of its own, and the name that the header before it told."""
+    name = b"\x02\x00\x06a.name"
+    addresses = b"\xc0\x00\x02\x07\xc6\x33\x64\x09" + struct.pack(">HH", 40_000, 443)
+    came = SIGNATURE + b"\x21\x11" + struct.pack(">H", len(addresses + name)) + addresses + name
+    with TestServer(echo) as backend:
+        target = server(backend.address, send_proxy=2, proxy_options=("crc32c", "authority"))
+        with (
+            running(plan((target,), listener=ACCEPTING), io) as rig,
+            rig.connect() as client,
+        ):
+            client.sendall(came + b"!")
+            client.shutdown(socket.SHUT_WR)
+            went = receive_all(client)
+            length = len(addresses) + 7 + len(name)
+            assert went[:28] == SIGNATURE + b"\x21\x11" + struct.pack(">H", length) + addresses
+            assert went[28:31] == b"\x03\x00\x04"
+            assert went[35:] == name + b"!"
+            assert int.from_bytes(went[31:35]) == crc32c(went[:31] + bytes(4) + name)
+
+
+def crc32c(data: bytes) -> int:
+    """RFC 4960, appendix B."""
+    value = 0xFFFFFFFF
+    for byte in data:
+        value ^= byte
+        for _ in range(8):
+            value = value >> 1 ^ (0x82F63B78 if value & 1 else 0)
+    return value ^ 0xFFFFFFFF
+
+
 def test_what_is_no_header_reaches_no_server(io: IoEngine) -> None:
     with TestServer(echo) as backend:
         the_plan = plan(

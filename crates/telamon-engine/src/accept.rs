@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use telamon_plan::Mode;
+use telamon_proxy_protocol::Parsed;
 use telamon_session::{Cause, Side, Stream};
 use telamon_sys::{socket, Chunk};
 
@@ -15,7 +16,6 @@ use crate::conn::{Role, NONE, RECV};
 use crate::counters::{ProcessTotal, Total};
 use crate::http::Http;
 use crate::io::{Io, Key};
-use crate::preface::{self, Parsed};
 use crate::shared::Frontend;
 use crate::worker::{count, Worker};
 
@@ -339,7 +339,7 @@ impl<I: Io> Worker<I> {
         let seen = slot.preface.as_mut()?;
         let before = seen.len();
         seen.extend_from_slice(self.io.pool().data(&chunk));
-        match preface::parse(seen) {
+        match telamon_proxy_protocol::parse(seen) {
             Parsed::More => {
                 slot.running[0] |= RECV;
                 let fd = slot.fds[0];
@@ -347,19 +347,22 @@ impl<I: Io> Worker<I> {
                 self.io.recv(key, fd, 0, false);
                 return None;
             }
-            Parsed::Bad => {
+            Parsed::Bad(_) => {
                 slot.stream.kill(Cause::Client);
                 self.io.put(chunk);
             }
-            Parsed::Done(length, ends) => {
+            Parsed::Done(header) => {
                 slot.preface = None;
                 slot.logged = false;
-                if let Some((source, destination)) = ends {
+                if let Some((source, destination)) = header.ends.inet() {
                     slot.client = Some(source);
                     slot.destination = Some(destination);
                 }
+                if !header.extensions.is_empty() {
+                    slot.told = Some(Box::new(header.extensions));
+                }
                 slot.stream.proceed();
-                chunk.advance(length - before);
+                chunk.advance(header.length - before);
                 self.log_accept(key.slot);
                 self.enter_backend(key.slot);
                 self.settle(key.slot);

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::os::fd::{AsRawFd, IntoRawFd, OwnedFd};
 use std::sync::atomic::Ordering::Relaxed;
 
+use telamon_proxy_protocol::{kind, Fields};
 use telamon_session::{Cause, Failure, Servers, Side};
 use telamon_sys::{socket, SockAddr};
 
@@ -13,7 +14,6 @@ use crate::counters::Total;
 use crate::http::Asked;
 use crate::io::Io;
 use crate::pick::Pick;
-use crate::preface;
 use crate::shared::{set_keepalive, Backend, Server, Waiter};
 use crate::worker::{count, Worker};
 
@@ -270,16 +270,30 @@ impl<I: Io> Worker<I> {
     pub(crate) fn announce(&mut self, index: u32, carrier: u32) {
         let slot = self.slots.get(index);
         let backend = self.shared.proxies[slot.backend as usize].backend.as_ref();
-        let version = backend.map_or(0, |found| found.servers[slot.server as usize].send_proxy);
-        if version == 0 {
+        let Some(server) = backend.map(|found| &found.servers[slot.server as usize]) else {
+            return;
+        };
+        if server.send_proxy == 0 {
             return;
         }
-        let header = preface::write(version, slot.client.zip(slot.destination));
-        let Some(mut chunk) = self.io.pool_mut().take(0) else {
-            // Without it the server would take the first bytes for a header.
+        let authority = slot.told.as_ref().filter(|_| server.proxy_authority);
+        let fields = Fields {
+            checksum: server.proxy_checksum,
+            authority: authority.and_then(|told| told.get(kind::AUTHORITY)),
+            ..Fields::default()
+        };
+        let ends = slot.client.zip(slot.destination).into();
+        let mut header = Vec::new();
+        let written = telamon_proxy_protocol::write(server.send_proxy, &ends, &fields, &mut header);
+        // Without it the server would take the first bytes for a header.
+        let (Ok(()), Some(mut chunk)) = (written, self.io.pool_mut().take(0)) else {
             return slot.stream.kill(Cause::Resource);
         };
-        self.io.pool_mut().space(&chunk)[..header.len()].copy_from_slice(&header);
+        let Some(space) = self.io.pool_mut().space(&chunk).get_mut(..header.len()) else {
+            self.io.put(chunk);
+            return self.slots.get(index).stream.kill(Cause::Resource);
+        };
+        space.copy_from_slice(&header);
         chunk.fill(header.len());
         slot.stream.owe(Side::Server, header.len() as u64);
         self.slots.get(carrier).out[Side::Server as usize].push_front(chunk);

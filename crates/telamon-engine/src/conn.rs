@@ -129,6 +129,8 @@ pub(crate) struct Slot {
     pub(crate) destination: Option<SocketAddr>,
     /// A header of the PROXY protocol is to come first; what came of it so far.
     pub(crate) preface: Option<Vec<u8>>,
+    /// What that header said besides the addresses.
+    pub(crate) told: Option<Box<telamon_proxy_protocol::Extensions>>,
     pub(crate) http: Option<Box<Http>>,
 }
 
@@ -167,6 +169,7 @@ impl Slot {
             client: None,
             destination: None,
             preface: None,
+            told: None,
             http: None,
         }
     }
@@ -230,6 +233,7 @@ impl Slots {
         slot.client = None;
         slot.destination = None;
         slot.preface = None;
+        slot.told = None;
         self.free.push(index);
     }
 

@@ -14,7 +14,6 @@ mod io;
 mod log;
 mod logs;
 mod pick;
-mod preface;
 mod program;
 mod ring;
 mod seen;

@@ -142,6 +142,9 @@ pub(crate) struct Server {
     pub(crate) backup: bool,
     pub(crate) port_offset: Option<i32>,
     pub(crate) send_proxy: u32,
+    /// What its PROXY header has besides the addresses.
+    pub(crate) proxy_checksum: bool,
+    pub(crate) proxy_authority: bool,
     pub(crate) source: Option<SockAddr>,
     pub(crate) tcp_ut: Option<i32>,
     pub(crate) end_streams_on_down: bool,
@@ -627,6 +630,7 @@ fn compile_server(server: &telamon_plan::Server, objects: &mut Objects) -> io::R
     } else {
         ServerState::Up
     };
+    let has_option = |name| server.proxy_options.iter().any(|option| option == name);
     Ok(Server {
         id: server.id,
         name: server.name.clone(),
@@ -638,6 +642,8 @@ fn compile_server(server: &telamon_plan::Server, objects: &mut Objects) -> io::R
         backup: server.backup,
         port_offset: server.port_offset,
         send_proxy: server.send_proxy,
+        proxy_checksum: has_option("crc32c"),
+        proxy_authority: has_option("authority"),
         source: server.source.as_ref().map(socket_address).transpose()?,
         tcp_ut: server.tcp_ut.map(millis),
         end_streams_on_down: server.end_streams_on_down,
