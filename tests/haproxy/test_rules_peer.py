@@ -31,7 +31,8 @@ STRICTER = {
 }
 NEWER = {
     "http-request set-timeout client 1s",
-    "http-request silent-drop rst-ttl 5",
+    "http-response set-timeout server 5s",
+    "http-request redirect location /x set-cookie-fmt a",
     "acl z path /x | http-request set-header x %[acl(z)]",
     "acl a uuid(7) x",
     "acl a date(,ms) 3",
@@ -587,7 +588,199 @@ http-request reject | http-request deny
 http-request silent-drop | http-request deny
 http-request tarpit | http-request deny
 http-request auth | http-request deny
-"""
+http-request deny if { path_beg /a /b } or { path_end .x } !{ method POST }
+http-request deny if { req.hdr(x) -m reg -i ^a.*b$ }
+http-request deny if { req.hdr(x),lower,word(1,;) -m beg a }
+http-request set-header X-Forwarded-Port %[dst_port]
+http-request set-header X-SSL %[ssl_fc]
+http-request set-header X-Date "%[date(0),http_date]"
+http-request set-var(txn.host) req.hdr(host),field(1,:),lower
+http-request set-header Host %[var(txn.host)]
+http-request replace-value Cookie foo=([^;]*) foo=\1;ip=%bi
+http-request redirect code 301 location https://%[hdr(host)]%[capture.req.uri] if { hdr(host) -i a.b }
+http-request redirect prefix https://www.x.y if { hdr(host) -i x.y }
+http-request add-header X-Id %[uuid()]
+http-request add-header X-Id %ID
+http-request set-query %[query,regsub(%3D,=,g)]
+http-request set-path %[path,regsub(^/static/,/)]
+http-request del-header X-Forwarded-For unless { src 10.0.0.0/8 192.168.0.0/16 }
+http-response set-header Strict-Transport-Security "max-age=16000000; includeSubDomains; preload;"
+http-response replace-header Location http://(.*) https://\1
+http-response del-header Server
+http-response set-status 503 reason "Slow Down" if { status 500 }
+http-response add-header X-Cache %[res.hdr(x-c)]
+http-response set-header X %[txn.status]
+http-request deny deny_status 400 if { req.hdr_cnt(host) gt 1 }
+http-request deny if { url_param(a) -m found } { urlp(b) x }
+http-request return status 200 content-type "application/json" lf-string '{"a":"%[src]"}'
+http-request return content-type text/plain string a
+http-request deny hdr x y
+http-request tarpit status 500 content-type a string b
+http-request set-log-level silent if { path /health }
+http-request capture req.hdr(User-Agent) len 128
+http-request capture hdr(host) len 20 if TRUE
+use_backend %[req.hdr(host),lower,map_dom(/dev/null,a)]
+use_backend bk_%[path,field(2,/)] if { path_beg /x }
+acl a hdr(host) -i -m dom x.y
+acl a hdr_dom(host) -i x.y
+acl a hdr_end(host) -i .y
+acl a hdr_reg(host) -i ^(www\.)?x\.y$
+acl a req.hdr(host) -m str -f /dev/null
+acl a src -f /dev/null
+acl a url_reg -i \.php$
+acl a path_reg ^/([a-z]{2})(/|$)
+acl a path_dir api
+acl a method POST PUT
+acl a req.body_size gt 100
+acl a hdr_val(content-length) gt 10
+acl a hdr_ip(x-forwarded-for) 10.0.0.0/8
+acl a hdr_cnt(x) eq 0
+acl a req_ver 1.1
+acl a dst_port 80
+acl a src_port 1:1023
+acl a fe_sess_rate ge 10
+acl a be_sess_rate(a) gt 5
+acl a queue(a) gt 5
+acl a avg_queue(a) gt 5
+acl a connslots(a) lt 5
+acl a nbsrv(a) lt 1
+acl a srv_conn(a/s) gt 3
+acl a stopping
+acl a date(0,s) gt 1000
+acl a rand(100) lt 50
+acl a env(HOME) -m found
+acl a always_false
+acl a so_name x
+acl a so_id 1
+acl a fe_id 2
+acl a be_name a
+acl a srv_id 1
+acl a cook(x) y
+acl a cook_cnt gt 3
+acl a cook_val(x) gt 3
+acl a scook(x) y
+acl a status 200:299
+acl a shdr(x) y
+acl a res.hdr(x) -m found
+acl a bool(1)
+acl a str(x) x
+acl a int(5) 5
+acl a ipv4(1.2.3.4) 1.2.3.4
+acl a ipv6(::1) ::1
+acl a base -m beg x
+acl a base_reg x
+acl a baseq -m sub x
+acl a query -m sub x=1
+acl a url_len gt 100
+acl a path_len 0:10
+acl a path_sub ../
+acl a path_dom x
+acl a payload(0,5) -m bin 41
+acl a req.ssl_sni -i x
+acl a req.ssl_hello_type 1
+acl a var(txn.x) -m bool
+acl a var(txn.x) -m int gt 4
+acl a str(1),add(1) 2
+acl a src,ipmask(24) 10.0.0.0
+acl a unique-id -m found
+acl a http_first_req
+acl a capture.req.method GET
+acl a capture.req.hdr(0) -m beg x
+acl a req.cook_cnt(x) 1
+acl a url_ip 1.2.3.4
+acl a http_auth(users)
+acl a sc0_conn_rate gt 10
+acl a src_get_gpc0 gt 0
+acl a internal.strm.is_htx
+acl a req.hdr(x,1) y
+acl a req.fhdr(x) -m len 5
+http-request set-var(sess.a) int(1)
+http-request set-var(proc.a) int(1)
+http-request set-var(res.a) int(1)
+http-request set-var(check.a) int(1)
+http-response set-var(res.a) res.hdr(x)
+http-request set-var(txn.a,ifnotexists,ifgt) int(1)
+http-request set-map(/dev/null) %[src] %[path]
+acl a src -f /dev/null | http-request add-acl(/dev/null) %[src]
+acl a src -f /dev/null | http-request set-map(/dev/null) %[src] a
+log-format "%{+Q}o %{-Q}ci - - [%T] %r %ST %B %{+Q}hrl"
+log-format "${X} %ci"
+log-format "%ci:%cp [%tr] %ft %b/%s %TR/%Tw/%Tc/%Tr/%Ta %ST %B %CC %CS %tsc %ac/%fc/%bc/%sc/%rc %sq/%bq %hr %hs %{+Q}r"
+log-format "%Ts %ms %pid %rt %lc %U %Tq %Ti %Th %Td %Tu %Tl %trl %trg %HM %HP %HQ %HU %HV %HPO %H"
+unique-id-format %{+X}o\ %ci:%cp_%fi:%fp_%Ts_%rt:%pid
+unique-id-format %[uuid]
+error-log-format %ci:%cp\ [%tr]\ %ft
+redirect scheme https code 301 if !{ dst_port 443 }
+redirect location http://x/ if { hdr_beg(host) -i y. }
+redirect prefix / drop-query append-slash set-cookie A=1; if { path / }
+tcp-request content reject if !HTTP
+tcp-request content set-var(txn.x) src
+tcp-request connection set-var(sess.x) src
+tcp-request connection set-var(txn.x) src
+tcp-request session set-var-fmt(sess.x) %[src]
+tcp-request content set-dst ipv4(1.2.3.4)
+tcp-request content set-dst-port int(80)
+tcp-request session reject if { src 1.2.3.4 }
+tcp-request connection silent-drop if { src 1.2.3.4 }
+tcp-response content set-var(txn.x) res.len
+tcp-response content close if { res.len 0 }
+tcp-response content set-log-level err
+http-after-response set-status 404
+http-after-response replace-value a b c
+http-after-response capture res.hdr(x) id 0
+http-after-response allow
+http-after-response deny
+http-after-response set-var(txn.x) status
+http-request set-uri %[url]
+http-request set-pathq /x?%[query]
+http-request replace-pathq (.*) \1
+http-request set-method %[method]
+http-request set-src req.hdr_ip(x-forwarded-for)
+http-request set-src-port int(5)
+http-request set-dst dst
+http-request set-priority-class int(-5)
+http-request set-priority-offset int(5)
+http-request reject if { src 1.2.3.4 }
+http-request early-hint Link "</a>; rel=preload"
+http-request strict-mode off
+http-response strict-mode on
+http-response wait-for-body time 5s
+http-response capture res.hdr(x) id 0
+http-response return status 503 content-type a/b string x if { status 500 }
+http-response deny if { res.hdr(x) -m found }
+http-response allow if { status 200 }
+http-response set-mark 5
+http-response set-nice 5
+http-response set-tos 46
+http-response set-log-level silent
+http-response set-timeout server 5s
+http-response add-acl(/x) a
+http-response unset-var(txn.a)
+http-response track-sc0 src
+http-response normalize-uri path-strip-dot
+http-request unset-var(req.a) if TRUE
+http-request del-header ^X- -m reg
+http-request del-header x -m
+http-request del-header
+http-request set-log-level
+http-request set-method
+http-request set-nice
+http-request wait-for-body time
+http-request wait-for-body time 1s at-least x
+http-request set-timeout server
+http-request set-timeout
+http-request set-var(txn.a)
+http-request capture
+http-request redirect location /x code
+http-request return status
+http-request deny if TRUE TRUE || !FALSE
+http-request deny if TRUE or or FALSE
+http-request deny if { TRUE }
+http-request deny if {path /x}
+http-request deny if !{ path /x }
+http-request deny if ! { path /x }
+http-request deny unless { path /x } { path /y }
+"""  # noqa: E501
 
 
 def _cases() -> list[str]:
@@ -600,7 +793,7 @@ def test_accepts_refuses_and_warns_as_haproxy(case: str, tmp_path: Path) -> None
     path = tmp_path / "h.cfg"
     path.write_text(_HEAD + "".join(f" {statement}\n" for statement in case.split(" | ")))
     done = subprocess.run([program, "-c", "-f", path], capture_output=True, text=True, timeout=60)
-    ours = load([str(path)], environment={})
+    ours = load([str(path)], environment={}, ahead=True)
     said = f"{done.stdout}{done.stderr}\n{render(ours.report)}"
     errors = {d.code for d in ours.report if d.severity is Severity.ERROR}
     if errors and errors <= {"H031", "H034"}:

@@ -15,9 +15,12 @@ REFUSED = frozenset(
         "capture",
         "cookie",
         "dynamic-cookie-key",
+        "force-persist",
         "h1-accept-payload-with-any-method",
         "h1-case-adjust",
         "h1-case-adjust-file",
+        "ignore-persist",
+        "log-format-sd",
         "option accept-invalid-http-request",
         "option accept-invalid-http-response",
         "option accept-unsafe-violations-in-http-request",
@@ -31,6 +34,9 @@ REFUSED = frozenset(
         "option http-restrict-req-hdr-names",
         "option http-use-proxy-header",
         "option persist",
+        "set-var",
+        "set-var-fmt",
+        "tcp-response",
     }
 )
 NOTED = frozenset(

@@ -234,8 +234,8 @@ def _map_file(written: Written, scope: Scope) -> int:
     return named_file(written.text, scope, scope.spot(written.start, written.end), is_map=True).id
 
 
-def _acl(written: Written, scope: Scope) -> int:
-    """An ACL's place in its section; of a negated one, the complement (-1 for place 0)."""
+def _acl(written: Written, scope: Scope) -> str:
+    """An ACL's place in its section, behind `!` if it is negated."""
     # A predefined ACL is read when it is first named, and reading needs this module.
     from telamon.haproxy.acls import find_acl
 
@@ -245,7 +245,7 @@ def _acl(written: Written, scope: Scope) -> int:
     if place is None:
         near = nearest(name, scope.rules.names)
         raise ValueError("there is no such ACL above" + (f"; '{near}'?" if near else ""))
-    return ~place if negated else place
+    return f"!{place}" if negated else str(place)
 
 
 _KINDS: dict[str, Callable[[Written, Scope], Argument]] = {

@@ -16,6 +16,12 @@ def _reply(status: int, response_status: int | None = None, *, errors: bool = Tr
     return read
 
 
+def _no_ttl(rule: RuleWords) -> None:
+    word = rule.args.peek()
+    if word is not None and word.text == "rst-ttl":
+        raise rule.args.not_yet(word, "silent-drop rst-ttl")
+
+
 _ANSWER = "[status <code>] [content-type <type>] [<payload>] [hdr <name> <fmt>]*"
 
 ACTIONS = (
@@ -29,8 +35,9 @@ ACTIONS = (
            "Answers 403 (502 to a response), or what is said as for `return`.",
            (_reply(403, 502),), final=True),
     Action("redirect", At.REQUEST | At.RESPONSE, "<rule>",
-           "Sends the client elsewhere. arguments: location, prefix or scheme; the code; the "
-           "options' words and their values. formats: the target.",
+           "Sends the client elsewhere. arguments: location, prefix or scheme; the code; each "
+           "option, with a blank and its value behind it. formats: the target; the cookie of "
+           "`set-cookie-fmt`.",
            (read_redirect,), final=True),
     Action("reject", At.TCP_REQUEST | At.TCP_RESPONSE | At.REQUEST, "",
            "Closes the connection without an answer."),
@@ -38,7 +45,7 @@ ACTIONS = (
            (_reply(200, errors=False),), final=True),
     Action("silent-drop", At.TCP_REQUEST | At.TCP_RESPONSE | At.REQUEST | At.RESPONSE,
            "[rst-ttl <ttl>]", "Forgets the connection without telling the client.",
-           (slots.option_text("rst-ttl", "a TTL"),)),
+           (_no_ttl,)),
     Action("tarpit", At.REQUEST, "[deny_status <code>] ...",
            "Answers 500 after `timeout tarpit`, or what is said as for `return`.",
            (_reply(500),), final=True),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from telamon.haproxy.actions.row import RuleWords
 from telamon.haproxy.formats import read_format
 from telamon.haproxy.keywords.row import one_of
+from telamon.plan.rules import Format
 
 _KINDS = ("location", "prefix", "scheme")
 _FLAGS = ("drop-query", "keep-query", "append-slash", "ignore-empty")
@@ -17,6 +18,7 @@ def read_redirect(rule: RuleWords) -> None:
     args = rule.args
     kind, target, code = "", None, 302
     options: list[str] = []
+    cookie: Format | None = None
     while (word := args.peek()) is not None and word.text not in ("if", "unless"):
         args.optional()
         if word.text in _KINDS:
@@ -26,9 +28,10 @@ def read_redirect(rule: RuleWords) -> None:
         elif word.text in _FLAGS:
             options.append(word.text)
         elif word.text in _COOKIES:
-            options += [word.text, args.word("a cookie").text]
+            options.append(f"{word} {args.word('a cookie')}")
         elif word.text == "set-cookie-fmt":
-            raise args.not_yet(word, "redirect ... set-cookie-fmt")
+            options.append(word.text)
+            cookie = read_format(args.word("a cookie"), rule.scope)
         else:
             raise args.refuse(
                 "H043", f"'{word}' is no word of a redirect", word.span,
@@ -40,3 +43,5 @@ def read_redirect(rule: RuleWords) -> None:
         )
     rule.arguments += [kind, code, *options]
     rule.formats.append(read_format(target, rule.scope))
+    if cookie is not None:
+        rule.formats.append(cookie)

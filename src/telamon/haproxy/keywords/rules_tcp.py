@@ -32,8 +32,8 @@ def _response(args: Arguments, context: Context) -> None:
     at = args.choice("a kind of rule", {**_RESPONSES, _DELAY: None})
     if at is None:
         context.settings.rules.response_inspect_delay = _time(args)
-        return
-    read_rule(args, context, at)
+    else:
+        read_rule(args, context, at)
 
 
 def _time(args: Arguments) -> int:
