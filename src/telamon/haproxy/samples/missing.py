@@ -38,14 +38,13 @@ cut_crlf debug fix_is_valid fix_tag_value has_ctl htonl http_date json_query jwt
 jwt_payload_query jwt_verify language le2dec ltime map_beg_key map_dir_key map_dom_key map_end_key
 map_int_key map_ip_key map_reg_key map_str_key map_sub_key mqtt_field_value mqtt_is_valid ms_ltime
 ms_utime nbsrv protobuf reverse_dom rfc7239_field rfc7239_is_valid rfc7239_n2nn rfc7239_n2np
-srv_queue ungrpc us_ltime us_utime utime wt6
+srv_queue ungrpc us_ltime us_utime utime
 """.split()
 )
 
 ACTIONS = frozenset(
     """
-close do-log normalize-uri pause set-bc-mark set-bc-tos set-fc-mark set-fc-tos switch-mode
-wait-for-handshake
+do-log normalize-uri switch-mode
 """.split()
 )
 
