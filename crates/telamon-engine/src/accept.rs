@@ -270,7 +270,7 @@ impl<I: Io> Worker<I> {
         if http || proxy.logger.wanted() || client {
             slot.client = socket::peer(fd).ok().and_then(|address| address.as_inet());
         }
-        if ends {
+        if ends || proxy.route.original_to.is_some() {
             slot.destination = socket::local(fd).ok().and_then(|address| address.as_inet());
         }
         self.count_open(listener_index);

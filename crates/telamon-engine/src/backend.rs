@@ -104,7 +104,8 @@ impl<I: Io> Worker<I> {
         }
         slot.queue = bound.map_or(NONE, |at| at as u32);
         let ahead = queue.push(bound, waiter, slot.priority, self.now);
-        slot.queue_ahead[usize::from(bound.is_none())] = ahead;
+        // HAProxy's logs count the request itself, too.
+        slot.queue_ahead[usize::from(bound.is_none())] = ahead + 1;
         drop(queue);
         let now = self.now;
         let policy = self.policy(index);

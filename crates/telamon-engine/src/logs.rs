@@ -179,7 +179,7 @@ impl<I: Io> Worker<I> {
         let uneventful = log.end == End::NORMAL && !retried && log.status.unwrap_or(500) < 500;
         let local = log.end.cause == Cause::Local;
         let level = level(plan, uneventful || local);
-        if quiet || (plan.dontlog_normal && (uneventful || local)) {
+        if quiet || log.left_out || (plan.dontlog_normal && (uneventful || local)) {
             return;
         }
         let named = behind

@@ -351,11 +351,15 @@ impl<I: Io> Worker<I> {
 
     #[inline]
     pub(crate) fn count_bytes(&mut self, index: u32, side: Side, count: u64) {
+        self.count_before(index, side, count);
+        self.count_behind(index, side, count);
+    }
+
+    /// Bytes that `side` sent, in the columns of what is before the choice of a backend.
+    #[inline]
+    pub(crate) fn count_before(&mut self, index: u32, side: Side, count: u64) {
         let slot = self.slots.get(index);
-        let (what, shared) = match side {
-            Side::Client => (Total::Bin, &self.shared),
-            Side::Server => (Total::Bout, &self.shared),
-        };
+        let (what, shared) = (column(side), &self.shared);
         let counters = &shared.counters[self.index];
         let proxy = &shared.proxies[slot.proxy as usize];
         if let Some(frontend) = &proxy.frontend {
@@ -364,16 +368,24 @@ impl<I: Io> Worker<I> {
         counters
             .of(shared.listeners[slot.listener as usize].object)
             .add(what, count);
-        if slot.backend != NONE {
-            if let Some(backend) = &shared.proxies[slot.backend as usize].backend {
-                counters.of(backend.object).add(what, count);
-                if let Some(server) = backend.servers.get(slot.server as usize) {
-                    counters.of(server.object).add(what, count);
-                }
-            }
-        }
         if side == Side::Server {
             counters.add(ProcessTotal::BytesOut, count);
+        }
+    }
+
+    /// The same, in those of the backend and the server.
+    #[inline]
+    pub(crate) fn count_behind(&mut self, index: u32, side: Side, count: u64) {
+        let slot = self.slots.get(index);
+        if slot.backend == NONE {
+            return;
+        }
+        let (what, counters) = (column(side), &self.shared.counters[self.index]);
+        if let Some(backend) = &self.shared.proxies[slot.backend as usize].backend {
+            counters.of(backend.object).add(what, count);
+            if let Some(server) = backend.servers.get(slot.server as usize) {
+                counters.of(server.object).add(what, count);
+            }
         }
     }
 
@@ -726,6 +738,13 @@ impl<I: Io> Worker<I> {
             Err(error) => self.connect_failed(key.slot, &error),
         }
         self.settle(key.slot);
+    }
+}
+
+fn column(side: Side) -> Total {
+    match side {
+        Side::Client => Total::Bin,
+        Side::Server => Total::Bout,
     }
 }
 

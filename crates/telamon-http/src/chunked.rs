@@ -3,7 +3,7 @@
 //! A body that is passed on needs no new framing: [`Chunked::scan`] only finds out where it ends,
 //! and whether its bytes may go on as they are. Chunk extensions may not: what follows a size is
 //! read differently by different agents, so they are left out by [`Chunked::rewrite`], which
-//! also gives the bare data where that is wanted. Both walk the same states, so that any
+//! writes trailers as heads are written and also gives the bare data where that is wanted. Both walk the same states, so that any
 //! slicing of the input gives the same.
 
 use crate::error::Reason;
@@ -28,9 +28,10 @@ enum State {
     /// CR, then LF, behind a chunk's data.
     DataCr,
     DataLf,
-    /// At the begin of a trailer line, in its name, in its value, at its LF.
+    /// At the begin of a trailer line, in its name, before its value, in it, at its LF.
     TrailerStart,
     TrailerName,
+    TrailerBlank,
     TrailerValue,
     TrailerLf,
     /// The LF of the empty line that ends all.
@@ -58,6 +59,8 @@ pub struct Chunked {
     trailers: u32,
     trailer_lines: u32,
     payload: u64,
+    /// Bytes of trailers' names and values.
+    text: u64,
 }
 
 impl Default for Chunked {
@@ -70,6 +73,7 @@ impl Default for Chunked {
             trailers: 0,
             trailer_lines: 0,
             payload: 0,
+            text: 0,
         }
     }
 }
@@ -80,11 +84,16 @@ impl Chunked {
         self.payload
     }
 
+    /// What HAProxy's logs count of it: data, names and values of trailers, and a byte for the end.
+    pub fn logged(&self) -> u64 {
+        self.payload + self.text + u64::from(self.state == State::Done)
+    }
+
     /// Takes the next bytes of the body; those behind its end are not used.
     pub fn scan(&mut self, bytes: &[u8]) -> Result<Scan, Reason> {
         let mut plain = true;
         let used = self.walk(bytes, &mut |piece, _| {
-            plain &= !matches!(piece, Piece::Extension);
+            plain &= matches!(piece, Piece::Data | Piece::Framing);
         })?;
         Ok(Scan {
             used,
@@ -97,8 +106,10 @@ impl Chunked {
     pub fn rewrite(&mut self, bytes: &[u8], bare: bool, out: &mut Vec<u8>) -> Result<Scan, Reason> {
         let used = self.walk(bytes, &mut |piece, text| match piece {
             Piece::Data => out.extend_from_slice(text),
+            Piece::Name if !bare => out.extend(text.iter().map(u8::to_ascii_lowercase)),
+            Piece::Colon if !bare => out.extend_from_slice(b": "),
             Piece::Framing if !bare => out.extend_from_slice(text),
-            Piece::Framing | Piece::Extension => {}
+            Piece::Framing | Piece::Extension | Piece::Name | Piece::Colon => {}
         })?;
         Ok(Scan {
             used,
@@ -172,12 +183,23 @@ impl Chunked {
                 if self.trailer_lines as usize > MAX_FIELDS {
                     return Err(Reason::TooManyFields);
                 }
+                piece = Piece::Name;
                 self.trailer(State::TrailerName)?
             }
-            (State::TrailerName, b':') => self.trailer(State::TrailerValue)?,
-            (State::TrailerName, _) if is_token(byte) => self.trailer(State::TrailerName)?,
-            (State::TrailerValue, b'\r') => State::TrailerLf,
-            (State::TrailerValue, b'\t' | b' '..=b'~' | 0x80..) => {
+            (State::TrailerName, b':') => {
+                piece = Piece::Colon;
+                self.trailer(State::TrailerBlank)?
+            }
+            (State::TrailerName, _) if is_token(byte) => {
+                piece = Piece::Name;
+                self.trailer(State::TrailerName)?
+            }
+            (State::TrailerBlank, b' ' | b'\t') => {
+                piece = Piece::Extension;
+                self.trailer(State::TrailerBlank)?
+            }
+            (State::TrailerBlank | State::TrailerValue, b'\r') => State::TrailerLf,
+            (State::TrailerBlank | State::TrailerValue, b'\t' | b' '..=b'~' | 0x80..) => {
                 self.trailer(State::TrailerValue)?
             }
             (State::TrailerLf, b'\n') => State::TrailerStart,
@@ -188,6 +210,7 @@ impl Chunked {
 
     fn trailer(&mut self, next: State) -> Result<State, Reason> {
         self.trailers += 1;
+        self.text += u64::from(next != State::TrailerBlank);
         if self.trailers > MAX_TRAILERS {
             return Err(Reason::TooLong);
         }
@@ -198,7 +221,11 @@ impl Chunked {
 #[derive(Clone, Copy)]
 enum Piece {
     Framing,
+    /// Left out.
     Extension,
+    /// Of a trailer's name; what parts it from its value.
+    Name,
+    Colon,
     Data,
 }
 
@@ -213,7 +240,7 @@ fn hex(byte: u8) -> u8 {
 mod tests {
     use super::*;
 
-    const BODY: &[u8] = b"5;a=\"b\"\r\nhello\r\n00A\r\n0123456789\r\n0\r\nX-T: v\r\n\r\n";
+    const BODY: &[u8] = b"5;a=\"b\"\r\nhello\r\n00A\r\n0123456789\r\n0\r\nX-T:v\r\n\r\n";
 
     fn rewritten(cut: usize, bare: bool) -> Vec<u8> {
         let mut chunked = Chunked::default();
@@ -231,7 +258,7 @@ mod tests {
         for cut in 0..=BODY.len() {
             assert_eq!(
                 rewritten(cut, false),
-                b"5\r\nhello\r\n00A\r\n0123456789\r\n0\r\nX-T: v\r\n\r\n"
+                b"5\r\nhello\r\n00A\r\n0123456789\r\n0\r\nx-t: v\r\n\r\n"
             );
             assert_eq!(rewritten(cut, true), b"hello0123456789");
         }

@@ -6,7 +6,7 @@
 
 use crate::fields::Field;
 use crate::head::Version;
-use crate::token::trim;
+use crate::token::{is_blank, trim};
 
 /// What a forwarded head says of its connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ impl Connection {
     }
 }
 
-/// The start line of a request.
+/// The start line of a request. A version above 1.1 becomes 1.1, the one that we speak.
 pub fn write_request_line(out: &mut Vec<u8>, method: &[u8], uri: &[u8], version: Version) {
     out.extend_from_slice(method);
     out.push(b' ');
@@ -65,6 +65,9 @@ pub fn write_status_line(out: &mut Vec<u8>, version: Version, status: u16, reaso
 }
 
 fn write_version(out: &mut Vec<u8>, version: Version) {
+    if version.is_1_1() {
+        return out.extend_from_slice(b"HTTP/1.1");
+    }
     out.extend_from_slice(b"HTTP/");
     out.extend_from_slice(&[b'0' + version.major, b'.', b'0' + version.minor]);
 }
@@ -78,25 +81,39 @@ pub fn write_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
 }
 
 /// The fields that came, as they go on. `chunked`: a `Content-Length` beside the coding is left
-/// out, since it does not count.
-pub fn write_fields<'b>(out: &mut Vec<u8>, fields: impl Iterator<Item = Field<'b>>, chunked: bool) {
+/// out, since it does not count. The bytes of all names and values are what HAProxy's logs count.
+pub fn write_fields<'b>(
+    out: &mut Vec<u8>,
+    fields: impl Iterator<Item = Field<'b>>,
+    chunked: bool,
+) -> usize {
+    let (start, mut count) = (out.len(), 0);
     let mut length_seen = chunked;
     for field in fields {
+        let whole = field.unfolded();
+        let mut value = whole.as_ref();
         match field.name.len() {
             10 if field.is("connection") => {
-                write_options(out, &field.unfolded());
+                count += usize::from(write_options(out, value));
                 continue;
             }
-            14 if field.is("content-length") && std::mem::replace(&mut length_seen, true) => {
-                continue;
+            14 if field.is("content-length") => {
+                if std::mem::replace(&mut length_seen, true) {
+                    continue;
+                }
+                // A list of equal numbers goes on as the one that it means.
+                let end = memchr::memchr(b',', value).unwrap_or(value.len());
+                value = trim(&value[..end]);
             }
             _ => {}
         }
         out.extend(field.name.iter().map(u8::to_ascii_lowercase));
         out.extend_from_slice(b": ");
-        out.extend_from_slice(&field.unfolded());
+        out.extend_from_slice(value);
         out.extend_from_slice(b"\r\n");
+        count += 1;
     }
+    out.len() - start - count * ": \r\n".len()
 }
 
 /// The connection's own line, if one is needed, and the end of the head.
@@ -108,22 +125,32 @@ pub fn write_end(out: &mut Vec<u8>, connection: Connection) {
     });
 }
 
-/// The options that are not about this connection's end.
-fn write_options(out: &mut Vec<u8>, value: &[u8]) {
-    let kept = |word: &&[u8]| {
-        !word.is_empty()
-            && !word.eq_ignore_ascii_case(b"keep-alive")
-            && !word.eq_ignore_ascii_case(b"close")
-    };
-    let mut first = true;
-    for word in value.split(|byte| *byte == b',').map(trim).filter(kept) {
-        out.extend_from_slice(if first { b"connection: " } else { b", " });
-        out.extend_from_slice(word);
-        first = false;
+/// The options that are not about this connection's end, with the blanks around them; false if
+/// there are none. The blanks behind an option that is taken out go with it.
+fn write_options(out: &mut Vec<u8>, value: &[u8]) -> bool {
+    let start = out.len();
+    out.extend_from_slice(b"connection: ");
+    let begin = out.len();
+    let (mut first, mut behind_removed) = (true, false);
+    for part in value.split(|byte| *byte == b',') {
+        let word = trim(part);
+        if word.eq_ignore_ascii_case(b"keep-alive") || word.eq_ignore_ascii_case(b"close") {
+            behind_removed = true;
+            continue;
+        }
+        if !std::mem::take(&mut first) {
+            out.push(b',');
+        }
+        let lead = part.iter().take_while(|byte| is_blank(**byte)).count();
+        out.extend_from_slice(if behind_removed { &part[lead..] } else { part });
+        behind_removed = false;
     }
-    if !first {
-        out.extend_from_slice(b"\r\n");
+    if out.len() == begin {
+        out.truncate(start);
+        return false;
     }
+    out.extend_from_slice(b"\r\n");
+    true
 }
 
 #[cfg(test)]
@@ -153,6 +180,11 @@ mod tests {
             (
                 "GET / HTTP/1.1\r\nHost: a\r\nConnection: close, X-Foo\r\nX-Foo: 1\r\n\r\n",
                 "GET / HTTP/1.1\r\nhost: a\r\nconnection: X-Foo\r\nx-foo: 1\r\n\r\n",
+            ),
+            (
+                "GET / HTTP/2.0\r\nContent-Length: 2, 2\r\nContent-Length: 2\r\n\
+                 Connection: A , B, close, C ,keep-alive\r\n\r\n",
+                "GET / HTTP/1.1\r\ncontent-length: 2\r\nconnection: A , B,C \r\n\r\n",
             ),
             (
                 "GET / HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n",

@@ -71,12 +71,29 @@ impl<'b> Request<'b> {
         !said("close") && (self.version.is_1_1() || said("keep-alive"))
     }
 
+    /// Does it ask for another protocol (RFC 9110 7.8)?
+    pub fn upgrades(&self) -> bool {
+        upgrades(self.fields())
+    }
+
     /// A body where HTTP/1.0 gave it no meaning (RFC 1945 8): HAProxy refuses it.
     fn has_unexpected_body(&self) -> bool {
         !self.version.is_1_1()
             && self.body != Body::Length(0)
             && matches!(self.method, b"GET" | b"HEAD" | b"DELETE")
     }
+}
+
+/// `Upgrade`, and `Connection` names it.
+pub(crate) fn upgrades<'b>(fields: impl Iterator<Item = Field<'b>>) -> bool {
+    let (mut named, mut listed) = (false, false);
+    for field in fields {
+        named |= field.is("upgrade");
+        listed |= field.is("connection")
+            && (field.value.split(|byte| *byte == b','))
+                .any(|word| trim(word).eq_ignore_ascii_case(b"upgrade"));
+    }
+    named && listed
 }
 
 #[derive(Clone, Debug)]

@@ -48,6 +48,40 @@ fn check_connect(uri: &[u8], host: Option<&[u8]>) -> Result<(), Reason> {
     }
 }
 
+/// A request whose authority says its scheme's own port goes on without it, and `Host` too, as
+/// HAProxy writes them (RFC 9110 4.2.3). A `CONNECT` keeps the port in its URI.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Normal {
+    pub uri: Vec<u8>,
+    pub host: Vec<u8>,
+}
+
+impl Normal {
+    /// None for the requests that stay as they are: nearly all.
+    pub fn of(request: &Request<'_>) -> Option<Normal> {
+        let uri = request.uri;
+        if request.method == b"CONNECT" {
+            let (name, port) = split_port(uri);
+            return matches!(port, Some(b"80" | b"443")).then(|| Normal {
+                uri: uri.to_vec(),
+                host: name.to_vec(),
+            });
+        }
+        let (default_port, whole) = authority(uri)?;
+        let (name, port) = split_port(whole);
+        if port != Some(default_port) {
+            return None;
+        }
+        // It follows the scheme, with or without user information.
+        let begin = memchr::memmem::find(uri, b"://")? + 3;
+        let at = begin + memchr::memmem::find(&uri[begin..], whole)?;
+        Some(Normal {
+            uri: [&uri[..at + name.len()], &uri[at + whole.len()..]].concat(),
+            host: name.to_vec(),
+        })
+    }
+}
+
 /// The authority of an absolute URI, without user information, and its scheme's port.
 fn authority(uri: &[u8]) -> Option<(&'static [u8], &[u8])> {
     let scheme_end = memchr::memmem::find(uri, b"://")?;
@@ -84,5 +118,32 @@ fn split_port(host: &[u8]) -> (&[u8], Option<&[u8]>) {
             (&host[..colon], Some(&host[colon + 1..]))
         }
         _ => (host, None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::HeadParser;
+
+    #[test]
+    fn default_ports_go() {
+        let cases = [
+            ("CONNECT a:443", Some(("a:443", "a"))),
+            ("CONNECT a:8443", None),
+            ("GET http://a:80/x", Some(("http://a/x", "a"))),
+            ("GET https://a:443?x", Some(("https://a?x", "a"))),
+            ("GET http://a:443/", None),
+            ("GET http://a/", None),
+            ("GET /", None),
+        ];
+        for (line, normal) in cases {
+            let head = format!("{line} HTTP/1.1\r\n\r\n");
+            let mut parser = HeadParser::new(8192);
+            let request = parser.parse(head.as_bytes()).unwrap().unwrap();
+            let got = Normal::of(&request).map(|one| (one.uri, one.host));
+            let normal = normal.map(|(uri, host)| (uri.into(), host.into()));
+            assert_eq!(got, normal, "{line}");
+        }
     }
 }

@@ -26,6 +26,7 @@ pub use chunked::{Chunked, Scan};
 pub use error::{BadRequest, Reason};
 pub use fields::Field;
 pub use head::{HeadParser, Request, Version};
+pub use host::Normal;
 pub use message::{cookies, Message};
 pub use response::{Response, ResponseParser};
 pub use size::logged_size;

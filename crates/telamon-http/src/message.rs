@@ -252,11 +252,17 @@ impl Message {
         forward::write_fields(out, self.fields(), false);
     }
 
-    /// The head as it goes to a client.
-    pub fn write_response(&self, out: &mut Vec<u8>, chunked: bool, connection: Connection) {
+    /// The head as it goes to a client. Says how many bytes its fields' names and values have.
+    pub fn write_response(
+        &self,
+        out: &mut Vec<u8>,
+        chunked: bool,
+        connection: Connection,
+    ) -> usize {
         forward::write_status_line(out, self.version(), self.status, self.reason());
-        forward::write_fields(out, self.fields(), chunked);
+        let fields = forward::write_fields(out, self.fields(), chunked);
         forward::write_end(out, connection);
+        fields
     }
 
     fn add(&mut self, bytes: &[u8]) -> Range<u32> {

@@ -49,6 +49,11 @@ impl<'b> Response<'b> {
         }
     }
 
+    /// Does it agree to another protocol (RFC 9110 7.8)?
+    pub fn upgrades(&self) -> bool {
+        crate::head::upgrades(self.fields())
+    }
+
     /// May the server's connection carry another request after this one (RFC 9112 9.3)?
     pub fn keeps_alive(&self) -> bool {
         let said = |option: &str| {

@@ -392,6 +392,7 @@ impl Stream {
         if now >= self.phase_ends {
             match self.phase {
                 Phase::Queued => {
+                    self.dequeued = now;
                     self.fail(End {
                         cause: Cause::ServerTimeout,
                         stage: Stage::Queue,

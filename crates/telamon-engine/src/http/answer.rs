@@ -123,6 +123,8 @@ impl<I: Io> Worker<I> {
                 stage: Stage::Request,
             };
             exchange.keep &= exchange.upload.is_done();
+            // Nothing is said of it in the log (manual, `monitor-uri`).
+            exchange.log.left_out = true;
         }
         self.http_error(index, status);
     }
@@ -161,6 +163,8 @@ impl<I: Io> Worker<I> {
     /// An error page to a request that was read.
     pub(super) fn http_error(&mut self, index: u32, status: u16) {
         let own = self.own_error(index, status);
+        // HAProxy's own texts of these two end the connection by a field that its logs count.
+        let (closing, ready_made) = (matches!(status, 400 | 408), own.is_none());
         let stopping = self.soft_stopping;
         if self.has_after_rules(index) {
             let mut page = own.unwrap_or_default();
@@ -175,10 +179,12 @@ impl<I: Io> Worker<I> {
             }
         }
         let own = self.own_error(index, status);
-        let Some(exchange) = self.exchange(index) else {
+        let Some(http) = self.http(index) else { return };
+        let ended = http.ended;
+        let Some(exchange) = http.exchange.as_deref_mut() else {
             return;
         };
-        exchange.keep &= !stopping;
+        exchange.keep &= !stopping && !ended && !(closing && ready_made);
         let page = match own {
             Some(page) => {
                 let client_is_1_1 = exchange.version.is_1_1();
@@ -199,7 +205,10 @@ impl<I: Io> Worker<I> {
                 page
             }
         };
-        let logged = telamon_http::logged_size(&page);
+        let mut logged = telamon_http::logged_size(&page);
+        if closing && ready_made {
+            logged += "connectionclose".len() as u64;
+        }
         self.http_answer(index, status, page, logged);
         self.leave_backend(index);
     }
@@ -228,7 +237,7 @@ impl<I: Io> Worker<I> {
             return;
         };
         exchange.log.status = Some(status);
-        exchange.log.bytes = logged;
+        exchange.log.bytes += logged;
         exchange.sent = 0;
         let count = response.len() as u64;
         exchange.output = response;

@@ -67,14 +67,14 @@ impl Body {
             Body::Chunked(chunked) => {
                 let before = chunked.clone();
                 let scan = chunked.scan(bytes)?;
-                let data = chunked.payload() - before.payload();
+                let counted = chunked.logged() - before.logged();
                 if !scan.plain {
                     **chunked = *before;
                     chunked.rewrite(bytes, false, rewritten)?;
                 }
                 let taken = Taken {
                     used: scan.used,
-                    counted: data + u64::from(scan.ended),
+                    counted,
                     plain: scan.plain,
                 };
                 (taken, scan.ended)

@@ -4,7 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 
 use telamon_balance::Priority;
-use telamon_http::{forward, HeadParser, Length, Request};
+use telamon_http::{forward, Field, HeadParser, Length, Normal, Request};
 use telamon_plan::http::ConnectionMode;
 use telamon_session::{Millis, Side};
 use telamon_sys::Chunk;
@@ -62,7 +62,8 @@ impl<I: Io> Worker<I> {
                 None => return,
             }
         }
-        self.count_bytes(index, Side::Client, chunk.len() as u64);
+        // The backend is told what was its own: the head when it has a server, the body as it goes.
+        self.count_before(index, Side::Client, chunk.len() as u64);
         let now = self.now;
         let uploads = self.uploads(index);
         let Some(http) = self.http(index) else {
@@ -99,14 +100,12 @@ impl<I: Io> Worker<I> {
     /// The exchange that a request fills: made when its first byte comes.
     pub(crate) fn begin_exchange(&mut self, index: u32) {
         let now = self.now;
-        let mut fresh = self.exchanges.pop();
+        let fresh = self.exchanges.pop();
         let Some(http) = self.http(index) else { return };
         if http.exchange.is_some() {
-            return;
+            return self.exchanges.extend(fresh);
         }
-        let mut exchange = fresh
-            .take()
-            .unwrap_or_else(|| Box::new(super::Exchange::new()));
+        let mut exchange = fresh.unwrap_or_else(|| Box::new(Exchange::new()));
         exchange.log.accepted = http.since;
         exchange.log.started = now;
         exchange.log.idle = now - http.since;
@@ -213,6 +212,15 @@ impl<I: Io> Worker<I> {
         if exchange.monitor {
             return self.monitor(index);
         }
+        if self.begins_badly(index) {
+            if let Some(exchange) = self.exchange(index) {
+                exchange.log.request_time = None;
+            }
+            return self.http_bad(index, 400);
+        }
+        let Some(exchange) = self.exchange(index) else {
+            return;
+        };
         if exchange.ruled {
             self.capture_headers(index, false);
             self.make_unique_id(index);
@@ -222,6 +230,23 @@ impl<I: Io> Worker<I> {
             return self.page_begin(index);
         }
         self.http_enter_backend(index);
+    }
+
+    /// Chunks that came with the head and are none: no server need hear of such a request.
+    fn begins_badly(&mut self, index: u32) -> bool {
+        let Some(http) = self.slots.get(index).http.as_deref() else {
+            return false;
+        };
+        let (Some(exchange), Some(rest)) = (http.exchange.as_deref(), &http.rest) else {
+            return false;
+        };
+        match &exchange.upload {
+            Body::Chunked(chunked) => {
+                let mut ahead = chunked.clone();
+                ahead.scan(self.io.pool().data(rest)).is_err()
+            }
+            _ => false,
+        }
     }
 
     /// Bytes of a request's body go to the server, as far as they belong to it.
@@ -247,6 +272,7 @@ impl<I: Io> Worker<I> {
             }
         }
         let discard = exchange.discard || up == NONE;
+        let count = taken.used as u64;
         let ended = exchange.upload.is_done();
         let rest = data.len() - taken.used;
         let behind = (rest > 0).then(|| self.copy(&chunk, taken.used)).flatten();
@@ -265,6 +291,7 @@ impl<I: Io> Worker<I> {
             http.rest = behind;
         }
         if !discard {
+            self.count_behind(index, Side::Client, count);
             self.flush(up, Side::Server);
         }
         if ended {
@@ -342,16 +369,30 @@ fn read(
     exchange.version = request.version;
     exchange.is_head = request.method == b"HEAD";
     exchange.is_connect = request.method == b"CONNECT";
+    exchange.upgrades = request.upgrades();
+    exchange.head_size = (request.end - request.start) as u64;
     exchange.keep = request.keeps_alive() && route.mode != ConnectionMode::Close;
     exchange.keep_server = route.mode == ConnectionMode::KeepAlive;
     exchange.upload = Body::from(Length::from(request.body));
     exchange.policy = route.policy;
     exchange.connected_at = NEVER;
     exchange.client_active = now;
+    let normal = match request.uri.first() {
+        Some(b'/') => None,
+        _ => Normal::of(&request),
+    };
     if from.proxy.logger.wanted() || from.ruled {
         let line = exchange.log.request_line.get_or_insert_default();
         line.clear();
-        line.extend_from_slice(&data[request.start..request.line_end()]);
+        let said = &data[request.start..request.line_end()];
+        match &normal {
+            None => line.extend_from_slice(said),
+            Some(normal) => {
+                let at = said.iter().rposition(|byte| *byte == b' ');
+                let version = &said[at.unwrap_or(said.len())..];
+                line.extend([request.method, b" ", &normal.uri, version].concat());
+            }
+        }
     }
     if let Some(uri) = &plan.http.monitor_uri {
         exchange.monitor = request.uri == uri.as_bytes();
@@ -359,6 +400,10 @@ fn read(
     exchange.ruled = from.ruled;
     if from.ruled {
         exchange.head.take_request(&request);
+        if let Some(normal) = &normal {
+            exchange.head.set_uri(&normal.uri);
+            (exchange.head).change_lines(b"host", |_| Some(normal.host.clone()));
+        }
     }
     if let Some(page) = &plan.stats {
         if request.uri.starts_with(page.uri.as_bytes()) {
@@ -372,23 +417,42 @@ fn read(
     if from.ruled {
         return Head::Whole(request.end);
     }
-    write(&request, route, from, exchange);
+    write(&request, normal.as_ref(), route, from, exchange);
     Head::Whole(request.end)
 }
 
 /// The head as it goes to the server.
-fn write(request: &Request<'_>, route: &Route, from: &From<'_>, exchange: &mut Exchange) {
+fn write(
+    request: &Request<'_>,
+    normal: Option<&Normal>,
+    route: &Route,
+    from: &From<'_>,
+    exchange: &mut Exchange,
+) {
     let out = &mut exchange.outgoing;
     out.clear();
-    forward::write_request_line(out, request.method, request.uri, request.version);
-    forward::write_fields(out, request.fields(), false);
+    let uri = normal.map_or(request.uri, |normal| &normal.uri);
+    forward::write_request_line(out, request.method, uri, request.version);
+    if let Some(normal) = normal {
+        let fields = request.fields().map(|field| match field.is("host") {
+            true => Field {
+                value: &normal.host,
+                ..field
+            },
+            false => field,
+        });
+        forward::write_fields(out, fields, false);
+    } else {
+        forward::write_fields(out, request.fields(), false);
+    }
     let had = |name: &[u8]| {
         let mut fields = request.fields();
         fields.any(|one| one.name.eq_ignore_ascii_case(name))
     };
     write_addresses(out, route, from.client, from.destination, had);
     // The line that names the server is added when it is known.
-    exchange.connection = forward::Connection::of_request(request.version, exchange.keep_server);
+    let keeps = exchange.keep_server || route.pretend_keepalive;
+    exchange.connection = forward::Connection::of_request(request.version, keeps);
 }
 
 /// The fields that tell a server of the client's addresses; `had`: was a field of this name there?

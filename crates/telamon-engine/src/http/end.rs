@@ -1,6 +1,6 @@
 //! How exchanges and connections end.
 
-use telamon_session::{Cause, End, Millis, Side, Stage};
+use telamon_session::{Cause, End, Millis, Side, Stage, Stream};
 use telamon_sys::socket;
 
 use super::{after, Body, Step};
@@ -91,6 +91,11 @@ impl<I: Io> Worker<I> {
         if !keep {
             return self.drain_client(index);
         }
+        // What the next request says of a backend is its own.
+        slot.backend = NONE;
+        slot.server = NONE;
+        slot.queue_ahead = [0; 2];
+        slot.stream = Stream::new(now);
         http.since = now;
         http.step = Step::Idle;
         let slot = self.slots.get(index);
@@ -175,12 +180,25 @@ impl<I: Io> Worker<I> {
             Step::Head => self.gone_before_request(index),
             Step::Waiting | Step::Streaming if uploads => self.http_broke(index),
             Step::Choosing | Step::Waiting if shared.proxies[proxy].route.abort_on_close => {
-                self.http_broke(index);
+                self.abort_request(index);
             }
             Step::Choosing | Step::Waiting | Step::Streaming => {}
             Step::Tunnel if up != NONE => self.tunnel_eof(index, up, Side::Client),
             _ => self.http_close(index),
         }
+    }
+
+    /// `option abortonclose`: who has ended its words is taken to have lost its patience.
+    fn abort_request(&mut self, index: u32) {
+        let end = self.end_of(index, Cause::Client);
+        self.count_abort(index, Side::Client);
+        if self.slots.get(index).stream.is_queued() {
+            self.leave_queue(index);
+        }
+        self.drop_upstream(index);
+        self.leave_server(index);
+        let status = if end.stage == Stage::Header { 400 } else { 503 };
+        self.fail(index, status, end);
     }
 
     /// It connected, and left without a word.
@@ -215,7 +233,10 @@ impl<I: Io> Worker<I> {
             self.http_end(index, end);
             return self.http_close(index);
         }
-        self.fail(index, 400, end);
+        if let Some(exchange) = self.exchange(index) {
+            exchange.log.end = end;
+        }
+        self.bare_answer(index, 400);
     }
 
     /// The client's connection broke, or the exchange cannot go on.
@@ -250,6 +271,9 @@ impl<I: Io> Worker<I> {
     /// A request that met the end of a connection that had served before: the client's own is closed
     /// without a word, and it sends again.
     pub(super) fn close_silently(&mut self, index: u32, end: End) {
+        if let Some(exchange) = self.exchange(index) {
+            exchange.log.left_out = true;
+        }
         self.http_end(index, end);
         self.http_close(index);
     }

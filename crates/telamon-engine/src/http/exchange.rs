@@ -186,6 +186,9 @@ impl<I: Io> Worker<I> {
             return;
         }
         let (up, backend, server) = (slot.peer, slot.backend as usize, slot.server as usize);
+        let head = slot.exchange().map_or(0, |exchange| exchange.head_size);
+        self.count_behind(index, Side::Client, head);
+        let slot = self.slots.get(index);
         let shared = self.shared.clone();
         let route = shared.route(slot.proxy, slot.backend);
         let Some(http) = slot.http.as_deref_mut() else {
@@ -310,6 +313,7 @@ impl<I: Io> Worker<I> {
 
     /// The exchange ends with an error page.
     pub(super) fn fail(&mut self, index: u32, status: u16, end: End) {
+        self.discard_rest(index);
         if let Some(exchange) = self.exchange(index) {
             exchange.log.end = end;
             // What the client still sends of its body has no reader any more.
@@ -320,10 +324,11 @@ impl<I: Io> Worker<I> {
 
     /// After a failure of an established connection: may the request be sent once more?
     pub(super) fn http_retry(&mut self, index: u32) -> bool {
-        let policy = self.policy(index);
+        let mut policy = self.policy(index);
         let servers = self.servers_of(index);
         let now = self.now;
         let slot = self.slots.get(index);
+        policy.retries = self.shared.proxies[slot.proxy as usize].route.retry.most;
         if u32::from(slot.stream.retries()) >= policy.retries {
             return false;
         }
@@ -343,6 +348,9 @@ impl<I: Io> Worker<I> {
         }
         if let Some(exchange) = self.exchange(index) {
             exchange.incoming.clear();
+            exchange.log.bytes = 0;
+            exchange.log.status = None;
+            exchange.log.response_time = None;
         }
         self.count_retry(index);
         self.http_choose(index);
@@ -364,10 +372,36 @@ impl<I: Io> Worker<I> {
         }
     }
 
+    /// What has come of the request's body has no reader. If it is all of it, the client's
+    /// connection is as good as before.
+    fn discard_rest(&mut self, index: u32) {
+        let Some(http) = self.slots.get(index).http.as_deref_mut() else {
+            return;
+        };
+        let (Some(exchange), Some(mut rest)) = (http.exchange.as_deref_mut(), http.rest.take())
+        else {
+            return;
+        };
+        self.rewritten.clear();
+        let taken = (exchange.upload).take(self.io.pool().data(&rest), &mut self.rewritten);
+        match taken {
+            Ok(taken) if taken.used < rest.len() => {
+                rest.advance(taken.used);
+                http.rest = Some(rest);
+            }
+            _ => self.io.put(rest),
+        }
+    }
+
     /// The letters of an end in this step of the exchange.
     pub(super) fn end_of(&mut self, index: u32, cause: Cause) -> End {
+        let uploads = self
+            .exchange(index)
+            .is_some_and(|exchange| !exchange.upload.is_done());
         let stage = match self.http(index).map(|http| http.step) {
+            Some(Step::Choosing) if self.slots.get(index).stream.is_queued() => Stage::Queue,
             Some(Step::Choosing) => Stage::Connect,
+            Some(Step::Waiting) if uploads && cause == Cause::Client => Stage::Data,
             Some(Step::Waiting) => Stage::Header,
             Some(Step::Idle | Step::Head | Step::Body | Step::Page) | None => Stage::Request,
             Some(_) => Stage::Data,

@@ -144,6 +144,10 @@ pub(crate) struct Exchange {
     pub(crate) version: Version,
     pub(crate) is_head: bool,
     pub(crate) is_connect: bool,
+    /// It asks for another protocol.
+    pub(crate) upgrades: bool,
+    /// Bytes of its head as it came.
+    pub(crate) head_size: u64,
     /// It asks whether the frontend serves (`monitor-uri`).
     pub(crate) monitor: bool,
     /// What the request's head says of the server's connection.
@@ -211,11 +215,15 @@ pub(crate) struct HttpLog {
     pub(crate) response_time: Option<Millis>,
     pub(crate) status: Option<u16>,
     pub(crate) bytes: u64,
+    /// Of these, the final response's head.
+    pub(crate) head: u64,
     pub(crate) request_line: Option<Vec<u8>>,
     pub(crate) end: End,
     pub(crate) stats: bool,
     /// `set-log-level`; within, None is `silent`.
     pub(crate) level: Option<Option<u8>>,
+    /// No line is written.
+    pub(crate) left_out: bool,
     pub(crate) wall: std::time::SystemTime,
 }
 
@@ -229,10 +237,12 @@ impl HttpLog {
             response_time: None,
             status: None,
             bytes: 0,
+            head: 0,
             request_line: None,
             end: End::NORMAL,
             stats: false,
             level: None,
+            left_out: false,
             wall: std::time::SystemTime::UNIX_EPOCH,
         }
     }
@@ -244,6 +254,8 @@ impl Exchange {
             version: Version { major: 1, minor: 1 },
             is_head: false,
             is_connect: false,
+            upgrades: false,
+            head_size: 0,
             monitor: false,
             connection: Connection::Implied,
             keep: false,

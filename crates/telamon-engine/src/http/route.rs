@@ -11,6 +11,8 @@ pub(crate) struct Route {
     pub(crate) mode: ConnectionMode,
     pub(crate) reuse: Reuse,
     pub(crate) abort_on_close: bool,
+    /// The server is not told that its connection ends.
+    pub(crate) pretend_keepalive: bool,
     pub(crate) forward_for: Option<AddressField>,
     pub(crate) original_to: Option<AddressField>,
     pub(crate) server_name: Option<Vec<u8>>,
@@ -28,6 +30,8 @@ pub(crate) struct AddressField {
 /// After which failures of an established connection a request is sent again (`retry-on`).
 #[derive(Default)]
 pub(crate) struct RetryOn {
+    /// So often.
+    pub(crate) most: u32,
     pub(crate) conn_failure: bool,
     pub(crate) empty_response: bool,
     pub(crate) junk_response: bool,
@@ -42,11 +46,15 @@ impl Route {
         Route {
             mode: mode.unwrap_or(ConnectionMode::KeepAlive),
             reuse: other.reuse,
+            pretend_keepalive: one.pretend_keepalive || other.pretend_keepalive,
             abort_on_close: one.abort_on_close || other.abort_on_close,
             forward_for: address_field(one, other, |http| http.forward_for.as_ref()),
             original_to: address_field(one, other, |http| http.original_to.as_ref()),
             server_name: other.server_name_header.as_ref().map(|name| lower(name)),
-            retry: RetryOn::new(&other.retry_on),
+            retry: RetryOn {
+                most: back.backend.as_ref().map_or(0, |backend| backend.retries),
+                ..RetryOn::new(&other.retry_on)
+            },
             policy: policy(front, back),
         }
     }
@@ -71,7 +79,11 @@ pub(crate) fn policy(front: &Proxy, back: &Proxy) -> Policy {
         connect: back.timeouts.connect,
         queue: back.timeouts.queue,
         tunnel: back.timeouts.tunnel,
-        retries: back.backend.as_ref().map_or(0, |backend| backend.retries),
+        // Those of the connect alone.
+        retries: match RetryOn::new(&back.http.retry_on).conn_failure {
+            true => back.backend.as_ref().map_or(0, |backend| backend.retries),
+            false => 0,
+        },
         redispatch: back
             .backend
             .as_ref()

@@ -586,7 +586,8 @@ impl<I: Io> Worker<I> {
         let had = |name: &[u8]| head.lines(name).next().is_some();
         write_addresses(out, route, client, destination, had);
         let version = exchange.head.version();
-        exchange.connection = forward::Connection::of_request(version, exchange.keep_server);
+        let keeps = exchange.keep_server || route.pretend_keepalive;
+        exchange.connection = forward::Connection::of_request(version, keeps);
         if exchange.raw_head > 0 {
             return self.page_begin(index);
         }

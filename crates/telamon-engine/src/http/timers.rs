@@ -33,10 +33,12 @@ impl<I: Io> Worker<I> {
     fn limits(&mut self, index: u32) -> Limits {
         let slot = self.slots.get(index);
         let (up, ahead) = (slot.peer, slot.out[0].len());
-        let behind = if up == NONE {
-            0
-        } else {
-            self.slots.get(up).out[1].len()
+        let (behind, server_ended) = match up {
+            NONE => (0, true),
+            _ => {
+                let other = self.slots.get(up);
+                (other.out[1].len(), other.eof)
+            }
         };
         let mut limits = Limits {
             client: NEVER,
@@ -46,14 +48,25 @@ impl<I: Io> Worker<I> {
             return limits;
         };
         let step = http.step;
+        let ended = (http.ended, server_ended);
         let Some(exchange) = http.exchange.as_deref_mut() else {
             return limits;
         };
         let policy = &exchange.policy;
         if step == Step::Tunnel {
-            limits.client = after(exchange.client_active, policy.tunnel.or(policy.client));
-            limits.server = after(exchange.server_active, policy.tunnel.or(policy.server));
-            if policy.tunnel.is_some() {
+            let (client_ended, server_ended) = ended;
+            let client_fin = policy.client_fin.filter(|_| server_ended);
+            let server_fin = policy.server_fin.filter(|_| client_ended);
+            let client = client_fin.or(policy.tunnel).or(policy.client);
+            let server = server_fin.or(policy.tunnel).or(policy.server);
+            // A side that has ended its words is waited for only as far as it must read.
+            if !client_ended || ahead > 0 {
+                limits.client = after(exchange.client_active, client);
+            }
+            if !server_ended || behind > 0 {
+                limits.server = after(exchange.server_active, server);
+            }
+            if policy.tunnel.is_some() && !client_ended && !server_ended {
                 // Either side's words keep a tunnel alive.
                 let last = limits.client.max(limits.server);
                 limits = Limits {
@@ -148,9 +161,13 @@ impl<I: Io> Worker<I> {
             };
             exchange.log.request_line = None;
             exchange.keep = false;
+            if silent {
+                // Its first byte was awaited since the connection came.
+                exchange.log.started = exchange.log.accepted;
+                exchange.log.idle = 0;
+            }
         }
         if quiet {
-            self.log_http_null(index);
             return self.http_close(index);
         }
         self.answer_late(index);

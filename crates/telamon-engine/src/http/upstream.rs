@@ -3,7 +3,7 @@
 use std::io;
 use std::sync::atomic::Ordering::Relaxed;
 
-use telamon_http::{forward, Length, Response, ResponseParser};
+use telamon_http::{forward, Length, ResponseParser};
 use telamon_plan::http::Reuse;
 use telamon_session::{Cause, End, Stage};
 use telamon_session::{Millis, Side};
@@ -125,20 +125,12 @@ impl<I: Io> Worker<I> {
                 if retry.junk_response && self.http_retry(index) {
                     return;
                 }
-                self.count_response_error(index);
-                self.drop_upstream(index);
-                let end = End {
-                    cause: Cause::Proxy,
-                    stage: Stage::Header,
-                };
-                self.fail(index, 502, end);
+                self.bad_response(index);
             }
             Head::Interim(end) | Head::Final(end) | Head::Tunnel(end) => {
                 let status = exchange.log.status.unwrap_or(0);
                 if matches!(head, Head::Final(_)) && retry.statuses.contains(&status) {
-                    if let Some(exchange) = self.exchange(index) {
-                        exchange.answered = false;
-                    }
+                    exchange.answered = false;
                     if self.http_retry(index) {
                         return self.io.put(chunk);
                     }
@@ -150,6 +142,20 @@ impl<I: Io> Worker<I> {
                 self.head_read(index, up, chunk, end, head);
             }
         }
+    }
+
+    /// Nothing of it has gone to the client, and nothing of it will.
+    fn bad_response(&mut self, index: u32) {
+        self.count_response_error(index);
+        self.drop_upstream(index);
+        if let Some(exchange) = self.exchange(index) {
+            exchange.log.response_time = None;
+        }
+        let end = End {
+            cause: Cause::Proxy,
+            stage: Stage::Header,
+        };
+        self.fail(index, 502, end);
     }
 
     /// A head that ended within what was gathered before this chunk came.
@@ -205,6 +211,9 @@ impl<I: Io> Worker<I> {
             .exchange
             .as_ref()
             .and_then(|exchange| exchange.log.status);
+        if let Some(exchange) = http.exchange.as_deref_mut() {
+            exchange.kept_body = None;
+        }
         self.count_status(index, status.unwrap_or(0), true);
         self.log_http_early(index);
         if tunnel {
@@ -233,7 +242,9 @@ impl<I: Io> Worker<I> {
         exchange.log.status = Some(reply.status());
         let connection =
             forward::Connection::of_response(reply.version(), exchange.version, exchange.keep);
-        reply.write_response(scratch, exchange.reply_chunked, connection);
+        let fields = reply.write_response(scratch, exchange.reply_chunked, connection);
+        exchange.log.head = logged_size(reply.reason(), fields);
+        exchange.log.bytes += exchange.log.head;
     }
 
     /// Bytes of a response's body go to the client. With `headed`, its head stands in `scratch` and
@@ -248,7 +259,11 @@ impl<I: Io> Worker<I> {
             Ok(taken) => taken,
             Err(_) => {
                 self.io.put(chunk);
-                return self.response_cut(index, Cause::Proxy);
+                if !headed {
+                    return self.response_cut(index, Cause::Proxy);
+                }
+                exchange.log.bytes -= exchange.log.head;
+                return self.bad_response(index);
             }
         };
         exchange.log.bytes += taken.counted;
@@ -440,7 +455,10 @@ impl<I: Io> Worker<I> {
         }
         if let Some(exchange) = self.exchange(index) {
             match from {
-                Side::Client => exchange.client_active = now,
+                Side::Client => {
+                    exchange.client_active = now;
+                    self.count_behind(index, Side::Client, count);
+                }
                 Side::Server => {
                     exchange.server_active = now;
                     exchange.log.bytes += count;
@@ -613,7 +631,7 @@ fn read(
     };
     let tunnel =
         response.status == 101 || (exchange.is_connect && (200..300).contains(&response.status));
-    exchange.log.bytes += logged_size(&response);
+    let unasked = response.status == 101 && !(exchange.upgrades && response.upgrades());
     let chunked = response.framing == Length::Chunked;
     let ruled = exchange.ruled && !response.is_interim() && !tunnel;
     if ruled {
@@ -621,7 +639,12 @@ fn read(
         exchange.reply_chunked = chunked;
     } else {
         forward::write_status_line(out, response.version, response.status, response.reason);
-        forward::write_fields(out, response.fields(), chunked);
+        let fields = forward::write_fields(out, response.fields(), chunked);
+        exchange.log.head = logged_size(response.reason, fields);
+        exchange.log.bytes += exchange.log.head;
+    }
+    if unasked {
+        return Head::Bad;
     }
     if response.is_interim() || tunnel {
         forward::write_end(out, forward::Connection::Implied);
@@ -632,7 +655,6 @@ fn read(
     exchange.log.status = Some(response.status);
     exchange.log.response_time = Some(now.saturating_sub(exchange.connected_at));
     exchange.answered = true;
-    exchange.kept_body = None;
     if tunnel {
         return Head::Tunnel(response.end);
     }
@@ -649,12 +671,8 @@ fn read(
     Head::Final(response.end)
 }
 
-/// What HAProxy counts of a head (see `telamon_http::logged_size`).
-fn logged_size(response: &Response<'_>) -> u64 {
-    let fields = response
-        .fields()
-        .filter(|field| !field.is("connection"))
-        .map(|field| field.name.len() + field.value.len());
-    let words = "HTTP/1.1".len() + "200".len() + response.reason.len();
-    (20 + words + fields.sum::<usize>() + 1) as u64
+/// What HAProxy's logs count of a head with so many bytes in its fields (see
+/// `telamon_http::logged_size`).
+fn logged_size(reason: &[u8], fields: usize) -> u64 {
+    (20 + "HTTP/1.1".len() + "200".len() + reason.len() + fields + 1) as u64
 }
