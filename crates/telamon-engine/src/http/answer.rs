@@ -184,7 +184,7 @@ impl<I: Io> Worker<I> {
         let Some(exchange) = http.exchange.as_deref_mut() else {
             return;
         };
-        exchange.keep &= !stopping && !ended && !(closing && ready_made);
+        exchange.keep &= !(stopping || ended || closing && ready_made);
         let page = match own {
             Some(page) => {
                 let client_is_1_1 = exchange.version.is_1_1();

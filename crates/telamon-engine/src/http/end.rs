@@ -92,19 +92,13 @@ impl<I: Io> Worker<I> {
             return self.drain_client(index);
         }
         // What the next request says of a backend is its own.
+        http.last = (slot.backend, slot.server);
         slot.backend = NONE;
         slot.server = NONE;
         slot.queue_ahead = [0; 2];
         slot.stream = Stream::new(now);
         http.since = now;
         http.step = Step::Idle;
-        let slot = self.slots.get(index);
-        let last = (slot.backend, slot.server);
-        slot.backend = NONE;
-        let Some(http) = slot.http.as_deref_mut() else {
-            return;
-        };
-        http.last = last;
         let idle = timeouts
             .http_keep_alive
             .or(timeouts.http_request)
