@@ -780,6 +780,13 @@ http-request deny if {path /x}
 http-request deny if !{ path /x }
 http-request deny if ! { path /x }
 http-request deny unless { path /x } { path /y }
+http-request deny deny_status 418
+http-request deny deny_status 418 hdr a b
+http-request return status 418
+http-request return status 418 default-errorfiles
+http-request tarpit deny_status 429
+http-request deny deny_status 200
+http-request deny deny_status 204
 """  # noqa: E501
 
 

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from telamon.haproxy.formats import read_format
-from telamon.haproxy.keywords.http_errors import read_error_file
+from telamon.haproxy.keywords.http_errors import STATUSES, read_error_file
 from telamon.haproxy.keywords.row import Arguments
 from telamon.haproxy.lexer import Word
 from telamon.haproxy.scope import Scope
@@ -169,6 +169,13 @@ def _finished(args: Arguments, scope: Scope, draft: _Draft, errors: bool) -> Rep
     if draft.section is not None:
         draft.message = _from_section(args, scope, draft, draft.section)
     whole = draft.message is not None
+    default = draft.default or (errors and draft.payload is None and not draft.headers)
+    if default and draft.status not in STATUSES:
+        raise args.refuse(
+            "H042", f"there is no error page of status {draft.status}",
+            (draft.status_word or args.keyword).span,
+            help="give the answer a body, as in `content-type text/plain string ...`",
+        )  # fmt: skip
     return Reply(
         status=draft.status,
         content_type=draft.content_type.text if draft.content_type and has_body else None,
@@ -176,7 +183,7 @@ def _finished(args: Arguments, scope: Scope, draft: _Draft, errors: bool) -> Rep
         body=draft.body.hex() if draft.body is not None else None,
         format=draft.format,
         message=draft.message.hex() if draft.message is not None else None,
-        default=draft.default or (errors and draft.payload is None and not draft.headers),
+        default=default,
     )
 
 
