@@ -288,17 +288,24 @@ impl<I: Io> Worker<I> {
                 .kill(telamon_session::Cause::Resource);
             return self.end_now(index);
         }
-        if listener.accept_proxy && !http {
+        if listener.accept_proxy {
+            // The first rules see who connected, those of sessions whom the header names.
+            if !self.shared.programs.quiet && !self.connection_rules(index, 0..1) {
+                return self.refuse(index);
+            }
             let slot = self.slots.get(index);
             slot.preface = Some(Vec::new());
             // Until its header is read it is nobody's stream: no line tells of it.
             slot.logged = true;
-            slot.stream.hold(self.now, proxy.plan.timeouts.client);
+            if !http {
+                slot.stream.hold(self.now, proxy.plan.timeouts.client);
+            }
             slot.running[0] |= RECV;
             self.io.recv(key, fd, 0, true);
             return self.set_timer(index);
         }
-        if !self.shared.programs.quiet && !self.connection_rules(index, !http) {
+        let last = if http { 2 } else { 3 };
+        if !self.shared.programs.quiet && !self.connection_rules(index, 0..last) {
             return self.refuse(index);
         }
         self.log_accept(index);
@@ -348,8 +355,12 @@ impl<I: Io> Worker<I> {
                 return None;
             }
             Parsed::Bad(_) => {
-                slot.stream.kill(Cause::Client);
                 self.io.put(chunk);
+                if slot.role == Role::Client {
+                    self.http_close(key.slot);
+                    return None;
+                }
+                slot.stream.kill(Cause::Client);
             }
             Parsed::Done(header) => {
                 slot.preface = None;
@@ -361,9 +372,19 @@ impl<I: Io> Worker<I> {
                 if !header.extensions.is_empty() {
                     slot.told = Some(Box::new(header.extensions));
                 }
-                slot.stream.proceed();
                 chunk.advance(header.length - before);
+                let http = slot.role == Role::Client;
+                let last = if http { 2 } else { 3 };
+                if !self.shared.programs.quiet && !self.connection_rules(key.slot, 1..last) {
+                    self.io.put(chunk);
+                    self.refuse(key.slot);
+                    return None;
+                }
                 self.log_accept(key.slot);
+                if http {
+                    return self.first_of_http(key.slot, chunk);
+                }
+                self.slots.get(key.slot).stream.proceed();
                 self.enter_backend(key.slot);
                 self.settle(key.slot);
                 let slot = self.slots.live(key);
@@ -375,6 +396,16 @@ impl<I: Io> Worker<I> {
             }
         }
         self.settle(key.slot);
+        None
+    }
+
+    /// What follows the header is a request's begin, unless it is still to come.
+    fn first_of_http(&mut self, index: u32, chunk: Chunk) -> Option<Chunk> {
+        if !chunk.is_empty() {
+            return Some(chunk);
+        }
+        self.io.put(chunk);
+        self.http_receive(index);
         None
     }
 

@@ -238,6 +238,7 @@ impl<I: Io> Worker<I> {
         };
         let plan = &shared.proxies[slot.backend as usize].plan;
         count!(self, server.object, Total::Connect, 1);
+        count!(self, backend.object, Total::Connect, 1);
         let made = socket::stream_for(&address).and_then(|fd| dress(fd, server, plan));
         let fd = match made {
             Ok(fd) => fd.into_raw_fd(),

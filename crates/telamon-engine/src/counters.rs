@@ -30,7 +30,7 @@ totals! {
     Hrsp1xx = "hrsp_1xx", Hrsp2xx = "hrsp_2xx", Hrsp3xx = "hrsp_3xx",
     Hrsp4xx = "hrsp_4xx", Hrsp5xx = "hrsp_5xx", HrspOther = "hrsp_other",
     CliAbrt = "cli_abrt", SrvAbrt = "srv_abrt",
-    Dcon = "dcon", Dses = "dses", Connect = "connect",
+    Dcon = "dcon", Dses = "dses", Connect = "connect", Reuse = "reuse",
 }
 
 /// One thread's totals of one object.

@@ -163,6 +163,9 @@ impl Taker<'_> {
                 if let Some(percent) = balancer.throttle(at) {
                     values.insert("throttle", i64::from(percent));
                 }
+                let idle = i64::from(server.idle.load(Relaxed));
+                values.insert("srv_icur", idle);
+                values.insert("idle_conn_cur", idle);
                 servers.insert(server.id, values);
             }
             let mut values = self.common(backend.object, &backend.gauges);

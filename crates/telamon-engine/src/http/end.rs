@@ -156,6 +156,7 @@ impl<I: Io> Worker<I> {
                 }
             }
             Step::Held | Step::Tarpit => {}
+            Step::Head if slot.preface.is_some() => self.http_close(index),
             Step::Head | Step::Body | Step::Gathering
                 if http.has_input() || http.step != Step::Head =>
             {
@@ -238,6 +239,7 @@ impl<I: Io> Worker<I> {
         let Some(http) = self.http(index) else { return };
         let step = http.step;
         match step {
+            Step::Head if self.slots.get(index).preface.is_some() => {}
             Step::Head => return self.gone_before_request(index),
             Step::Idle | Step::Draining | Step::Body => {}
             Step::Gathering | Step::Held | Step::Tarpit => {

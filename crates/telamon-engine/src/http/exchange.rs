@@ -89,6 +89,7 @@ impl<I: Io> Worker<I> {
             slot.stream.connecting(now, &policy);
             self.attach(index, up, true);
             self.unpool(up);
+            self.count_reuse(index);
             return self.http_connected(index);
         }
         self.connect(index);
@@ -355,6 +356,15 @@ impl<I: Io> Worker<I> {
         self.count_retry(index);
         self.http_choose(index);
         true
+    }
+
+    fn count_reuse(&mut self, index: u32) {
+        let slot = self.slots.get(index);
+        if let Some(backend) = &self.shared.proxies[slot.backend as usize].backend {
+            let server = &backend.servers[slot.server as usize];
+            count!(self, backend.object, Total::Reuse, 1);
+            count!(self, server.object, Total::Reuse, 1);
+        }
     }
 
     /// A server's answer that is worth another try.

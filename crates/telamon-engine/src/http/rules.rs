@@ -853,16 +853,17 @@ impl<I: Io> Worker<I> {
     // ---- connections ---------------------------------------------------------------------------
 
     /// `tcp-request connection` and `session`, and in TCP mode `content`: may the connection stay?
-    pub(crate) fn connection_rules(&mut self, index: u32, tcp: bool) -> bool {
+    /// `lists`: connection (0), session (1), and content (2), which in HTTP waits for a request.
+    pub(crate) fn connection_rules(&mut self, index: u32, lists: std::ops::Range<usize>) -> bool {
         let shared = self.shared.clone();
         let proxy = self.slots_proxy(index);
         let program = &shared.programs.of[proxy as usize];
-        let lists = [
+        let all = [
             (&program.connection, Total::Dcon),
             (&program.session, Total::Dses),
             (&program.content, Total::Dreq),
         ];
-        for (rules, counter) in lists.into_iter().take(if tcp { 3 } else { 2 }) {
+        for (rules, counter) in all.into_iter().take(lists.end).skip(lists.start) {
             if rules.is_empty() {
                 continue;
             }

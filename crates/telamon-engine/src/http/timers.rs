@@ -145,6 +145,10 @@ impl<I: Io> Worker<I> {
 
     fn head_late(&mut self, index: u32) {
         let shared = self.shared.clone();
+        if self.slots.get(index).preface.is_some() {
+            // It has not even said who it is.
+            return self.http_close(index);
+        }
         let Some(http) = self.http(index) else { return };
         let silent = http.exchange.is_none();
         if silent && http.requests > 0 {
