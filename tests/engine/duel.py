@@ -288,16 +288,18 @@ def bare(line: str) -> str:
     """The line without what differs from run to run: dates, pids, ports, single milliseconds."""
     line = re.sub(r"^.*?haproxy\[\d+\]: ", "", line)
     line = re.sub(r"^[\d.:]+ \[[^\]]+\]", "CLIENT [DATE]", line)
+    # How much has come when a line is written early is chance.
+    line = re.sub(r"/\+\d+ (-?\d+) \+\d+ ", r"/+ \1 + ", line)
 
     def times(match: re.Match[str]) -> str:
         parts = match[1].split("/")
-        return "/".join(part if part == "-1" else tenths(int(part)) for part in parts)
+        return "/".join(part if part in ("-1", "+") else tenths(int(part)) for part in parts)
 
     def tenths(value: int) -> str:
         # Below are delays of the kernel, such as that of a segment that waits to be filled.
         return "0" if value < 240 else str(value // 100)
 
-    return re.sub(r"(?<= )([-\d]+(?:/[-\d]+){4})(?= )", times, line, count=1)
+    return re.sub(r"(?<= )([-\d]+(?:/[-+\d]+){4})(?= )", times, line, count=1)
 
 
 @cache

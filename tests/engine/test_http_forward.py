@@ -298,6 +298,12 @@ CONNECTIONS = [
         lines=2,
     ),
     case(
+        "logged early",
+        {"clients": ((GET, Until(b"ok"), LAST, END),), "servers": SERVED},
+        config="    option logasap\n    server s1 {server}",
+        lines=2,
+    ),
+    case(
         "websocket",
         {
             "clients": (

@@ -148,6 +148,10 @@ impl<I: Io> Worker<I> {
 
     /// The line of one request.
     pub(crate) fn log_http(&mut self, index: u32) {
+        self.log_exchange(index, false);
+    }
+
+    fn log_exchange(&mut self, index: u32, early: bool) {
         let shared = self.shared.clone();
         let slot = self.slots.get(index);
         let proxy = &shared.proxies[slot.proxy as usize];
@@ -242,7 +246,7 @@ impl<I: Io> Worker<I> {
                     state: log.end.letters(),
                     counts,
                     request_line: log.request_line.as_deref(),
-                    early: false,
+                    early,
                     captures: [&exchange.captures[0], &exchange.captures[1]],
                 };
                 write_http(&mut text, &line);
@@ -260,7 +264,7 @@ impl<I: Io> Worker<I> {
                     bytes: log.bytes,
                     state: log.end.letters(),
                     counts,
-                    early: false,
+                    early,
                 };
                 write_tcp(&mut text, &line);
             }
@@ -305,7 +309,16 @@ impl<I: Io> Worker<I> {
     }
 
     /// `option logasap`: the line comes with the response's head.
-    pub(crate) fn log_http_early(&mut self, _index: u32) {}
+    pub(crate) fn log_http_early(&mut self, index: u32) {
+        let proxy = self.slots.get(index).proxy as usize;
+        if !self.shared.proxies[proxy].plan.logasap {
+            return;
+        }
+        self.log_exchange(index, true);
+        if let Some(exchange) = self.exchange(index) {
+            exchange.log.left_out = true;
+        }
+    }
 
     /// A connection that ended without a request.
     pub(crate) fn log_http_null(&mut self, index: u32) {
