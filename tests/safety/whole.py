@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from telamon.daemon.control import request
-from tests.interop.lan import Node, Program, run
+from tests.interop.lan import Node, Program
 from tests.interop.setups import Setup
 
 
@@ -71,8 +71,3 @@ def kill(pids: list[int], signum: signal.Signals = signal.SIGKILL) -> None:
     for pid in pids:
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signum)
-
-
-def nft(namespace: str, rules: str) -> None:
-    """Feed nftables in a namespace."""
-    run("ip", "netns", "exec", namespace, "nft", rules)
