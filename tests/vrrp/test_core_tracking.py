@@ -22,7 +22,13 @@ from telamon.plan.router import (
     TrackScript,
 )
 from telamon.testing.lan import Lan, Node
-from telamon.vrrp.effects import AddAddresses, GroupChanged, RemoveAddresses, SendGratuitous
+from telamon.vrrp.effects import (
+    AddAddresses,
+    GroupChanged,
+    RemoveAddresses,
+    SendAdvert,
+    SendGratuitous,
+)
 from telamon.vrrp.events import Interface
 from telamon.vrrp.priority import Condition, Figure, ScriptVerdict, effective_priority
 from telamon.vrrp.router import Router, Transport
@@ -176,6 +182,24 @@ def fault_pair(**changes: object) -> Lan:
     lan.run(10)
     assert lan.masters("VI") == ["n1"]
     return lan
+
+
+@pytest.mark.parametrize("stops", [True, False])
+def test_every_instance_says_farewell_before_anything_else_is_done(stops: bool) -> None:
+    second = plan("VB", vrid=52, addresses=(vip("10.77.0.101/32"),), track_proxy=True)
+    lan = Lan()
+    instances = (plan("VA", track_proxy=True), second)
+    node = lan.add("n1", router_plan(*instances), {"eth0": (ip_address("10.77.0.1"),)})
+    lan.boot()
+    lan.run(10)
+    now = lan.clock.now
+    router = node.router
+    effects = router.stop(now) if stops else router.handle_proxy(False, "killed", now)
+    spoken = [e for e in effects if isinstance(e, SendAdvert)]
+    assert {e.instance for e in spoken} == {"VA", "VB"}
+    assert {decoded(e).priority for e in spoken} == {0}
+    assert effects[: len(spoken)] == spoken
+    assert isinstance(effects[len(spoken)], RemoveAddresses)
 
 
 def test_a_dead_proxy_gives_the_address_away_with_two_farewells() -> None:

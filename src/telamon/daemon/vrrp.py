@@ -289,6 +289,10 @@ class _Role:
         # The wall clock may be set at any time, and signed adverts carry it.
         if self._core.wants_wall_clock:
             self._core.handle_wall_clock(time.time(), libc.now())
+        if self._proxy is not None and len(events) > 1:
+            # Its death goes before all else: every moment of it, clients are refused.
+            pidfd = self._proxy.pidfd
+            events.sort(key=lambda event: event[0] != pidfd)
         for fd, _events in events:
             # An earlier handler of this very round may have closed a later one's descriptor.
             handler = self._handlers.get(fd)
@@ -568,8 +572,8 @@ class _Role:
         for number in self._signals.recv(64):
             if number in (signal.SIGTERM, signal.SIGINT):
                 name = signal.Signals(number).name
-                self._supervisor.say(Stopping(f"{name} was sent to the router"))
                 self._stop(f"received {name}")
+                self._supervisor.say(Stopping(f"{name} was sent to the router"))
             elif number in DUMPS:
                 self._dumper.write(Function(number), libc.now())
             elif number in (Function.RELOAD, Function.RELOAD_FORCE):
@@ -630,11 +634,12 @@ class _Role:
         self._say_priorities()
 
     def _proxy_gone(self, reason: str) -> None:
+        # The farewell first: nothing is logged, closed or told before it is out.
+        self._carry_out(self._core.handle_proxy(False, reason, libc.now()))
         if self._proxy is not None:
             # The supervisor tells of a death as well, after the pidfd has.
             self._warn(reason)
         self._forget_proxy()
-        self._carry_out(self._core.handle_proxy(False, reason, libc.now()))
         self._say_priorities()
 
     def _forget_proxy(self) -> None:
@@ -681,13 +686,13 @@ class _Role:
         if not self._running:
             return
         self._running = False
-        self._info(f"Stopping: {reason}")
         effects = self._core.stop(libc.now())
         if self._habits.keep_addresses:
             effects = [e for e in effects if not isinstance(e, do.RemoveAddresses)]
             # Nor may the helper take them off once this process is gone.
             self._tell_guard(())
         self._carry_out(effects)
+        self._info(f"Stopping: {reason}")
         if not self._habits.keep_addresses:
             self._surroundings.remove()
         self._say_status()

@@ -34,6 +34,7 @@ from telamon.vrrp.effects import (
     GroupChanged,
     Log,
     Noticed,
+    SendAdvert,
     Urgency,
 )
 from telamon.vrrp.events import Instant, Interface, Received
@@ -254,7 +255,7 @@ class Router:
         """Whether this node's proxy serves; `reason` for people, as in "it was killed"."""
         self._notice_oversleeping(now)
         self._tracking.proxy(alive, reason)
-        return self._settle(now)
+        return _adverts_first(self._settle(now))
 
     def handle_backends(self, servers_up: Mapping[str, int], now: Instant) -> list[Effect]:
         """How many servers are up in each backend that is known; one that lacks has none."""
@@ -315,7 +316,7 @@ class Router:
         self._opens_at = None
         for instance in self._instances.values():
             instance.fire(Event.STOP, now, "stopped")
-        return self._settle(now)
+        return _adverts_first(self._settle(now))
 
     # Inside.
 
@@ -487,6 +488,14 @@ def _key(plan: InstancePlan) -> _Key:
 def _devices(plan: InstancePlan) -> Iterable[str]:
     devices = [a.device for a in placed(plan) if a.device]
     return {plan.interface, *devices, *(t.interface for t in plan.track_interfaces)}
+
+
+def _adverts_first(effects: list[Effect]) -> list[Effect]:
+    """All farewells before anything else: no instance waits for what another one has to undo.
+
+    For events upon which an instance speaks first and at most once in one priority.
+    """
+    return sorted(effects, key=lambda effect: not isinstance(effect, SendAdvert))
 
 
 def _silence(instance: Instance) -> str:
