@@ -210,12 +210,6 @@ def test_an_established_master_yields_with_a_last_advert() -> None:
     assert lan.masters("VI") == ["n2"]
 
 
-def test_a_last_advert_in_any_case_if_asked_for() -> None:
-    lan = lan_of(100, 100, advertise_before_yielding=True)
-    lan.run(10)
-    assert yielding(lan, "n1") == [RemoveAddresses, SendAdvert, StateChanged]
-
-
 def test_nopreempt_stays_backup_under_a_weaker_master() -> None:
     lan = lan_of(100)
     strong = add(lan, 2, plan(priority=200, preempt=False))

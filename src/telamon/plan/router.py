@@ -318,6 +318,7 @@ class InstancePlan:
 
     `version` 2 or 3; `vrid` 1 to 255; `priority` 1 to 255 (255: address owner).
     `source` is the address that adverts come from (None: the interface's primary one).
+    `advertise_before_yielding` is for dumps alone: a losing master always sends a last advert.
     `unicast_peers` empty means multicast. `down_timer_adverts` is RFC 5798's 3.
     """
 

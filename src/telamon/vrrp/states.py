@@ -56,7 +56,7 @@ class Event(StrEnum):
     INFERIOR = "inferior advert"
     """From a master that this node does not obey."""
     SUPERIOR_ANSWERED = "superior advert, answered"
-    """The same, when neighbours may believe this node, or with `higher_prio_send_advert`."""
+    """The same for a master: neighbours may believe this node, so the winner is told."""
     INFERIOR_UNANSWERED = "inferior advert, unanswered"
     """The same as inferior, with `lower_prio_no_advert` or in a flood of them (`pace.py`)."""
     LEAVING = "priority 0"

@@ -149,9 +149,11 @@ def _vrrp_rows() -> list[Keyword]:
                 text("default_interface"), least=1),
         Keyword("vrrp_lower_prio_no_advert", _G, "[BOOL]", carried,
                 "do not answer a lower-priority advert", boolean("lower_prio_no_advert")),
-        Keyword("vrrp_higher_prio_send_advert", _G, "[BOOL]", carried,
+        Keyword("vrrp_higher_prio_send_advert", _G, "[BOOL]", Mark.NOTED,
                 "send one advert before giving way to a higher priority",
-                boolean("higher_prio_send_advert")),
+                boolean("higher_prio_send_advert"),
+                meaning="a master that gives way always does, also with `off`: so the winner "
+                "announces the addresses anew"),
         Keyword("vrrp_check_unicast_src", _G, "", carried,
                 "believe only configured unicast peers (Telamon always does)",
                 boolean("check_unicast_src")),

@@ -257,8 +257,10 @@ def _network_rows() -> list[Keyword]:
                 meaning="always so: a router that wakes late listens before it speaks"),
         Keyword("lower_prio_no_advert", _I, "[BOOL]", carried,
                 "do not answer a lower-priority advert", boolean("lower_prio_no_advert")),
-        Keyword("higher_prio_send_advert", _I, "[BOOL]", carried,
-                "send one advert before giving way", boolean("higher_prio_send_advert")),
+        Keyword("higher_prio_send_advert", _I, "[BOOL]", Mark.NOTED,
+                "send one advert before giving way", boolean("higher_prio_send_advert"),
+                meaning="a master that gives way always does, also with `off`: so the winner "
+                "announces the addresses anew"),
     ]  # fmt: skip
 
 
