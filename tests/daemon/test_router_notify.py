@@ -25,7 +25,7 @@ from telamon.plan.router import (
     RouterPlan,
     SyncGroupPlan,
 )
-from telamon.vrrp.effects import GroupChanged, StateChanged
+from telamon.vrrp.effects import GroupChanged, LowerPriorityHeard, StateChanged
 from telamon.vrrp.router import InstanceView, Router
 from telamon.vrrp.states import State
 
@@ -94,6 +94,17 @@ def test_states_once_more_after_a_reload(told: Told) -> None:
     told.notify.replan(replace(told.plan, fifo_states_on_reload=False))
     told.notify.repeat(told.view(100, State.MASTER))
     assert told.lines() == []
+
+
+def test_a_weaker_master_is_told_of_with_and_without_a_script(told: Told) -> None:
+    told.notify.lower_priority_heard(LowerPriorityHeard("V", 150))
+    assert told.lines() == ['INSTANCE "V" MASTER_RX_LOWER_PRI 150']
+    assert told.jobs == []
+    own = CommandPlan(("/bin/true",))
+    notified = replace(INSTANCE, notify=NotifyPlan(lower_priority_heard=own))
+    told.notify.replan(replace(told.plan, instances=(notified,)))
+    told.notify.lower_priority_heard(LowerPriorityHeard("V", 150))
+    assert told.jobs == [Notify("INSTANCE V", own, once=True)], "without arguments"
 
 
 def test_who_gets_mail(told: Told) -> None:

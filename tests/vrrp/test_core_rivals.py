@@ -18,7 +18,7 @@ from telamon.plan.router import (
 )
 from telamon.testing.lan import Lan, Node
 from telamon.vrrp.announce import HEALING
-from telamon.vrrp.effects import Log, SendAdvert, SendGratuitous
+from telamon.vrrp.effects import Log, LowerPriorityHeard, SendAdvert, SendGratuitous
 from telamon.vrrp.events import Received
 from telamon.vrrp.lateness import BOUNDS
 from telamon.vrrp.packet import MULTICAST_V4, Advert
@@ -182,6 +182,24 @@ def test_one_stray_advert_of_another_owner_changes_nothing() -> None:
 
 
 # Options.
+
+
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_master_tells_of_one_that_must_yield(answers: bool) -> None:
+    lan, node = settled(answer_lower_priority=answers)
+    begun = lan.clock.now
+    for priority in (50, 0, 50):
+        node.deliver(from_stranger(priority))
+        lan.run(0.3)
+    told = [e for t, e in node.effects if t >= begun and isinstance(e, LowerPriorityHeard)]
+    assert told == [LowerPriorityHeard("VI", 100)] * 2
+    for _ in range(1000):
+        node.deliver(from_stranger(50))
+        lan.run(0.001)
+    assert len(since(node, begun, LowerPriorityHeard)) <= 2 + 10 + 1
+    node.deliver(from_stranger(200))
+    node.deliver(from_stranger(50))
+    assert len(since(node, lan.clock.now, LowerPriorityHeard)) == 0, "it is no master any more"
 
 
 def test_higher_priority_is_answered_before_yielding_and_the_winner_announces() -> None:

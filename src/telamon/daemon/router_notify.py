@@ -14,7 +14,7 @@ from pathlib import Path
 from telamon.daemon.mail import Mail, group_mail, instance_mail
 from telamon.daemon.script_messages import Notify
 from telamon.plan.router import CommandPlan, FifoPlan, MailPlan, NotifyPlan, RouterPlan
-from telamon.vrrp.effects import GroupChanged, StateChanged
+from telamon.vrrp.effects import GroupChanged, LowerPriorityHeard, StateChanged
 from telamon.vrrp.router import InstanceView
 from telamon.vrrp.states import State
 
@@ -70,6 +70,15 @@ class RouterNotify:
         self._tell("INSTANCE", name, plan, _own(plan, effect.new), word, effect.priority)
         if plan.mail:
             self._mail(instance_mail, name, effect.new)
+
+    def lower_priority_heard(self, effect: LowerPriorityHeard) -> None:
+        """`notify_master_rx_lower_pri`; FIFOs hear of it with or without (keepalived alike)."""
+        name = effect.instance
+        script = self._instances.get(name, NotifyPlan()).lower_priority_heard
+        if script is not None:
+            # A script that is slower than the other's adverts needs no run for each of them.
+            self._run(Notify(f"INSTANCE {name}", script, once=True))
+        self._write(f'INSTANCE "{name}" MASTER_RX_LOWER_PRI {effect.priority}\n')
 
     def repeat(self, views: Iterable[InstanceView]) -> None:
         """After a reload: every state once more, for FIFOs (fifo_write_vrrp_states_on_reload)."""

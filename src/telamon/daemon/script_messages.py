@@ -56,12 +56,16 @@ class HelperSays:
 
 @dataclass(frozen=True, slots=True)
 class Notify:
-    """Run `command` with `arguments` appended, for `limit` seconds at most (None: for ever)."""
+    """Run `command` with `arguments` appended, for `limit` seconds at most (None: for ever).
+
+    `once`: not again while the very same waits as the last of its queue.
+    """
 
     queue: str
     command: CommandPlan
     arguments: tuple[str, ...] = ()
     limit: float | None = 60.0
+    once: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -152,7 +152,9 @@ class Runner:
         elif isinstance(message, Mail):
             self.postman.take(message)
         elif isinstance(message, Notify):
-            self.queues.setdefault(message.queue, deque()).append(message)
+            queue = self.queues.setdefault(message.queue, deque())
+            if not (message.once and queue and queue[-1] == message):
+                queue.append(message)
             self._notify_next(message.queue)
         return True
 

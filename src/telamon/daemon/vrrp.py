@@ -366,6 +366,8 @@ class _Role:
                 case do.StateChanged():
                     self._state_changed(effect)
                     changed = True
+                case do.LowerPriorityHeard():
+                    self._notify.lower_priority_heard(effect)
                 case do.GroupChanged(group, state):
                     self._info(f"({group}) sync group is {state.name} now")
                     self._notify.group_changed(effect)

@@ -72,6 +72,17 @@ class StateChanged:
 
 
 @dataclass(frozen=True, slots=True)
+class LowerPriorityHeard:
+    """`instance`, a master of `priority`, heard another one that must yield to it.
+
+    People who move something beside the address (a cloud's route, say) move it back then.
+    """
+
+    instance: str
+    priority: int
+
+
+@dataclass(frozen=True, slots=True)
 class GroupChanged:
     """All members of the sync group `group` have reached `state`."""
 
@@ -100,6 +111,7 @@ Effect = (
     | RemoveAddresses
     | SendGratuitous
     | StateChanged
+    | LowerPriorityHeard
     | GroupChanged
     | Log
     | Noticed

@@ -23,6 +23,7 @@ from telamon.vrrp.effects import (
     AddAddresses,
     Effect,
     Log,
+    LowerPriorityHeard,
     RemoveAddresses,
     SendGratuitous,
     StateChanged,
@@ -71,6 +72,7 @@ class Instance:
         self._weaker_obeyed_long_enough = False
         self._last_sent: Instant = 0.0
         self._answers = Pace(ANSWER_GAP)
+        self._tells_of_weaker = Pace(ANSWER_GAP)
         self._rivalry = OwnerRivalry()
         self._gave_way = False
         """An owner that another one has outlasted: 254 until a reload."""
@@ -182,6 +184,9 @@ class Instance:
             if self.state is State.BACKUP and len(self.plan.unicast_peers) == 1:
                 event = Event.LAST_LEAVES
         self.fire(event, now, _heard_reason(event, theirs, source, self.rank))
+        weaker = event in (Event.INFERIOR, Event.INFERIOR_UNANSWERED)
+        if weaker and self.state is State.MASTER and self._tells_of_weaker.allows(now):
+            self._out.append(LowerPriorityHeard(self.plan.name, self.priority))
         return event
 
     def handle_timer(self, timer: Timer, deadline: Instant, now: Instant) -> None:

@@ -293,9 +293,8 @@ ROWS: tuple[Keyword, ...] = (
     *_garp_rows(),
     *notified_rows(_I),
     Keyword(
-        "notify_master_rx_lower_pri", _I, "SCRIPT [USER [GROUP]]", Mark.NOT_YET,
-        "run when a master hears a lower-priority advert",
-        command("notify_master_rx_lower_pri"),
-        meaning="the script is not run; the log tells it", least=1,
+        "notify_master_rx_lower_pri", _I, "SCRIPT [USER [GROUP]]", Mark.CARRIED_OUT,
+        "run when a master hears a lower-priority advert (at most ten times a second)",
+        command("notify_master_rx_lower_pri"), least=1,
     ),
 )  # fmt: skip
