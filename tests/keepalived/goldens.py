@@ -35,6 +35,7 @@ def present(command: str) -> ScriptFile:
 def _known_machine() -> Iterator[None]:
     with (
         mock.patch("socket.gethostname", return_value="left.example.org"),
+        mock.patch("telamon.keepalived.lower_notify._own_user", return_value="root"),
         mock.patch("telamon.keepalived.lower_tracking.default_identity", return_value=None),
         contextlib.chdir(HERE),
     ):

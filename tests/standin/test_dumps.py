@@ -154,6 +154,114 @@ def test_data_describes_the_instances_alike(both: tuple[dict[str, str], dict[str
     assert ours == theirs
 
 
+BESIDE = """
+global_defs {
+  notification_email {
+    a@example.org
+    b@example.org
+  }
+  smtp_server 127.0.0.1 2525
+  no_email_faults
+  vmac_prefix vm
+  notify_fifo FOLDER/all
+  vrrp_notify_fifo FOLDER/vrrp
+  script_user root
+}
+static_ipaddress {
+  10.77.1.1/24 dev em1
+}
+static_routes {
+  192.168.99.0/24 via 10.77.0.2 dev em1
+}
+static_rules {
+  from 192.168.98.0/24 table 200
+}
+vrrp_instance VI_V {
+  interface em1
+  use_vmac
+  virtual_router_id 52
+  virtual_ipaddress {
+    10.77.0.120/24
+  }
+}
+vrrp_instance VI_W {
+  interface em1
+  use_vmac vmac53
+  vmac_xmit_base
+  virtual_router_id 53
+  virtual_ipaddress {
+    10.77.0.131/32 dev em1 scope link
+  }
+}
+vrrp_instance VI_R {
+  interface em1
+  virtual_router_id 54
+  virtual_ipaddress {
+    10.77.0.140/24
+  }
+  virtual_routes {
+    default via 10.77.0.2 dev em1 table 201
+    192.168.111.0/24 via 10.77.0.2 dev em1 metric 5 table 200
+    src 10.77.0.140 to 192.168.112.0/24 via 10.77.0.2 dev em1
+    blackhole 192.168.113.0/24
+    192.168.115.0/24 dev em1 scope link metric 7 mtu 1300
+    192.168.116.0/24 via 10.77.0.2 dev em1 mtu 1400 no_track
+  }
+  virtual_rules {
+    from 192.168.28.0/24 to 10.0.0.0/8 table 200 priority 1000
+    to 192.168.29.0/26 table 200
+    from 192.168.30.0/24 lookup 200 iif em1 no_track
+    fwmark 5 table 200
+  }
+}
+"""
+
+_BESIDE = (
+    "Email",
+    "Smtp server",
+    "Send emails",
+    "Global notify",
+    "VRRP notify fifo",
+    "  a@",
+    "  b@",
+)
+"""The lines of the global section that the file sets."""
+
+
+def test_data_describes_what_stands_beside_the_addresses_alike(tmp_path: Path) -> None:
+    """VMACs, routes, rules, static things, FIFOs and mail."""
+    from tests.interop.lan import lan
+
+    config = BESIDE.replace("FOLDER", str(tmp_path))
+    texts = []
+    with lan(tmp_path, 1) as network:
+        for real in (False, True):
+            folder = tmp_path / ("real" if real else "ours")
+            texts.append(_dumps(network.nodes[0], folder, real=real, config=config)["data"])
+    ours, theirs = texts
+    # They count the flags of VMACs where there are none to show.
+    assert [_flags(line) for line in _topology(ours)] == [
+        _flags(line) for line in _topology(theirs)
+    ]
+    for title in ("Static Addresses", "Static Routes", "Static Rules"):
+        assert _section(ours, title) == _section(theirs, title) != []
+    chosen = [
+        [line for line in _section(text, "Global definitions") if line.strip().startswith(
+            tuple(word.strip() for word in _BESIDE))]
+        for text in (ours, theirs)
+    ]  # fmt: skip
+    assert chosen[0] == chosen[1]
+    assert len(chosen[0]) >= 9
+
+
+def _flags(line: str) -> str:
+    return "   Flags:" if line == "   Flags: none" else line
+
+
+def _section(text: str, title: str) -> list[str]:
+    return text.partition(f"------< {title} >------\n")[2].partition("------<")[0].splitlines()
+
+
 def _send(node: Node, packets: list[bytes], source: IPv4Address) -> None:
     import socket
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import pwd
 import socket
 
 from telamon.base.diagnostic import Report
@@ -70,6 +72,7 @@ def lower_fifos(globals_: GlobalDefs, scripts: Scripts, report: Report) -> tuple
             own.uid if own and node.user else None,
             own.gid if own and node.user else None,
             scripts.command(getattr(globals_, reader), globals_.at(reader), report),
+            field == "vrrp_notify_fifo",
         )
     return tuple(found.values())
 
@@ -88,12 +91,20 @@ def lower_mail(globals_: GlobalDefs, wanted: bool, report: Report) -> MailPlan |
     return MailPlan(
         globals_.smtp_server,
         globals_.smtp_port or 25,
-        globals_.mail_from or f"keepalived@{host}",
+        globals_.mail_from or f"{_own_user()}@{host}",
         tuple(globals_.mail_to),
         globals_.smtp_helo or host,
         globals_.smtp_timeout or 30.0,
         not globals_.no_email_faults,
     )
+
+
+def _own_user() -> str:
+    try:
+        return pwd.getpwuid(os.geteuid()).pw_name
+    except KeyError:
+        # A container may run as a number that has no name.
+        return "root"
 
 
 def either(own: bool | None, general: bool | None) -> bool:

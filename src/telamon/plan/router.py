@@ -399,12 +399,16 @@ class MailPlan:
 
 @dataclass(frozen=True, slots=True)
 class FifoPlan:
-    """A FIFO that gets a line for each change of state, and the program that reads it."""
+    """A FIFO that gets a line for each change of state, and the program that reads it.
+
+    `vrrp_only`: the file calls it `vrrp_notify_fifo`.
+    """
 
     path: str
     uid: int | None = None
     gid: int | None = None
     reader: CommandPlan | None = None
+    vrrp_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from telamon.base.address import IPAddress
 from telamon.plan.router import AuthKind, InstancePlan, RouterPlan, SyncGroupPlan
 from telamon.runtime import keepalived_text as text
+from telamon.runtime.keepalived_routes import route_line, rule_line
 from telamon.vrrp.detail import InstanceDetail, RouterDetail
 
 
@@ -40,6 +41,9 @@ def render(
     """`now`: seconds since the epoch."""
     sections = [
         ("Global definitions", global_lines(detail.plan)),
+        ("Static Addresses", _static_addresses(detail.plan)),
+        ("Static Routes", (f"     {route_line(r)}" for r in detail.plan.statics.routes)),
+        ("Static Rules", (f"     {rule_line(r)}" for r in detail.plan.statics.rules)),
         ("VRRP Topology", _topology(detail, descriptor, now)),
         ("VRRP Sockpool", _sockets(detail.instances, descriptor)),
         ("VRRP Sync groups", _groups(detail)),
@@ -71,15 +75,25 @@ def global_lines(plan: RouterPlan) -> Iterator[str]:
         yield f" Smtp HELO name = {plan.mail.helo}"
         yield f" Smtp server connection timeout = {plan.mail.timeout:g}"
         yield f" Email notification from = {plan.mail.sender}"
-        yield " Email notification"
-        yield from (f"  {receiver}" for receiver in plan.mail.receivers)
+        yield " Email notification to:"
+        yield from (f"   {receiver}" for receiver in plan.mail.receivers)
+        if not plan.mail.faults:
+            yield " Send emails for fault transitions = off"
     yield f" Dynamic interfaces = {_truth(plan.allow_missing_interfaces)}"
-    if plan.startup_delay:
-        yield f" Startup delay = {plan.startup_delay:g}"
-    yield f" FIFO write vrrp states on reload = {_truth(plan.fifo_states_on_reload)}"
     for fifo in plan.fifos:
-        yield f" Global notify fifo = {fifo.path}"
+        scope = "VRRP" if fifo.vrrp_only else "Global"
+        owner = f"{fifo.uid or 0}:{fifo.gid or 0}"
+        yield f" {scope} notify fifo = {fifo.path}, uid:gid {owner}"
+    yield f" FIFO write vrrp states on reload = {_truth(plan.fifo_states_on_reload)}"
     yield f" Script security {'enabled' if plan.script_security else 'disabled'}"
+    if plan.startup_delay:
+        yield f" vrrp_startup_delay = {plan.startup_delay:g}"
+
+
+def _static_addresses(plan: RouterPlan) -> Iterator[str]:
+    """Where none names a device the plan has put one; an address is looked up nowhere here."""
+    for address in plan.statics.addresses:
+        yield f"     {text.address_words(address, address.device or '')} set"
 
 
 def _topology(detail: RouterDetail, descriptor: Descriptor, now: float) -> Iterator[str]:
@@ -123,7 +137,8 @@ def _settings(detail: InstanceDetail) -> Iterator[str]:
     if plan.vmac is not None:
         base = _truth(plan.vmac.adverts_from_base)
         yield f"Use VMAC, i/f name {text.device(plan)}, is_up = true, xmit_base = {base}"
-        yield f"Interface = {text.device(plan)}, vmac on {plan.interface}"
+        outlet = ", xmit base i/f" if plan.vmac.adverts_from_base else ""
+        yield f"Interface = {text.device(plan)}, vmac on {plan.interface}{outlet}"
     else:
         yield f"Interface = {plan.interface}"
     given = " (from configuration)" if plan.source is not None else ""
@@ -184,8 +199,8 @@ def _addresses(detail: InstanceDetail) -> Iterator[str]:
 
 def _tracked(plan: InstancePlan) -> Iterator[str]:
     blocks: tuple[tuple[str, list[str]], ...] = (
-        ("Virtual Routes :", [text.route(entry) for entry in plan.routes]),
-        ("Virtual Rules :", [text.route(entry) for entry in plan.rules]),
+        ("Virtual Routes :", [route_line(entry) for entry in plan.routes]),
+        ("Virtual Rules :", [rule_line(entry) for entry in plan.rules]),
         *_trackers(plan),
     )
     for title, lines in blocks:

@@ -12,6 +12,7 @@ from typing import Any
 
 from telamon.plan.router import AuthKind, NotifyPlan
 from telamon.runtime import keepalived_text as text
+from telamon.runtime.keepalived_routes import route_line, rule_line
 from telamon.vrrp.counters import Counters
 from telamon.vrrp.detail import InstanceDetail
 
@@ -75,8 +76,8 @@ def _data(detail: InstanceDetail, commands: dict[str, str], now: float) -> dict[
     lists = {
         "vips": text.virtual_addresses(detail, plan.addresses),
         "evips": text.virtual_addresses(detail, plan.excluded_addresses),
-        "vroutes": [text.route(entry) for entry in plan.routes],
-        "vrules": [text.route(entry) for entry in plan.rules],
+        "vroutes": [route_line(entry) for entry in plan.routes],
+        "vrules": [rule_line(entry) for entry in plan.rules],
         "track_ifp": [entry.interface for entry in plan.track_interfaces],
         "track_script": [commands.get(entry.script, "") for entry in plan.track_scripts],
     }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 
-from telamon.plan.router import CommandPlan, InstancePlan, RoutePlan, RulePlan, VirtualAddress
+from telamon.plan.router import CommandPlan, InstancePlan, VirtualAddress
 from telamon.vrrp.detail import InstanceDetail
 from telamon.vrrp.states import State
 
@@ -33,11 +33,19 @@ def device(plan: InstancePlan) -> str:
     """The interface that the instance speaks on."""
     if plan.vmac is None:
         return plan.interface
-    return plan.vmac.name or f"vrrp.{plan.vrid}"
+    return plan.vmac.name or f"{plan.vmac.prefix}.{plan.vrid}"
 
 
 def virtual_address(address: VirtualAddress, plan: InstancePlan, *, held: bool) -> str:
     """As `10.0.0.1/24 brd 10.0.0.255 dev eth0 scope global label eth0:1 set`."""
+    own = address.device in (None, plan.interface, device(plan))
+    on = f"{device(plan)}@{plan.interface}" if own and plan.vmac is not None else None
+    words = address_words(address, on or address.device or plan.interface)
+    return f"{words} set" if held else words
+
+
+def address_words(address: VirtualAddress, on: str) -> str:
+    """The address on the device `on`, and how it is put there."""
     interface = address.address
     full = interface.network.prefixlen == interface.max_prefixlen
     words = [str(interface.ip) if full else str(interface)]
@@ -45,17 +53,13 @@ def virtual_address(address: VirtualAddress, plan: InstancePlan, *, held: bool) 
         words.append(f"peer {address.peer}")
     if address.broadcast is not None:
         words.append(f"brd {address.broadcast}")
-    own = address.device in (None, plan.interface)
-    on = f"{device(plan)}@{plan.interface}" if own and plan.vmac is not None else None
-    words.append(f"dev {on or address.device or plan.interface}")
+    words.append(f"dev {on}")
     words.append(f"scope {address.scope or 'global'}")
     if address.label:
         words.append(f"label {address.label}")
     if interface.version == 6:
         left = address.preferred_lifetime
         words.append(f"preferred_lft {'forever' if left is None else left}")
-    if held:
-        words.append("set")
     return " ".join(words)
 
 
@@ -65,10 +69,6 @@ def virtual_addresses(
     """Each as a line, those that are up marked as such."""
     up = {entry.address for entry in detail.held}
     return [virtual_address(a, detail.plan, held=a.address in up) for a in addresses]
-
-
-def route(entry: RoutePlan | RulePlan) -> str:
-    return " ".join(entry.arguments)
 
 
 def command(plan: CommandPlan) -> str:

@@ -226,8 +226,8 @@ def _mail_rows() -> list[Keyword]:
     return [
         Keyword("notification_email", _G, "{ ADDRESS ... }", carried, "who gets mail", _mail_to),
         Keyword("notification_email_from", _G, "ADDRESS", carried,
-                "mail's sender (default keepalived@ and the host's name)", text("mail_from"),
-                least=1),
+                "mail's sender (default: the user that runs it @ the host's name)",
+                text("mail_from"), least=1),
         Keyword("smtp_server", _G, "HOST [PORT]", carried,
                 "where mail is handed in (default port 25)", _smtp_server, least=1),
         Keyword("smtp_helo_name", _G, "NAME", carried,
