@@ -13,7 +13,6 @@ that never happens.
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import logging
 import os
 import selectors
@@ -24,11 +23,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 from telamon import __version__
 from telamon.base.diagnostic import Report, render
-from telamon.daemon import control, logs, plans
+from telamon.daemon import children, control, logs, plans
+from telamon.daemon import supervisor_status as status
 from telamon.daemon.control import Client
 from telamon.daemon.core import Core
 from telamon.daemon.effects import (
@@ -63,6 +63,7 @@ from telamon.daemon.messages import (
     Stopping,
 )
 from telamon.daemon.notify import Systemd
+from telamon.daemon.pidfile import PidFile
 from telamon.daemon.plans import Bindings, Files, Plans
 from telamon.engine import IoEngine
 from telamon.kernel.process import (
@@ -70,16 +71,12 @@ from telamon.kernel.process import (
     Launched,
     PrivilegeError,
     check_privileges,
-    close_descriptors,
     detach,
-    die_with_parent,
     set_name,
 )
 from telamon.kernel.sockets import BindError, Change, SocketPool
 
 LOG = logging.getLogger("telamon.supervisor")
-
-_SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
 
 Loader = Callable[[], tuple[Plans | None, Report]]
 
@@ -194,7 +191,7 @@ class Supervisor:
         self._instances: RouterStatus | None = None
         self._clients: dict[int, Client] = {}
         self._tokens = 0
-        self._pidfile: Path | None = None
+        self._pidfile = PidFile()
         self._reload_again = False
         self._exit: Exit | None = None
         self._started = time.monotonic()
@@ -259,7 +256,7 @@ class Supervisor:
         for end in (self._wake_in, self._wake_out):
             end.setblocking(False)
         signal.set_wakeup_fd(self._wake_in.fileno())
-        for signum in _SIGNALS:
+        for signum in children.SIGNALS:
             signal.signal(signum, lambda _signum, _frame: None)
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         self._selector.register(self._wake_out, selectors.EVENT_READ, self._signalled)
@@ -306,7 +303,8 @@ class Supervisor:
             case AbandonReload():
                 self._abandon()
             case ProxyIs(pid):
-                self._write_pidfile(pid)
+                plan = self._plans.proxy
+                self._pidfile.write(plan.process.pidfile if plan is not None else None, pid)
             case Started():
                 self._has_started()
             case Notify(lines):
@@ -344,134 +342,52 @@ class Supervisor:
     # -- children -------------------------------------------------------------------------
 
     def _spawn(self, spawn: Spawn) -> None:
+        leaves = self._launch is not None
         try:
-            start = self._starter(spawn)
+            child = self._child(spawn)
         except BindError as error:
             self._apply(self._core.spawn_failed(spawn, str(error)))
             return
-        parent = os.getpid()
-        ours, theirs = Channel.pair()
-        # No signal may arrive in the child while it still has our handlers and wake-up socket.
-        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         try:
-            sys.stderr.flush()
-            pid = os.fork()
-            if pid == 0:
-                self._be_child(spawn.role, theirs, parent, start)
+            pid, channel = children.begin(spawn.role, child, self._kept, leave_terminal=leaves)
         except OSError as error:
-            for end in (ours, theirs):
-                end.close()
             self._apply(self._core.spawn_failed(spawn, f"fork: {error.strerror}"))
             return
-        finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-        theirs.close()
-        ours.setblocking(False)
-        process = _Process(spawn.role, pid, os.pidfd_open(pid), ours, time.monotonic())
+        process = _Process(spawn.role, pid, os.pidfd_open(pid), channel, time.monotonic())
         self._processes[pid] = process
         read = selectors.EVENT_READ
-        self._selector.register(ours.fileno(), read, lambda: self._heard(process))
+        self._selector.register(channel.fileno(), read, lambda: self._heard(process))
         self._selector.register(process.pidfd, read, lambda: self._died(process))
         self._apply(self._core.spawned(spawn, pid, process.since))
 
-    def _starter(self, spawn: Spawn) -> Callable[[Channel, int], int]:
-        """What the child shall run: a function of its channel and our pid.
-
-        A role's code is imported here, before its fork: children share the pages, and one that
-        is started again next year is of the version that runs, whatever was installed since.
-        """
+    def _child(self, spawn: Spawn) -> children.Child:
+        """What the child shall run. BindError if its sockets cannot be had (any more)."""
         if spawn.role is Role.ROUTER:
-            return self._router_starter()
+            return self._router_child()
+        io, threads = self._options.io, self._options.threads
         if spawn.candidate:
-            assert self._next is not None and self._next.change is not None
-            return self._proxy_starter(
-                self._next.plans, self._next.bindings, self._next.change.descriptors
-            )
+            coming = self._next
+            assert coming is not None and coming.change is not None
+            assert coming.bindings is not None
+            descriptors = coming.change.descriptors
+            return children.proxy(coming.plans, coming.bindings, descriptors, io, threads)
         assert self._bindings is not None
         # Nothing new to bind, unless the sockets were released when the proxy was stopped.
         change = self._pool.change(self._bindings.wishes)
         descriptors = change.descriptors
         change.commit()
-        return self._proxy_starter(self._plans, self._bindings, descriptors)
+        return children.proxy(self._plans, self._bindings, descriptors, io, threads)
 
-    def _router_starter(self) -> Callable[[Channel, int], int]:
-        from telamon.daemon import vrrp
-
+    def _router_child(self) -> children.Child:
         plan = self._plans.router
         assert plan is not None
         if self._router_began:
             # It stands before everything, not before each restart.
             plan = replace(plan, startup=None)
         self._router_began = True
-        own = logging.getLogger("telamon.vrrp")
-        # In the foreground the router's own writer never waits for a slow terminal.
-        write = None if self._in_foreground else (lambda level, text: own.log(level, "%s", text))
-
-        def start(channel: Channel, parent: int) -> int:
-            return vrrp.run(plan, channel, log=write, supervisor=parent)
-
-        return start
-
-    @property
-    def _in_foreground(self) -> bool:
-        return self._options.foreground or not (
-            self._plans.proxy is not None and self._plans.proxy.process.daemon
-        )
-
-    def _proxy_starter(
-        self, of: Plans, bindings: Bindings | None, descriptors: list[int]
-    ) -> Callable[[Channel, int], int]:
-        from telamon.daemon import proxy
-        from telamon.engine import ListenerDescriptor
-
-        assert of.proxy is not None and bindings is not None
-        count = len(bindings.listeners)
-        setup = proxy.ProxySetup(
-            plan=of.proxy,
-            listeners=[
-                ListenerDescriptor(owner.id, listener.id, fd)
-                for (owner, listener), fd in zip(bindings.listeners, descriptors, strict=False)
-            ],
-            stats=list(zip(bindings.stats, descriptors[count:], strict=True)),
-            io=self._options.io,
-            threads=self._options.threads,
-            tracked=plans.tracked_backends(of.router),
-        )
-        self._child_keeps = descriptors
-
-        def start(channel: Channel, parent: int) -> int:
-            set_name("haproxy")
-            return proxy.run(setup, channel, parent)
-
-        return start
-
-    def _be_child(
-        self, role: Role, channel: Channel, parent: int, start: Callable[[Channel, int], int]
-    ) -> NoReturn:
-        code = 1
-        try:
-            signal.set_wakeup_fd(-1)
-            for signum in _SIGNALS:
-                signal.signal(signum, signal.SIG_DFL)
-            signal.signal(signal.SIGPIPE, signal.SIG_IGN)
-            # A terminal's Ctrl-C is for the supervisor alone, which stops the roles in order.
-            os.setpgid(0, 0)
-            if self._launch is not None:
-                _close_terminal()
-            sockets = self._child_keeps if role is Role.PROXY else []
-            close_descriptors([channel.fileno(), *self._kept, *sockets])
-            die_with_parent(parent)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-            code = start(channel, parent)
-        except BaseException as error:
-            LOG.exception("the %s failed", role)
-            with contextlib.suppress(OSError):
-                channel.send(Failed(f"{type(error).__name__}: {error}"))
-        finally:
-            with contextlib.suppress(OSError):
-                sys.stderr.flush()
-            # The parent's objects live on in this copy; none of their finalisers may run.
-            os._exit(code)
+        proxy = self._plans.proxy
+        foreground = self._options.foreground or proxy is None or not proxy.process.daemon
+        return children.router(plan, foreground=foreground)
 
     def _heard(self, process: _Process) -> None:
         """Take all messages that have come from a child."""
@@ -653,7 +569,7 @@ class Supervisor:
 
     def _command(self, token: int, command: object, role_name: object, force: bool) -> None:
         if command == "status":
-            self._answer(token, self.status())
+            self._answer(token, self._status())
             return
         if command == "reload":
             self._reload(token, force)
@@ -678,89 +594,14 @@ class Supervisor:
         if client is not None:
             client.answer(document)
 
-    def status(self) -> dict[str, Any]:
-        """What `telamon status` shows."""
-        now = time.monotonic()
-        document: dict[str, Any] = {
-            "ok": True,
-            "version": __version__,
-            "pid": os.getpid(),
-            "uptime": round(now - self._started, 3),
-            "reloading": self._core.reloading,
-            "stopping": self._core.closing,
-            "draining": sorted(self._core.draining),
-        }
-        for role in self._core.roles:
-            document[role.value] = self._role_status(role, now)
-        return document
-
-    def _role_status(self, role: Role, now: float) -> dict[str, Any]:
-        child = self._core.current.get(role)
-        if child is None:
-            waits = role in self._core.wanted
-            return {"state": "waiting to start again" if waits else "stopped", "pid": None}
-        process = self._processes.get(child.pid)
-        entry: dict[str, Any] = {
-            "state": child.phase.value,
-            "pid": child.pid,
-            "since": round(now - child.since, 3),
-            "text": process.status if process else "",
-        }
-        if role is Role.ROUTER:
-            shown = self._instances.instances if self._instances else ()
-            entry["instances"] = [
-                {
-                    "name": item.name,
-                    "state": item.state,
-                    "interface": item.interface,
-                    "vrid": item.vrid,
-                    "priority": item.priority,
-                    "addresses": list(item.addresses),
-                    "reason": item.reason,
-                    "notices": [dataclasses.asdict(notice) for notice in item.notices],
-                }
-                for item in shown
-            ]
-            if self._instances is not None:
-                entry["lateness"] = {
-                    "buckets": [
-                        {"at_most": bound, "timers": count}
-                        for bound, count in self._instances.lateness
-                    ],
-                    "worst": round(self._instances.latest, 6),
-                }
-        return entry
+    def _status(self) -> dict[str, Any]:
+        texts = {process.pid: process.status for process in self._processes.values()}
+        return status.document(self._core, texts, self._instances, self._started)
 
     def _summary(self) -> str:
-        """One line for systemd."""
-        words = []
-        for role in self._core.roles:
-            child = self._core.current.get(role)
-            words.append(f"{role} {child.phase.value if child else 'stopped'}")
-        if self._instances is not None:
-            words += [f"{item.name} {item.state}" for item in self._instances.instances]
-        return ", ".join(words)
+        return status.summary(self._core, self._instances)
 
-    # -- files and the end ----------------------------------------------------------------
-
-    def _write_pidfile(self, pid: int | None) -> None:
-        """The proxy's pid, as HAProxy writes it; renamed into place, never half written."""
-        plan = self._plans.proxy
-        name = plan.process.pidfile if plan is not None else None
-        path = Path(name) if name is not None and pid is not None else None
-        if self._pidfile is not None and self._pidfile != path:
-            with contextlib.suppress(OSError):
-                self._pidfile.unlink()
-        self._pidfile = None
-        if path is None:
-            return
-        draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        try:
-            draft.write_text(f"{pid}\n")
-            draft.rename(path)
-            self._pidfile = path
-        except OSError as error:
-            LOG.error("cannot write the pidfile %s: %s", path, error.strerror)
+    # -- the end ----------------------------------------------------------------
 
     def _remove_control(self) -> None:
         self._control.close()
@@ -769,7 +610,7 @@ class Supervisor:
 
     def _finish(self, end: Exit) -> int:
         self._pool.close()
-        self._write_pidfile(None)
+        self._pidfile.remove()
         self._remove_control()
         for client in self._clients.values():
             client.sock.close()
@@ -806,10 +647,3 @@ def _hard_stop(loaded: Plans) -> float | None:
 def _first_error(report: Report) -> str:
     first = max(report, key=lambda item: item.severity)
     return f"{first.span}: {first.message}" if first.span else first.message
-
-
-def _close_terminal() -> None:
-    null = os.open(os.devnull, os.O_RDWR)
-    for fd in (0, 1, 2):
-        os.dup2(null, fd)
-    os.close(null)

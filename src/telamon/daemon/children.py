@@ -1,0 +1,145 @@
+"""The supervisor's children: what each role runs, and the fork into it.
+
+A role's code is imported here, before its fork: children share the pages, and one that is started
+again next year is of the version that runs, whatever was installed since.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from telamon.daemon import plans
+from telamon.daemon.effects import Role
+from telamon.daemon.messages import Channel, Failed
+from telamon.daemon.plans import Bindings, Plans
+from telamon.engine import IoEngine
+from telamon.kernel.process import close_descriptors, die_with_parent, set_name
+from telamon.plan.router import RouterPlan
+
+LOG = logging.getLogger("telamon.supervisor")
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGUSR1, signal.SIGHUP)
+"""What the supervisor catches, and a child begins without."""
+
+
+@dataclass(frozen=True, slots=True)
+class Child:
+    """`start` gets the child's channel and the supervisor's pid; its result is the exit status.
+
+    `keeps` are the descriptors that it needs besides.
+    """
+
+    start: Callable[[Channel, int], int]
+    keeps: Sequence[int] = ()
+
+
+def router(plan: RouterPlan, *, foreground: bool) -> Child:
+    from telamon.daemon import vrrp
+
+    own = logging.getLogger("telamon.vrrp")
+    # In the foreground the router's own writer never waits for a slow terminal.
+    write = None if foreground else (lambda level, text: own.log(level, "%s", text))
+
+    def start(channel: Channel, parent: int) -> int:
+        return vrrp.run(plan, channel, log=write, supervisor=parent)
+
+    return Child(start)
+
+
+def proxy(
+    of: Plans, bindings: Bindings, descriptors: list[int], io: IoEngine, threads: int | None
+) -> Child:
+    """`descriptors` are those of the listeners and then of the stats sockets, in their order."""
+    from telamon.daemon import proxy
+    from telamon.engine import ListenerDescriptor
+
+    assert of.proxy is not None
+    count = len(bindings.listeners)
+    setup = proxy.ProxySetup(
+        plan=of.proxy,
+        listeners=[
+            ListenerDescriptor(owner.id, listener.id, fd)
+            for (owner, listener), fd in zip(bindings.listeners, descriptors, strict=False)
+        ],
+        stats=list(zip(bindings.stats, descriptors[count:], strict=True)),
+        io=io,
+        threads=threads,
+        tracked=plans.tracked_backends(of.router),
+    )
+
+    def start(channel: Channel, parent: int) -> int:
+        set_name("haproxy")
+        return proxy.run(setup, channel, parent)
+
+    return Child(start, descriptors)
+
+
+def begin(
+    role: Role, child: Child, kept: Iterable[int], *, leave_terminal: bool
+) -> tuple[int, Channel]:
+    """Fork: the child's pid, and our end of its channel. `kept` stay open. OSError if it fails."""
+    parent = os.getpid()
+    ours, theirs = Channel.pair()
+    # No signal may arrive in the child while it still has our handlers and wake-up socket.
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    try:
+        sys.stderr.flush()
+        pid = os.fork()
+        if pid == 0:
+            _be_child(role, child, theirs, (*kept, *child.keeps), parent, leave_terminal)
+    except OSError:
+        for end in (ours, theirs):
+            end.close()
+        raise
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    theirs.close()
+    ours.setblocking(False)
+    return pid, ours
+
+
+def _be_child(
+    role: Role,
+    child: Child,
+    channel: Channel,
+    kept: Sequence[int],
+    parent: int,
+    leave_terminal: bool,
+) -> NoReturn:
+    code = 1
+    try:
+        signal.set_wakeup_fd(-1)
+        for signum in SIGNALS:
+            signal.signal(signum, signal.SIG_DFL)
+        signal.signal(signal.SIGPIPE, signal.SIG_IGN)
+        # A terminal's Ctrl-C is for the supervisor alone, which stops the roles in order.
+        os.setpgid(0, 0)
+        if leave_terminal:
+            _close_terminal()
+        close_descriptors([channel.fileno(), *kept])
+        die_with_parent(parent)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+        code = child.start(channel, parent)
+    except BaseException as error:
+        LOG.exception("the %s failed", role)
+        with contextlib.suppress(OSError):
+            channel.send(Failed(f"{type(error).__name__}: {error}"))
+    finally:
+        with contextlib.suppress(OSError):
+            sys.stderr.flush()
+        # The parent's objects live on in this copy; none of their finalisers may run.
+        os._exit(code)
+
+
+def _close_terminal() -> None:
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(null, fd)
+    os.close(null)
