@@ -28,10 +28,14 @@ def test_the_tables_name_keywords() -> None:
     assert {option.name for option in SERVER_OPTIONS} >= awaited.SERVER_REFUSED
 
 
-@pytest.mark.skipif("cookie" not in awaited.REFUSED, reason="cookies are carried out")
+@pytest.mark.skipif("ignore-persist" not in awaited.REFUSED, reason="it is carried out")
 def test_an_awaited_word_is_refused_by_name(tmp_path: Path) -> None:
-    assert codes(tmp_path, line=" cookie A insert\n") == ["H034"]
-    assert codes(tmp_path, word=" cookie a") == ["H034"]
+    assert codes(tmp_path, line=" ignore-persist if TRUE\n") == ["H034"]
+
+
+def test_an_awaited_option_of_a_carried_word_is_refused(tmp_path: Path) -> None:
+    assert codes(tmp_path, line=" cookie A insert\n", word=" cookie a") == []
+    assert codes(tmp_path, line=" cookie A insert dynamic\n") == ["H034"]
 
 
 def test_what_is_undone_is_not_awaited(tmp_path: Path) -> None:

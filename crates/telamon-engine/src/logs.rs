@@ -171,6 +171,8 @@ impl<I: Io> Worker<I> {
         let retried = slot.stream.retries() > 0;
         let (accepted, received, slot_proxy) = (slot.accepted, slot.bytes[0], slot.proxy as usize);
         let index_of_server = slot.server as usize;
+        let (wanted, chosen) = (slot.wanted, slot.server);
+        let persistent = behind.unwrap_or(proxy).plan.http.cookie.as_ref();
         let in_choice = behind.is_some();
         let Some(http) = slot.http.as_deref() else {
             return;
@@ -179,6 +181,7 @@ impl<I: Io> Worker<I> {
             return;
         };
         let log = &exchange.log;
+        let cookies = exchange.cookies.letters(persistent, wanted, chosen);
         let quiet = plan.dontlognull && log.request_line.is_none() && !http.has_input();
         let uneventful = log.end == End::NORMAL && !retried && log.status.unwrap_or(500) < 500;
         let local = log.end.cause == Cause::Local;
@@ -222,6 +225,7 @@ impl<I: Io> Worker<I> {
                 sent: log.bytes,
                 received,
                 state: log.end.letters(),
+                cookies: Some(cookies),
                 counts,
                 stats: log.stats,
             };
@@ -244,6 +248,8 @@ impl<I: Io> Worker<I> {
                     status: log.status,
                     bytes: log.bytes,
                     state: log.end.letters(),
+                    cookies,
+                    captured_cookies: exchange.cookies.captured.each_ref().map(Option::as_deref),
                     counts,
                     request_line: log.request_line.as_deref(),
                     early,

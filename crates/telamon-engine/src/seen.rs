@@ -30,6 +30,8 @@ pub(crate) struct Seen {
     pub(crate) first: bool,
     pub(crate) requests: u32,
     pub(crate) captures: [Vec<Option<Vec<u8>>>; 2],
+    /// Captured ones, of the request and of the response.
+    pub(crate) cookies: [Option<Vec<u8>>; 2],
     pub(crate) request_line: Option<Vec<u8>>,
     pub(crate) unique_id: Vec<u8>,
     pub(crate) line: Line,
@@ -51,6 +53,7 @@ pub(crate) struct Line {
     pub(crate) sent: u64,
     pub(crate) received: u64,
     pub(crate) state: [u8; 2],
+    pub(crate) cookies: Option<[u8; 2]>,
     pub(crate) counts: telamon_log::Counts,
     pub(crate) stats: bool,
 }
@@ -282,8 +285,12 @@ pub(crate) const ALIASES: &[(&str, Alias)] = &[
         port(out, seen.server_ends.map(|ends| ends.0))
     }),
     ("bq", |seen, out| put(out, seen.line.counts.backend_queue)),
-    ("CC", |_, out| out.push(b'-')),
-    ("CS", |_, out| out.push(b'-')),
+    ("CC", |seen, out| {
+        telamon_log::write_cookie(out, seen.cookies[0].as_deref())
+    }),
+    ("CS", |seen, out| {
+        telamon_log::write_cookie(out, seen.cookies[1].as_deref())
+    }),
     ("ci", |seen, out| host(out, seen.source)),
     ("cp", |seen, out| port(out, seen.source)),
     ("f", |seen, out| put(out, seen.names().frontend.0)),
@@ -330,7 +337,7 @@ pub(crate) const ALIASES: &[(&str, Alias)] = &[
     ("ts", |seen, out| out.extend_from_slice(&seen.line.state)),
     ("tsc", |seen, out| {
         out.extend_from_slice(&seen.line.state);
-        out.extend_from_slice(b"--");
+        out.extend_from_slice(&seen.line.cookies.unwrap_or(*b"--"));
     }),
 ];
 

@@ -539,8 +539,11 @@ fn with_routes(
         let ruled = seen(at) || reached.iter().copied().chain(default).any(seen);
         let captures = {
             let http = &proxies[at].plan.http;
-            !http.request_captures.is_empty() || !http.response_captures.is_empty()
+            let cookie = http.cookie_capture.is_some();
+            cookie || !http.request_captures.is_empty() || !http.response_captures.is_empty()
         };
+        let persists = |place: usize| proxies[place].plan.http.cookie.is_some();
+        let persistent = reached.iter().copied().chain(default).any(persists);
         reached.sort_unstable();
         reached.dedup();
         let routes = reached
@@ -552,7 +555,7 @@ fn with_routes(
             });
         let routes = routes.collect();
         proxies[at].routes = routes;
-        proxies[at].ruled = ruled || captures;
+        proxies[at].ruled = ruled || captures || persistent;
     }
     proxies
 }

@@ -27,6 +27,6 @@ pub use error::{BadRequest, Reason};
 pub use fields::Field;
 pub use head::{HeadParser, Request, Version};
 pub use host::Normal;
-pub use message::{cookies, Message};
+pub use message::{cookies, Edit, Message};
 pub use response::{Response, ResponseParser};
 pub use size::logged_size;

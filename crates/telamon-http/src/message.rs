@@ -13,6 +13,14 @@ use crate::normalize::{BrokenEscape, Normalizer};
 use crate::response::Response;
 use crate::token::trim;
 
+/// What becomes of a line that was looked at.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Edit {
+    Keep,
+    Remove,
+    Replace(Vec<u8>),
+}
+
 #[derive(Clone, Debug)]
 struct Line {
     name: Range<u32>,
@@ -234,14 +242,22 @@ impl Message {
 
     /// Changes values of a name in their places: None leaves one as it is.
     pub fn change_lines(&mut self, name: &[u8], change: impl Fn(&[u8]) -> Option<Vec<u8>>) {
+        self.edit_lines(name, |value| {
+            change(value).map_or(Edit::Keep, Edit::Replace)
+        });
+    }
+
+    /// Looks at each line of a name, which stays, goes, or gets another value.
+    pub fn edit_lines(&mut self, name: &[u8], mut edit: impl FnMut(&[u8]) -> Edit) {
         for at in 0..self.lines.len() {
             let line = &self.lines[at];
             if line.gone || !same(self.slice(&line.name), name) {
                 continue;
             }
-            if let Some(value) = change(self.slice(&line.value)) {
-                let value = self.add(&value);
-                self.lines[at].value = value;
+            match edit(self.slice(&line.value)) {
+                Edit::Keep => {}
+                Edit::Remove => self.lines[at].gone = true,
+                Edit::Replace(value) => self.lines[at].value = self.add(&value),
             }
         }
     }

@@ -11,8 +11,8 @@ mod syslog;
 mod time;
 
 pub use line::{
-    write_captured, write_captures, write_connect, write_escaped, write_http, write_tcp, Counts,
-    Http, Peer, ServerName, Tcp,
+    write_captured, write_captures, write_connect, write_cookie, write_escaped, write_http,
+    write_tcp, Counts, Http, Peer, ServerName, Tcp,
 };
 pub use sample::is_sampled;
 pub use syslog::{effective_level, write_message, Identity};

@@ -77,8 +77,11 @@ pub struct Http<'a> {
     /// None: no response was sent, `-1`.
     pub status: Option<u16>,
     pub bytes: u64,
-    /// How it ended, two characters; the two for cookies are `--` until persistence exists.
+    /// How it ended, and what its persistence cookie was: two characters each (manual 8.5).
     pub state: [u8; 2],
+    pub cookies: [u8; 2],
+    /// `capture cookie`: of the request, of the response.
+    pub captured_cookies: [Option<&'a [u8]>; 2],
     pub counts: Counts,
     /// Method, URI and version as received; None for a request that could not be read.
     pub request_line: Option<&'a [u8]>,
@@ -155,9 +158,14 @@ pub fn write_http(out: &mut Vec<u8>, line: &Http<'_>) {
     out.push(b' ');
     out.extend_from_slice(plus.as_bytes());
     write_number(out, line.bytes);
-    out.extend_from_slice(b" - - "); // captured cookies
+    out.push(b' ');
+    for cookie in line.captured_cookies {
+        write_cookie(out, cookie);
+        out.push(b' ');
+    }
     out.extend_from_slice(&line.state);
-    out.extend_from_slice(b"-- ");
+    out.extend_from_slice(&line.cookies);
+    out.push(b' ');
     write_counts(out, &line.counts);
     for values in line.captures.iter().filter(|values| !values.is_empty()) {
         out.push(b' ');
@@ -254,6 +262,14 @@ pub fn write_escaped(out: &mut Vec<u8>, text: &[u8]) {
         } else {
             out.push(byte);
         }
+    }
+}
+
+/// A captured cookie as it came, or `-`. A field's value has no line breaks.
+pub fn write_cookie(out: &mut Vec<u8>, cookie: Option<&[u8]>) {
+    match cookie {
+        Some(text) => out.extend_from_slice(text),
+        None => out.push(b'-'),
     }
 }
 

@@ -102,6 +102,8 @@ fn http() -> Http<'static> {
         request_line: Some(b"GET /x?\"y HTTP/1.1"),
         early: false,
         captures: [&[], &[]],
+        cookies: *b"--",
+        captured_cookies: [None, None],
     }
 }
 

@@ -12,8 +12,6 @@ from telamon.haproxy.lexer import Word
 
 REFUSED = frozenset(
     {
-        "capture",
-        "cookie",
         "dynamic-cookie-key",
         "force-persist",
         "h1-accept-payload-with-any-method",
@@ -33,7 +31,6 @@ REFUSED = frozenset(
         "option http-drop-response-trailers",
         "option http-restrict-req-hdr-names",
         "option http-use-proxy-header",
-        "option persist",
         "set-var",
         "set-var-fmt",
         "tcp-response",
@@ -50,7 +47,7 @@ NOTED = frozenset(
         "tune.maxrewrite",
     }
 )
-SERVER_REFUSED = frozenset({"cookie", "proxy-v2-options"})
+SERVER_REFUSED = frozenset({"proxy-v2-options"})
 """Words of `server` lines."""
 
 

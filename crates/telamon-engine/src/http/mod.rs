@@ -20,13 +20,14 @@
 //! ```
 //!
 //! Files: `client.rs` what comes from clients, `exchange.rs` the way to a server, `upstream.rs` what
-//! comes back, `pool.rs` idle connections, `body.rs` bodies, `answer.rs` the proxy's own answers,
+//! comes back, `pool.rs` idle connections, `body.rs` bodies, `cookie.rs` persistence, `answer.rs` the proxy's own answers,
 //! `timers.rs` deadlines, `end.rs` how things end.
 
 mod answer;
 mod asked;
 mod body;
 mod client;
+mod cookie;
 mod end;
 mod exchange;
 mod pool;
@@ -199,6 +200,7 @@ pub(crate) struct Exchange {
     pub(crate) no_retry: bool,
     /// Of the request and of the response.
     pub(crate) captures: [Vec<Option<Vec<u8>>>; 2],
+    pub(crate) cookies: cookie::Persistence,
     pub(crate) unique_id: Vec<u8>,
     /// What `balance hash` hashes.
     pub(crate) hash_key: Option<Vec<u8>>,
@@ -289,6 +291,7 @@ impl Exchange {
             tarpit: None,
             no_retry: false,
             captures: Default::default(),
+            cookies: cookie::Persistence::default(),
             unique_id: Vec::new(),
             hash_key: None,
             log: HttpLog::new(),

@@ -55,6 +55,7 @@ impl<I: Io> Worker<I> {
             first: false,
             requests: 0,
             captures: Default::default(),
+            cookies: Default::default(),
             request_line: None,
             unique_id: Vec::new(),
             line: Line {
@@ -67,6 +68,7 @@ impl<I: Io> Worker<I> {
             seen.requests = http.requests;
             if let Some(exchange) = http.exchange.as_deref_mut() {
                 seen.captures = std::mem::take(&mut exchange.captures);
+                seen.cookies = std::mem::take(&mut exchange.cookies.captured);
                 seen.request_line = exchange.log.request_line.take();
                 seen.unique_id = std::mem::take(&mut exchange.unique_id);
                 seen.line.began = Some(exchange.log.wall);
@@ -79,6 +81,7 @@ impl<I: Io> Worker<I> {
     pub(crate) fn unsee(&mut self, index: u32, seen: Seen) {
         if let Some(exchange) = self.exchange(index) {
             exchange.captures = seen.captures;
+            exchange.cookies.captured = seen.cookies;
             exchange.log.request_line = seen.request_line;
             exchange.unique_id = seen.unique_id;
         }
@@ -270,6 +273,8 @@ impl<I: Io> Worker<I> {
             Verdict::GoOn | Verdict::Allow => return Flow::On,
             Verdict::Deny(at) => {
                 self.count_denied(index, proxy);
+                // Logs say of denied requests, too, what their cookies were worth.
+                self.request_cookies(index, false);
                 self.rule_answer(index, rules, at, end(Cause::Proxy, Stage::Request));
             }
             Verdict::Return(at) | Verdict::Redirect(at) | Verdict::Auth(at) => {
@@ -564,6 +569,13 @@ impl<I: Io> Worker<I> {
     /// All rules have passed: the head is written as it goes to the server.
     fn rules_passed(&mut self, index: u32) {
         let shared = self.shared.clone();
+        if self.exchange(index).is_some_and(|one| one.raw_head == 0) {
+            let named = self.named_server(index);
+            if let Some(server) = named {
+                self.slots.get(index).wanted = server as u32;
+            }
+            self.request_cookies(index, named.is_some());
+        }
         let slot = self.slots.get(index);
         let (client, destination) = (slot.client, slot.destination);
         let route = shared.route(slot.proxy, slot.backend);
@@ -590,10 +602,6 @@ impl<I: Io> Worker<I> {
         exchange.connection = forward::Connection::of_request(version, keeps);
         if exchange.raw_head > 0 {
             return self.page_begin(index);
-        }
-        let named = self.named_server(index);
-        if let Some(server) = named {
-            self.slots.get(index).wanted = server as u32;
         }
         let key = self.hash_key(index);
         if let Some(exchange) = self.exchange(index) {
@@ -726,6 +734,7 @@ impl<I: Io> Worker<I> {
                 }
             }
         }
+        self.response_cookies(index);
         self.after_rules(index);
         true
     }

@@ -242,8 +242,7 @@ impl<I: Io> Worker<I> {
         exchange.log.status = Some(reply.status());
         let connection =
             forward::Connection::of_response(reply.version(), exchange.version, exchange.keep);
-        let fields = reply.write_response(scratch, exchange.reply_chunked, connection);
-        exchange.log.head = logged_size(reply.reason(), fields);
+        reply.write_response(scratch, exchange.reply_chunked, connection);
         exchange.log.bytes += exchange.log.head;
     }
 
@@ -637,6 +636,9 @@ fn read(
     if ruled {
         exchange.reply.take_response(&response);
         exchange.reply_chunked = chunked;
+        // Logs count a head as it came, not as rules and cookies have made it.
+        let fields = forward::write_fields(out, response.fields(), chunked);
+        exchange.log.head = logged_size(response.reason, fields);
     } else {
         forward::write_status_line(out, response.version, response.status, response.reason);
         let fields = forward::write_fields(out, response.fields(), chunked);

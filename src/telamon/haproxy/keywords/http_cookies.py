@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from telamon.base.units import UnitError, parse_time
+from telamon.haproxy import awaited
 from telamon.haproxy.keywords.row import Arguments, Context, Keyword
 from telamon.haproxy.keywords.sections import Place
 from telamon.plan.http import Cookie, CookieMode
@@ -119,8 +120,13 @@ def _cookie(args: Arguments, context: Context) -> None:
     while (word := args.peek()) is not None:
         row = args.choice("a word of 'cookie'", _BY_NAME)
         args.keyword = word
+        if row.name == "dynamic" and not context.ahead:
+            awaited.refuse(word, args.report, "cookie dynamic")
         cookie = row.carry(args, cookie)
     args.keyword = keyword
+    if cookie.indirect and cookie.mode is CookieMode.REWRITE:
+        raise args.refuse("H041", "'rewrite' and 'indirect' exclude each other in 'cookie'",
+                          help="keep one of them")  # fmt: skip
     if cookie.preserve and cookie.mode is not CookieMode.INSERT and not cookie.indirect:
         raise args.refuse("H040", "'preserve' needs 'insert' or 'indirect' beside it")
     context.settings.http.cookie = cookie
