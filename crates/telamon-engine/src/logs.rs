@@ -28,7 +28,8 @@ impl<I: Io> Worker<I> {
         let shared = self.shared.clone();
         let slot = self.slots.get(index);
         let proxy = &shared.proxies[slot.proxy as usize];
-        if !proxy.logger.wanted() || proxy.plan.log_format != LogFormat::Default {
+        let own = shared.programs.of[slot.proxy as usize].log.is_some();
+        if !proxy.logger.wanted() || own || proxy.plan.log_format != LogFormat::Default {
             return;
         }
         let fd = slot.fds[Side::Client as usize];
@@ -63,7 +64,9 @@ impl<I: Io> Worker<I> {
         let slot = self.slots.get(index);
         let proxy = &shared.proxies[slot.proxy as usize];
         let plan = &proxy.plan;
-        if !proxy.logger.wanted() || plan.log_format == LogFormat::Default {
+        let own = shared.programs.of[slot.proxy as usize].log.is_some();
+        let bare = plan.log_format == LogFormat::Default && !own;
+        if !proxy.logger.wanted() || bare {
             return;
         }
         let normal = slot.stream.end() == End::NORMAL && slot.stream.retries() == 0;
@@ -156,7 +159,9 @@ impl<I: Io> Worker<I> {
         let slot = self.slots.get(index);
         let proxy = &shared.proxies[slot.proxy as usize];
         let plan = &proxy.plan;
-        if !proxy.logger.wanted() || plan.log_format == LogFormat::Default {
+        let own = shared.programs.of[slot.proxy as usize].log.is_some();
+        let bare = plan.log_format == LogFormat::Default && !own;
+        if !proxy.logger.wanted() || bare {
             return;
         }
         let client = self.peer(index);
