@@ -53,7 +53,7 @@ demo: build
 
 test: build
 	bash tools/system.sh test
-	cargo test --release --workspace --exclude telamon-py --quiet
+	cargo test --profile checks --workspace --exclude telamon-py --quiet
 	$(BIN)/python -m pytest -n auto --dist loadgroup || $(AGAIN)
 
 lint: build
