@@ -227,4 +227,9 @@ pub struct ProcessPlan {
     pub fd_hard_limit: Option<u64>,
     #[serde(default)]
     pub rings: Vec<Ring>,
+    /// For the stand-in of HAProxy's program; the engine does not care.
+    #[serde(default)]
+    pub master_worker: bool,
+    #[serde(default = "yes")]
+    pub exit_on_failure: bool,
 }

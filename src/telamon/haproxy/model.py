@@ -274,6 +274,8 @@ class ProcessDraft:
     default_path: DefaultPath = field(default_factory=DefaultPath)
     unix_bind: UnixBind = field(default_factory=UnixBind)
     zero_warning: bool = False
+    master_worker: bool = False
+    exit_on_failure: bool = True
 
 
 @dataclass(slots=True)

@@ -200,3 +200,5 @@ class ProcessPlan:
     dumpable: bool = False
     fd_hard_limit: int | None = None
     rings: tuple[Ring, ...] = ()
+    master_worker: bool = False
+    exit_on_failure: bool = True

@@ -106,6 +106,16 @@ def _no_meaning(reason: str) -> Callable[[Arguments, Context], None]:
     return carry
 
 
+def _master_worker(args: Arguments, context: Context) -> None:
+    """It is the stand-in for HAProxy's program that has a master; see docs/haproxy.md."""
+    process = context.model.process
+    process.master_worker = not args.negated
+    if args.left:
+        ways = {"exit-on-failure": True, "no-exit-on-failure": False}
+        process.exit_on_failure = args.choice("what happens when a worker dies", ways)
+    args.end()
+
+
 def _silent(args: Arguments, _: Context) -> None:
     """What holds anyway."""
     args.end()
@@ -177,6 +187,8 @@ KEYWORDS: tuple[Keyword, ...] = (
     Keyword("gid", _G, "<number>", "Group number after the start.", _number("gid", 0, _IDS)),
     Keyword("group", _G, "<name>", "Group after the start.", _group),
     Keyword("hard-stop-after", _G, "<time>", "Longest soft stop.", _hard_stop_after),
+    Keyword("master-worker", _G, "[no-exit-on-failure]", "Under `telamon haproxy`: a master "
+            "process that reloads.", _master_worker, negatable=True),
     Keyword("maxconn", _G, "<number>", "Most connections at a time.", _number("maxconn", 0, _IDS)),
     Keyword("nbthread", _G, "<number>", "Threads that carry traffic.",
             _number("nbthread", 1, MAX_THREADS)),
@@ -239,7 +251,7 @@ _WITHOUT_MEANING = {
         ("expose-deprecated-directives", "expose-experimental-directives"), _NO_LIMIT
     ),
     "h2-workaround-bogus-websocket-clients": "no HTTP/2 is spoken here yet",
-    **dict.fromkeys(("master-worker", "mworker-max-reloads"), _OWN_PROCESSES),
+    "mworker-max-reloads": _OWN_PROCESSES,
     **dict.fromkeys(
         ("ssl-default-bind-ciphers", "ssl-default-bind-ciphersuites", "ssl-default-bind-curves",
          "ssl-default-bind-options", "ssl-default-bind-sigalgs", "ssl-default-server-ciphers",
