@@ -13,6 +13,8 @@ import socket
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from telamon.plan.process import StatsLevel
+
 if TYPE_CHECKING:  # a proxy without a router need not load its plan's many classes
     from telamon.plan.router import RouterPlan
 
@@ -57,6 +59,13 @@ class SoftStop:
 @dataclass(frozen=True, slots=True)
 class Stop:
     """supervisor -> child: leave now, in good order (the router sends priority 0 first)."""
+
+
+@dataclass(frozen=True, slots=True)
+class ServeClient:
+    """master -> proxy: carries the socket of a client who may give commands of this level."""
+
+    level: StatsLevel
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +154,7 @@ Message = (
     | Status
     | SoftStop
     | Stop
+    | ServeClient
     | ProxyUp
     | ProxyDown
     | BackendHealth

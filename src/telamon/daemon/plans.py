@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from telamon.base.address import InetAddress
 from telamon.base.diagnostic import Report
 from telamon.kernel.sockets import DEFAULT_BACKLOG, SocketWish
 from telamon.plan.process import StatsSocket
@@ -116,8 +117,8 @@ class Bindings:
     wishes: Sequence[SocketWish]
 
 
-def bindings(plan: ProxyPlan) -> Bindings:
-    """The listening sockets of `plan`."""
+def bindings(plan: ProxyPlan, *, joins: bool = False) -> Bindings:
+    """The listening sockets of `plan`. `joins`: see `SocketWish`."""
     listeners = [
         (proxy, listener)
         for proxy in plan.proxies
@@ -126,6 +127,8 @@ def bindings(plan: ProxyPlan) -> Bindings:
     ]
     stats = plan.process.stats_sockets
     wishes = [_listener_wish(plan, proxy, listener) for proxy, listener in listeners]
+    if joins:
+        wishes = [replace(wish, joins=isinstance(wish.address, InetAddress)) for wish in wishes]
     wishes += [
         SocketWish(item.address, mode=item.mode, uid=item.uid, gid=item.gid, place="stats socket")
         for item in stats

@@ -31,6 +31,7 @@ from telamon.daemon.messages import (
     Failed,
     Message,
     Ready,
+    ServeClient,
     SoftStop,
     Status,
     Stop,
@@ -39,7 +40,7 @@ from telamon.daemon.messages import (
 from telamon.daemon.proxy_log import ProxyLog
 from telamon.daemon.servers import Servers
 from telamon.daemon.stats_sockets import StatsSockets
-from telamon.engine import Engine, IoEngine, ListenerDescriptor, PageRequest
+from telamon.engine import Engine, IoEngine, ListenerDescriptor, PageRequest, Snapshot
 from telamon.kernel.process import (
     PrivilegeError,
     Privileges,
@@ -102,9 +103,12 @@ def run(setup: ProxySetup, channel: Channel, supervisor: int) -> int:
 
 
 class ProxyRole:
-    """One proxy process. The constructor does what must come before privileges are dropped."""
+    """One proxy process. The constructor does what must come before privileges are dropped.
 
-    def __init__(self, setup: ProxySetup, channel: Channel) -> None:
+    `channel` leads to the supervisor; None where there is none (see `standalone_haproxy_role.py`).
+    """
+
+    def __init__(self, setup: ProxySetup, channel: Channel | None) -> None:
         threads = setup.threads or setup.plan.process.nbthread or usable_cpus()
         allowance = limits.allow(setup.plan, threads)
         if allowance.warning and setup.plan.process.strict_limits:
@@ -147,12 +151,10 @@ class ProxyRole:
         """The control loop."""
         loop = asyncio.get_running_loop()
         self._gone = asyncio.Event()
-        for signum in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(signum, self._told_to_stop, signum)
-        loop.add_signal_handler(signal.SIGUSR1, self._told_to_stop_softly)
-        loop.add_signal_handler(signal.SIGHUP, self._told_to_reload)
-        self._channel.setblocking(False)
-        loop.add_reader(self._channel.fileno(), self._heard)
+        self._catch_signals(loop)
+        if self._channel is not None:
+            self._channel.setblocking(False)
+            loop.add_reader(self._channel.fileno(), self._heard, self._channel)
         try:
             self.engine.start()
         except OSError as error:
@@ -208,6 +210,12 @@ class ProxyRole:
 
     # -- signals and messages -------------------------------------------------------------
 
+    def _catch_signals(self, loop: asyncio.AbstractEventLoop) -> None:
+        for signum in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(signum, self._told_to_stop, signum)
+        loop.add_signal_handler(signal.SIGUSR1, self._told_to_stop_softly)
+        loop.add_signal_handler(signal.SIGHUP, self._told_to_reload)
+
     def _told_to_stop(self, signum: signal.Signals) -> None:
         self._say(Stopping(f"{signum.name} came"))
         self._leave()
@@ -221,19 +229,22 @@ class ProxyRole:
             "SIGHUP came to the proxy: it is the supervisor (pid %d) that reloads", os.getppid()
         )
 
-    def _heard(self) -> None:
+    def _heard(self, channel: Channel) -> None:
         try:
-            received = self._channel.receive()
+            received = channel.receive()
         except BlockingIOError:
             return
         except OSError:
             received = None
         if received is None:
             # The supervisor is gone: nobody could ever stop us, and the VIP goes elsewhere.
-            asyncio.get_running_loop().remove_reader(self._channel.fileno())
+            asyncio.get_running_loop().remove_reader(channel.fileno())
             self._leave()
             return
         message, descriptors = received
+        if isinstance(message, ServeClient):
+            self._stats.adopt(message.level, socket.socket(fileno=descriptors[0]))
+            return
         for fd in descriptors:
             os.close(fd)
         match message:
@@ -245,6 +256,8 @@ class ProxyRole:
                 LOG.error("the proxy cannot take the message %s", type(message).__name__)
 
     def _say(self, message: Message) -> None:
+        if self._channel is None:
+            return
         try:
             self._channel.send(message)
         except OSError as error:
@@ -253,7 +266,7 @@ class ProxyRole:
     def _report_health(self) -> None:
         """Tell the router which of its backends have how many servers, if that is news."""
         health = BackendHealth(self._servers.servers_up(self._setup.tracked))
-        if health == self._health:
+        if health == self._health or self._channel is None:
             return
         try:
             self._channel.send(health)
@@ -322,14 +335,18 @@ class ProxyRole:
         """HAProxy's last words, one line a proxy."""
         snapshot = self.engine.snapshot()
         for proxy in self.plan.proxies:
-            counters = snapshot.proxies.get(proxy.id)
-            front = (counters.frontend or {}) if counters else {}
-            back = (counters.backend or {}) if counters else {}
-            text = (
-                f"Proxy {proxy.name} stopped (cumulated conns: FE: {front.get('conn_tot', 0)}, "
-                f"BE: {back.get('stot', 0)})."
-            )
+            text = self._stopped(proxy, snapshot)
             self._log.send(proxy.logs, Level.WARNING, text, tag=proxy.log_tag)
+
+    @staticmethod
+    def _stopped(proxy: Proxy, snapshot: Snapshot) -> str:
+        counters = snapshot.proxies.get(proxy.id)
+        front = (counters.frontend or {}) if counters else {}
+        back = (counters.backend or {}) if counters else {}
+        return (
+            f"Proxy {proxy.name} stopped (cumulated conns: FE: {front.get('conn_tot', 0)}, "
+            f"BE: {back.get('stot', 0)})."
+        )
 
 
 _SERVER_ERROR = (

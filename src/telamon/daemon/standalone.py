@@ -39,7 +39,14 @@ from telamon.daemon.standalone_options import Options
 from telamon.daemon.standalone_pids import PidFile, runs_already
 from telamon.daemon.standalone_signals import DUMPS, REAL_TIME, Function
 from telamon.kernel.namespaces import Namespaces, join
-from telamon.kernel.process import Launch, Launched, close_descriptors, detach, set_name
+from telamon.kernel.process import (
+    Launch,
+    Launched,
+    close_descriptors,
+    close_terminal,
+    detach,
+    set_name,
+)
 from telamon.kernel.reaping import signal_socket
 from telamon.plan.router import RouterPlan
 from telamon.runtime import keepalived_data
@@ -240,7 +247,7 @@ class _Parent:
             # A terminal's Ctrl-C is for the parent, which stops the router in order.
             os.setpgid(0, 0)
             if self._launch is not None:
-                _close_terminal()
+                close_terminal()
             close_descriptors([channel.fileno()])
             log = Log(self._options, "Keepalived_vrrp", "_vrrp")
             signal.pthread_sigmask(signal.SIG_UNBLOCK, blocked)
@@ -379,10 +386,3 @@ class _Parent:
         except OSError as error:
             # It is dead, and its pidfd is about to say so.
             self._log.warn(f"the router does not hear: {error.strerror}")
-
-
-def _close_terminal() -> None:
-    null = os.open(os.devnull, os.O_RDWR)
-    for fd in (0, 1, 2):
-        os.dup2(null, fd)
-    os.close(null)

@@ -7,9 +7,11 @@ import contextlib
 import errno
 import logging
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 
-from telamon.plan.process import ProcessPlan, StatsSocket
+from telamon.base.address import UnixAddress
+from telamon.kernel.hand_over import REQUEST, give_sockets
+from telamon.plan.process import ProcessPlan, StatsLevel, StatsSocket
 from telamon.runtime.ports import ProxyControl
 from telamon.runtime.session import CommandSession
 
@@ -17,6 +19,7 @@ LOG = logging.getLogger("telamon.proxy")
 
 _NO_ROOM = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _READ = 16384
+_MASTER = UnixAddress("master", abstract=True)
 
 
 class StatsSockets:
@@ -37,6 +40,21 @@ class StatsSockets:
         self._control = control
         self._accepting: list[asyncio.Task[None]] = []
         self._clients: set[asyncio.Task[None]] = set()
+        self.listening: Callable[[], Sequence[int]] = tuple
+        """The descriptors that `expose-fd listeners` lets a successor have."""
+
+    def adopt(self, level: StatsLevel, client: socket.socket) -> None:
+        """Serve a client whom a master has accepted."""
+        self._start(self._serve_adopted(StatsSocket(_MASTER, level), client))
+
+    async def _serve_adopted(self, plan: StatsSocket, client: socket.socket) -> None:
+        await self._room.acquire()
+        await self._serve(plan, client)
+
+    def _start(self, serving: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(serving)
+        self._clients.add(task)
+        task.add_done_callback(self._clients.discard)
 
     def start(self) -> None:
         for plan, sock in self._sockets:
@@ -68,26 +86,30 @@ class StatsSockets:
             except asyncio.CancelledError:
                 self._room.release()
                 raise
-            task = asyncio.create_task(self._serve(plan, client))
-            self._clients.add(task)
-            task.add_done_callback(self._clients.discard)
+            self._start(self._serve(plan, client))
 
     async def _serve(self, plan: StatsSocket, client: socket.socket) -> None:
         try:
             client.setblocking(False)
             session = CommandSession(self._control, plan.level, str(plan.address))
             with contextlib.suppress(OSError, TimeoutError):
-                await self._talk(session, client)
+                await self._talk(session, client, plan)
         except Exception:
             LOG.exception("stats socket %s: a command failed", plan.address)
         finally:
             client.close()
             self._room.release()
 
-    async def _talk(self, session: CommandSession, client: socket.socket) -> None:
+    async def _talk(
+        self, session: CommandSession, client: socket.socket, plan: StatsSocket
+    ) -> None:
         loop = asyncio.get_running_loop()
         while not session.closed:
             data = await asyncio.wait_for(loop.sock_recv(client, _READ), self._timeout)
+            if data.rstrip() == REQUEST and plan.expose_fd_listeners:
+                # Its packets need a thread that may wait; the loop goes on.
+                await asyncio.to_thread(give_sockets, client, self.listening())
+                return
             answer = session.feed(data) if data else session.end_of_file()
             if answer:
                 await asyncio.wait_for(loop.sock_sendall(client, answer), self._timeout)

@@ -182,10 +182,7 @@ class Launch:
     def succeed(self) -> None:
         """Let the launcher go with success, and let go of its terminal."""
         self._say(b"ok")
-        null = os.open(os.devnull, os.O_RDWR)
-        for fd in (0, 1, 2):
-            os.dup2(null, fd)
-        os.close(null)
+        close_terminal()
 
     def fail(self, reason: str) -> None:
         self._say(b"no " + reason.encode())
@@ -196,6 +193,14 @@ class Launch:
                 os.write(self._fd, word)
             os.close(self._fd)
             self._fd = None
+
+
+def close_terminal() -> None:
+    """Let go of stdin, stdout and stderr: /dev/null takes their place."""
+    null = os.open(os.devnull, os.O_RDWR)
+    for fd in (0, 1, 2):
+        os.dup2(null, fd)
+    os.close(null)
 
 
 def detach() -> Launch | Launched:

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import ipaddress
 import os
 import socket
 import stat
@@ -30,6 +31,9 @@ IPV6_FREEBIND = 78
 
 DEFAULT_BACKLOG = 4096
 
+_MARK = os.getpid()
+"""In the names of drafts: one for this run, also after it has gone to the background."""
+
 
 class BindError(Exception):
     """A listening socket cannot be had; `str()` begins with the bind line's place."""
@@ -41,7 +45,8 @@ class SocketWish:
 
     Two wishes that are equal are the same socket before and after a reload. `place` (where the
     line stands) and `backlog` do not count. `occurrence` tells apart the same address asked
-    for twice; `shared` asks for SO_REUSEPORT, which such sockets need.
+    for twice; `shared` asks for SO_REUSEPORT, which such sockets need. `joins` asks for it too, to
+    stand beside another process that has the same port in that way.
     """
 
     address: SocketAddress
@@ -53,6 +58,7 @@ class SocketWish:
     v4v6: bool = False
     occurrence: int = 0
     shared: bool = False
+    joins: bool = field(default=False, compare=False)
     backlog: int = field(default=DEFAULT_BACKLOG, compare=False)
     place: str = field(default="", compare=False)
 
@@ -97,6 +103,28 @@ class SocketPool:
     @property
     def sockets(self) -> tuple[socket.socket, ...]:
         return tuple(self._held.values())
+
+    @property
+    def held(self) -> tuple[tuple[SocketWish, socket.socket], ...]:
+        return tuple(self._held.items())
+
+    def adopt(self, wishes: Iterable[SocketWish], sockets: Iterable[socket.socket]) -> None:
+        """Hold those of `sockets` (another process's, say) that are what is wished for; close the
+        others."""
+        free = {_local(sock): sock for sock in sockets}
+        for wish in number_wishes(wishes):
+            sock = free.pop(str(wish.address), None)
+            if sock is not None:
+                sock.setblocking(False)
+                self._held[wish] = sock
+        for sock in free.values():
+            sock.close()
+
+    def detach(self) -> None:
+        """Let go of all without closing: the process that holds them serves them itself now."""
+        for sock in self._held.values():
+            sock.detach()
+        self._held.clear()
 
     def close(self) -> None:
         """Close all, and remove the paths of unix sockets. Inherited descriptors stay open."""
@@ -150,6 +178,16 @@ class Change:
         self._new = {}
 
 
+def _local(sock: socket.socket) -> str:
+    """A listening socket's address, written as `SocketAddress` writes it."""
+    name = sock.getsockname()
+    if sock.family == socket.AF_UNIX:
+        path = name if isinstance(name, str) else name.decode(errors="replace")
+        abstract = path.startswith("\0")
+        return str(UnixAddress(path[1:] if abstract else path, abstract))
+    return str(InetAddress(ipaddress.ip_address(name[0]), name[1]))
+
+
 def _path(wish: SocketWish) -> str | None:
     address = wish.address
     return address.path if isinstance(address, UnixAddress) and not address.abstract else None
@@ -157,7 +195,7 @@ def _path(wish: SocketWish) -> str | None:
 
 def _draft(path: str) -> Path:
     """The name under which a unix socket waits for its commit."""
-    return Path(f"{path}.{os.getpid()}.tmp")
+    return Path(f"{path}.{_MARK}.tmp")
 
 
 def _release(wish: SocketWish, sock: socket.socket, *, keep_path: bool = False) -> None:
@@ -186,12 +224,12 @@ def open_listener(wish: SocketWish) -> socket.socket:
 
 def _listen_inet(address: InetAddress, wish: SocketWish) -> socket.socket:
     family = socket.AF_INET6 if address.is_ipv6 else socket.AF_INET
-    if wish.shared and wish.occurrence == 0:
+    if wish.shared and wish.occurrence == 0 and not wish.joins:
         _probe(address, wish)
     sock = socket.socket(family, socket.SOCK_STREAM)
     try:
         _prepare(sock, address, wish)
-        if wish.shared:
+        if wish.shared or wish.joins:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.bind((str(address.host), address.port))
         sock.listen(wish.backlog)
