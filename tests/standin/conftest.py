@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.interop.lan import Lan, Node, Program, eventually, lan
+from tests.standin import haproxy_program
 
 _RUN = Path(__file__).with_name("run_keepalived.py")
 
@@ -65,3 +66,30 @@ def network(tmp_path: Path) -> Iterator[Lan]:
     """Two routers and a client."""
     with lan(tmp_path, 3) as made:
         yield made
+
+
+@pytest.fixture(params=["ours", "real"])
+def either(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[haproxy_program.Program]:
+    """The stand-in for HAProxy, then HAProxy itself: what both must do alike."""
+    command = haproxy_program.OURS if request.param == "ours" else haproxy_program.real()
+    program = haproxy_program.Program(command, tmp_path)
+    yield program
+    program.close()
+
+
+@pytest.fixture
+def ours(tmp_path: Path) -> Iterator[haproxy_program.Program]:
+    folder = tmp_path / "ours"
+    folder.mkdir()
+    program = haproxy_program.Program(haproxy_program.OURS, folder)
+    yield program
+    program.close()
+
+
+@pytest.fixture
+def theirs(tmp_path: Path) -> Iterator[haproxy_program.Program]:
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    program = haproxy_program.Program(haproxy_program.real(), folder)
+    yield program
+    program.close()

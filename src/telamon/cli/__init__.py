@@ -2,6 +2,19 @@
 
 from __future__ import annotations
 
-from telamon.cli.root import main
+import sys
+
+
+def main(prog_name: str | None = None) -> None:
+    """`telamon`. The stand-in for haproxy is reached without click, whose import costs more than
+    all that `haproxy -v` does."""
+    if sys.argv[1:2] == ["haproxy"]:
+        from telamon.cli.haproxy_main import main as haproxy
+
+        sys.exit(haproxy(sys.argv[2:]))
+    from telamon.cli.root import main as root
+
+    root(prog_name=prog_name)
+
 
 __all__ = ["main"]

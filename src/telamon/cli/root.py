@@ -19,6 +19,7 @@ COMMANDS = {
     "check": "check",
     "ctl": "ctl",
     "status": "status",
+    "haproxy": "haproxy",
     "keepalived": "keepalived",
     "shims": "shims",
     "lab": "lab",

@@ -15,9 +15,9 @@ def directory() -> Path:
 
 @click.command()
 def command() -> None:
-    """Print a directory for PATH in which 'keepalived' is Telamon.
+    """Print a directory for PATH in which 'haproxy' and 'keepalived' are Telamon.
 
-    As in: PATH=$(telamon shims):$PATH keepalived -t -f /etc/keepalived/keepalived.conf
+    As in: PATH=$(telamon shims):$PATH haproxy -c -f /etc/haproxy/haproxy.cfg
     """
     folder = directory()
     for entry in folder.iterdir():
