@@ -20,7 +20,12 @@ from telamon.daemon.effects import Role
 from telamon.daemon.messages import Channel, Failed
 from telamon.daemon.plans import Bindings, Plans
 from telamon.engine import IoEngine
-from telamon.kernel.process import close_descriptors, die_with_parent, set_name
+from telamon.kernel.process import (
+    close_descriptors,
+    close_terminal,
+    die_with_parent,
+    set_name,
+)
 from telamon.plan.router import RouterPlan
 
 LOG = logging.getLogger("telamon.supervisor")
@@ -122,7 +127,7 @@ def _be_child(
         # A terminal's Ctrl-C is for the supervisor alone, which stops the roles in order.
         os.setpgid(0, 0)
         if leave_terminal:
-            _close_terminal()
+            close_terminal()
         close_descriptors([channel.fileno(), *kept])
         die_with_parent(parent)
         signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
@@ -136,10 +141,3 @@ def _be_child(
             sys.stderr.flush()
         # The parent's objects live on in this copy; none of their finalisers may run.
         os._exit(code)
-
-
-def _close_terminal() -> None:
-    null = os.open(os.devnull, os.O_RDWR)
-    for fd in (0, 1, 2):
-        os.dup2(null, fd)
-    os.close(null)
