@@ -266,8 +266,11 @@ impl<I: Io> Worker<I> {
         slot.accepted = SystemTime::now();
         let http = proxy.plan.mode == Mode::Http;
         let (client, ends) = self.needs_client(proxy);
+        // Rules may ask for either end.
+        let asked = proxy.ruled || !self.shared.programs.quiet;
+        let ends = ends || asked;
         let slot = self.slots.get(index);
-        if http || proxy.logger.wanted() || client {
+        if http || asked || proxy.logger.wanted() || client {
             slot.client = socket::peer(fd).ok().and_then(|address| address.as_inet());
         }
         if ends || proxy.route.original_to.is_some() {

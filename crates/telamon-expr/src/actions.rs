@@ -681,7 +681,7 @@ impl Action {
             Action::ReplaceHeader(name, regex, format) => {
                 let by = clean(format.bytes(env));
                 let lines = head?.lines(name);
-                let changed = lines.map(|line| regex.replace(line, &by, false)).collect();
+                let changed = lines.map(|line| regex.groups(line, &by)).collect();
                 Edit::Lines(name.clone(), changed)
             }
             Action::ReplaceValue(name, regex, format) => {
@@ -695,13 +695,13 @@ impl Action {
             Action::ReplacePath(regex, format, query) => {
                 let head = head?;
                 let text = if *query { head.pathq() } else { head.path() };
-                match regex.replace(text, &clean(format.bytes(env)), false) {
+                match regex.groups(text, &clean(format.bytes(env))) {
                     Some(path) => Edit::Path(path, *query),
                     None => Edit::Nothing,
                 }
             }
             Action::ReplaceUri(regex, format) => {
-                match regex.replace(head?.uri(), &clean(format.bytes(env)), false) {
+                match regex.groups(head?.uri(), &clean(format.bytes(env))) {
                     Some(uri) => Edit::Uri(uri),
                     None => Edit::Nothing,
                 }
