@@ -295,27 +295,9 @@ impl<I: Io> Worker<I> {
         let now = self.now;
         let mut seen = self.see(index);
         seen.line = line;
-        let empty = telamon_expr::Vars::new(&shared.programs.process_vars);
-        let mut text = Vec::with_capacity(256);
-        {
-            let slot = self.slots.get(index);
-            let http = slot.http.as_deref();
-            let exchange = http.and_then(|http| http.exchange.as_deref());
-            let env = telamon_expr::Env {
-                request: exchange
-                    .map(|exchange| &exchange.head)
-                    .filter(|head| !head.is_empty()),
-                response: exchange
-                    .map(|exchange| &exchange.reply)
-                    .filter(|reply| !reply.is_empty()),
-                body: &[],
-                facts: &seen,
-                vars: http.and_then(|http| http.vars.as_ref()).unwrap_or(&empty),
-            };
-            format.write_log(&env, &mut text);
-        }
         let proxy = &shared.proxies[seen.proxy as usize];
-        self.unsee(index, seen);
+        let mut text = Vec::with_capacity(256);
+        self.evaluate_as(index, seen, |env| format.write_log(env, &mut text));
         proxy.logger.send(&text, level, now, self.counters());
     }
 

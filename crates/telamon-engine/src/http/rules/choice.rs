@@ -1,0 +1,76 @@
+//! Rules that choose: a backend, a server, the key of a hash.
+
+use telamon_expr::{Condition, Env};
+
+use crate::io::Io;
+use crate::program::Target;
+use crate::worker::Worker;
+
+impl<I: Io> Worker<I> {
+    /// The backend that a stream's rules name (`use_backend`), or the default one.
+    pub(crate) fn backend_of(&mut self, index: u32) -> Option<usize> {
+        let shared = self.shared.clone();
+        let proxy = self.slots_proxy(index) as usize;
+        let default = shared.proxies[proxy]
+            .frontend
+            .as_ref()
+            .and_then(|frontend| frontend.backend);
+        let choices = &shared.programs.of[proxy].backends;
+        if choices.is_empty() {
+            return default;
+        }
+        let named = |name: &[u8]| {
+            let is = |one: &crate::shared::Proxy| {
+                one.backend.is_some() && one.plan.name.as_bytes() == name
+            };
+            shared.proxies.iter().position(is)
+        };
+        let by_id = |id: u32| shared.proxies.iter().position(|one| one.plan.id == id);
+        let chosen = self.evaluate(index, |env| {
+            let mut applying = choices.iter().filter(|one| applies(&one.condition, env));
+            applying.find_map(|choice| match &choice.target {
+                Target::Fixed(id) => by_id(*id),
+                Target::Named(format) => named(&format.bytes(env)),
+            })
+        });
+        chosen.or(default)
+    }
+
+    /// `use-server`: the server (by place) that the backend's rules name.
+    pub(crate) fn named_server(&mut self, index: u32) -> Option<usize> {
+        let shared = self.shared.clone();
+        let backend = self.slots.get(index).backend as usize;
+        let rules = &shared.programs.of.get(backend)?.servers;
+        if rules.is_empty() {
+            return None;
+        }
+        let servers = &shared.proxies[backend].backend.as_ref()?.servers;
+        let named = |name: &[u8]| servers.iter().position(|one| one.name.as_bytes() == name);
+        let by_id = |id: u32| servers.iter().position(|one| one.id == id);
+        self.evaluate(index, |env| {
+            let mut applying = rules.iter().filter(|one| applies(&one.condition, env));
+            applying.find_map(|rule| {
+                let place = match &rule.target {
+                    Target::Fixed(id) => by_id(*id),
+                    Target::Named(format) => named(&format.bytes(env)),
+                };
+                place.filter(|place| servers[*place].is_usable())
+            })
+        })
+    }
+
+    /// The value of `balance hash <expr>`.
+    pub(super) fn hash_key(&mut self, index: u32) -> Option<Vec<u8>> {
+        let shared = self.shared.clone();
+        let backend = self.slots.get(index).backend as usize;
+        let expression = shared.programs.of.get(backend)?.hash_key.as_ref()?;
+        self.evaluate(index, |env| {
+            let value = expression.value(env)?;
+            Some(value.into_bytes().into_owned())
+        })
+    }
+}
+
+fn applies(condition: &Option<Condition>, env: &Env<'_>) -> bool {
+    condition.as_ref().is_none_or(|one| one.holds(env))
+}

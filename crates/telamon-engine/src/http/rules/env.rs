@@ -1,0 +1,100 @@
+//! What expressions see of a stream, and the one place where they are evaluated outside of lists.
+
+use telamon_expr::{Env, Vars};
+
+use crate::io::Io;
+use crate::seen::{Line, Seen};
+use crate::worker::Worker;
+
+impl<I: Io> Worker<I> {
+    /// What expressions see of an exchange. Captures and the request line move in, and back out by
+    /// `unsee`.
+    pub(crate) fn see(&mut self, index: u32) -> Seen {
+        let (shared, thread, now) = (self.shared.clone(), self.index, self.now);
+        let slot = self.slots.get(index);
+        let mut seen = Seen {
+            shared,
+            thread,
+            now,
+            proxy: slot.proxy,
+            backend: slot.backend,
+            server: slot.server,
+            listener: slot.listener,
+            source: slot.client,
+            destination: slot.destination,
+            server_ends: None,
+            first: false,
+            requests: 0,
+            captures: Default::default(),
+            cookies: Default::default(),
+            request_line: None,
+            unique_id: Vec::new(),
+            line: Line {
+                accepted: Some(slot.accepted),
+                ..Line::default()
+            },
+        };
+        if let Some(http) = slot.http.as_deref_mut() {
+            seen.first = http.requests <= 1;
+            seen.requests = http.requests;
+            if let Some(exchange) = http.exchange.as_deref_mut() {
+                seen.captures = std::mem::take(&mut exchange.captures);
+                seen.cookies = std::mem::take(&mut exchange.cookies.captured);
+                seen.request_line = exchange.log.request_line.take();
+                seen.unique_id = std::mem::take(&mut exchange.unique_id);
+                seen.line.began = Some(exchange.log.wall);
+                seen.line.idle = exchange.log.idle;
+            }
+        }
+        seen
+    }
+
+    pub(crate) fn unsee(&mut self, index: u32, seen: Seen) {
+        if let Some(exchange) = self.exchange(index) {
+            exchange.captures = seen.captures;
+            exchange.cookies.captured = seen.cookies;
+            exchange.log.request_line = seen.request_line;
+            exchange.unique_id = seen.unique_id;
+        }
+    }
+
+    /// Evaluates expressions, formats or conditions on what a stream has now.
+    pub(crate) fn evaluate<T>(&mut self, index: u32, work: impl FnOnce(&Env<'_>) -> T) -> T {
+        let seen = self.see(index);
+        self.evaluate_as(index, seen, work)
+    }
+
+    /// The same with a `seen` that the caller has added to, such as a log line's numbers.
+    pub(crate) fn evaluate_as<T>(
+        &mut self,
+        index: u32,
+        seen: Seen,
+        work: impl FnOnce(&Env<'_>) -> T,
+    ) -> T {
+        let shared = self.shared.clone();
+        let empty;
+        let http = self.slots.get(index).http.as_deref();
+        let exchange = http.and_then(|http| http.exchange.as_deref());
+        let vars = match http.and_then(|http| http.vars.as_ref()) {
+            Some(vars) => vars,
+            None => {
+                empty = Vars::new(&shared.programs.process_vars);
+                &empty
+            }
+        };
+        let env = Env {
+            request: exchange
+                .map(|one| &one.head)
+                .filter(|head| !head.is_empty()),
+            response: exchange
+                .map(|one| &one.reply)
+                .filter(|head| !head.is_empty()),
+            body: exchange.map_or(&[], |exchange| &exchange.gathered),
+            facts: &seen,
+            vars,
+        };
+        let value = work(&env);
+        self.unsee(index, seen);
+        value
+    }
+}

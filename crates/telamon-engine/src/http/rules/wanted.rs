@@ -1,0 +1,74 @@
+//! What rules want of the engine beyond the head, and how it is done.
+
+use std::net::{IpAddr, SocketAddr};
+
+use telamon_expr::Wanted;
+
+use crate::io::Io;
+use crate::worker::Worker;
+
+impl<I: Io> Worker<I> {
+    /// Does what rules want beyond the head.
+    pub(super) fn grant(&mut self, index: u32, wanted: Wanted, in_response: bool) {
+        let shared = self.shared.clone();
+        let slot = self.slots.get(index);
+        if wanted.source.is_some() || wanted.source_port.is_some() {
+            slot.client = changed(slot.client, wanted.source, wanted.source_port);
+        }
+        if wanted.destination.is_some() || wanted.destination_port.is_some() {
+            let (ip, port) = (wanted.destination, wanted.destination_port);
+            slot.destination = changed(slot.destination, ip, port);
+        }
+        if let Some(class) = wanted.priority_class {
+            slot.priority.class = class.clamp(-2047, 2047) as i16;
+        }
+        if let Some(offset) = wanted.priority_offset {
+            slot.priority.offset = offset.clamp(-524_287, 524_287) as i32;
+        }
+        let plan = &shared.proxies[slot.proxy as usize].plan.http;
+        let declared = if in_response {
+            &plan.response_captures
+        } else {
+            &plan.request_captures
+        };
+        let Some(exchange) = slot.exchange() else {
+            return;
+        };
+        for (place, mut value) in wanted.captures {
+            value.truncate(declared.get(place).map_or(usize::MAX, |one| one.length));
+            let slots = &mut exchange.captures[usize::from(in_response)];
+            if slots.len() <= place {
+                slots.resize(place + 1, None);
+            }
+            slots[place] = Some(value);
+        }
+        for (name, value) in wanted.timeouts {
+            let place = match name {
+                "client" => &mut exchange.policy.client,
+                "connect" => &mut exchange.policy.connect,
+                "queue" => &mut exchange.policy.queue,
+                "server" => &mut exchange.policy.server,
+                "tunnel" => &mut exchange.policy.tunnel,
+                _ => &mut exchange.tarpit,
+            };
+            *place = Some(value);
+        }
+        if let Some(retries) = wanted.retries {
+            exchange.policy.retries = retries;
+        }
+        if let Some(level) = wanted.log_level {
+            exchange.log.level = Some(level);
+        }
+        exchange.no_retry |= wanted.no_retry;
+        if !wanted.hints.is_empty() && exchange.version.is_1_1() {
+            self.push(index, telamon_session::Side::Client, &wanted.hints);
+            self.flush(index, telamon_session::Side::Client);
+        }
+    }
+}
+
+fn changed(old: Option<SocketAddr>, ip: Option<IpAddr>, port: Option<u16>) -> Option<SocketAddr> {
+    let ip = ip.or(old.map(|old| old.ip()))?;
+    let port = port.or(old.map(|old| old.port())).unwrap_or(0);
+    Some(SocketAddr::new(ip, port))
+}
