@@ -299,7 +299,7 @@ def bare(line: str) -> str:
         # Below are delays of the kernel, such as that of a segment that waits to be filled.
         return "0" if value < 240 else str(value // 100)
 
-    return re.sub(r"(?<= )([-\d]+(?:/[-+\d]+){4})(?= )", times, line, count=1)
+    return re.sub(r"(?<= )([-\d]+(?:/[-+\d]+){2,4})(?= )", times, line, count=1)
 
 
 @cache

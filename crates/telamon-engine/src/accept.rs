@@ -307,8 +307,7 @@ impl<I: Io> Worker<I> {
             self.io.recv(key, fd, 0, true);
             return self.set_timer(index);
         }
-        let last = if http { 2 } else { 3 };
-        if !self.shared.programs.quiet && !self.connection_rules(index, 0..last) {
+        if !self.shared.programs.quiet && !self.connection_rules(index, 0..2) {
             return self.refuse(index);
         }
         self.log_accept(index);
@@ -318,8 +317,11 @@ impl<I: Io> Worker<I> {
             self.io.recv(key, fd, 0, false);
             return self.set_timer(index);
         }
-        self.enter_backend(index);
-        self.settle(index);
+        if self.begin_inspection(index) {
+            self.inspect(index);
+        } else {
+            self.begin_stream(index);
+        }
     }
 
     /// A rule wants nothing of the connection.
@@ -377,8 +379,7 @@ impl<I: Io> Worker<I> {
                 }
                 chunk.advance(header.length - before);
                 let http = slot.role == Role::Client;
-                let last = if http { 2 } else { 3 };
-                if !self.shared.programs.quiet && !self.connection_rules(key.slot, 1..last) {
+                if !self.shared.programs.quiet && !self.connection_rules(key.slot, 1..2) {
                     self.io.put(chunk);
                     self.refuse(key.slot);
                     return None;
@@ -387,9 +388,11 @@ impl<I: Io> Worker<I> {
                 if http {
                     return self.first_of_http(key.slot, chunk);
                 }
-                self.slots.get(key.slot).stream.proceed();
-                self.enter_backend(key.slot);
-                self.settle(key.slot);
+                if self.begin_inspection(key.slot) {
+                    self.withhold(key, chunk);
+                    return None;
+                }
+                self.begin_stream(key.slot);
                 let slot = self.slots.live(key);
                 if !chunk.is_empty() && slot.is_some_and(|slot| slot.stream.reads(key.side)) {
                     return Some(chunk);

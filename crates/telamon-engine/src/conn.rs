@@ -5,10 +5,12 @@ use std::net::SocketAddr;
 use std::os::fd::RawFd;
 use std::time::SystemTime;
 
+use telamon_expr::Vars;
 use telamon_session::{Side, Stream};
 use telamon_sys::Chunk;
 
 use crate::http::{Exchange, Http};
+use crate::inspect::Inspection;
 use crate::io::{Key, GENERATION_BITS};
 
 pub(crate) const NO_FD: RawFd = -1;
@@ -131,6 +133,11 @@ pub(crate) struct Slot {
     pub(crate) preface: Option<Vec<u8>>,
     /// What that header said besides the addresses.
     pub(crate) told: Option<Box<telamon_proxy_protocol::Extensions>>,
+    /// Content rules look at what comes of a side, which is withheld (mode tcp).
+    pub(crate) inspecting: [bool; 2],
+    pub(crate) inspection: Option<Box<Inspection>>,
+    /// Variables of rules, once one was set.
+    pub(crate) vars: Option<Vars>,
     pub(crate) http: Option<Box<Http>>,
 }
 
@@ -170,6 +177,9 @@ impl Slot {
             destination: None,
             preface: None,
             told: None,
+            inspecting: [false; 2],
+            inspection: None,
+            vars: None,
             http: None,
         }
     }
@@ -180,6 +190,23 @@ impl Slot {
             side,
             generation: self.generation[side as usize],
         }
+    }
+
+    /// When content rules that wait are run again at the latest.
+    pub(crate) fn rules_deadline(&self) -> Option<telamon_session::Millis> {
+        if self.inspecting == [false; 2] {
+            return None;
+        }
+        self.inspection.as_deref()?.deadline()
+    }
+
+    /// Captured values, of the request and of the response.
+    pub(crate) fn captures(&mut self) -> Option<&mut [Vec<Option<Vec<u8>>>; 2]> {
+        if let Some(inspection) = self.inspection.as_deref_mut() {
+            return Some(&mut inspection.captures);
+        }
+        let exchange = self.http.as_deref_mut()?.exchange.as_deref_mut()?;
+        Some(&mut exchange.captures)
     }
 
     /// The HTTP exchange under way.
@@ -234,6 +261,9 @@ impl Slots {
         slot.destination = None;
         slot.preface = None;
         slot.told = None;
+        slot.inspecting = [false; 2];
+        slot.inspection = None;
+        slot.vars = None;
         self.free.push(index);
     }
 

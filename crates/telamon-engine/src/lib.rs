@@ -10,6 +10,7 @@ mod conn;
 mod counters;
 mod engine;
 mod http;
+mod inspect;
 mod io;
 mod log;
 mod logs;

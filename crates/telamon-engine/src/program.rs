@@ -13,6 +13,8 @@ pub(crate) struct Program {
     pub(crate) content: Rules,
     pub(crate) request: Rules,
     pub(crate) redirects: Rules,
+    /// `tcp-response content`.
+    pub(crate) response_content: Rules,
     pub(crate) response: Rules,
     pub(crate) after: Rules,
     pub(crate) backends: Vec<BackendChoice>,
@@ -80,12 +82,6 @@ impl Program {
     fn new(proxy: &Proxy, compiler: &mut Compiler) -> Result<Program, String> {
         let sets = &proxy.rules;
         compiler.take_acls(&sets.acls)?;
-        if !sets.tcp_response.is_empty() {
-            let place = &sets.tcp_response[0].source_line;
-            return Err(format!(
-                "{place}: tcp-response content is known to HAProxy, not yet to Telamon"
-            ));
-        }
         let servers: Result<Vec<_>, String> = sets
             .servers
             .iter()
@@ -108,6 +104,7 @@ impl Program {
             content: Rules::new(&sets.tcp_content, compiler)?,
             request: Rules::new(&sets.http_request, compiler)?,
             redirects: Rules::new(&sets.redirects, compiler)?,
+            response_content: Rules::new(&sets.tcp_response, compiler)?,
             response: Rules::new(&sets.http_response, compiler)?,
             after: Rules::new(&sets.http_after_response, compiler)?,
             backends: sets
@@ -141,7 +138,8 @@ impl Program {
     }
 
     pub(crate) fn sees_responses(&self) -> bool {
-        !self.response.is_empty() || !self.after.is_empty()
+        let lists = [&self.response_content, &self.response, &self.after];
+        lists.iter().any(|rules| !rules.is_empty())
     }
 }
 

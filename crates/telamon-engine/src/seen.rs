@@ -35,6 +35,9 @@ pub(crate) struct Seen {
     pub(crate) request_line: Option<Vec<u8>>,
     pub(crate) unique_id: Vec<u8>,
     pub(crate) line: Line,
+    /// Content rules still wait for bytes, and one of their fetches would like more.
+    pub(crate) may_change: bool,
+    pub(crate) undecided: std::cell::Cell<bool>,
 }
 
 /// The numbers of a log line.
@@ -233,6 +236,18 @@ impl Facts for Seen {
 
     fn request_line(&self) -> Option<&[u8]> {
         self.request_line.as_deref()
+    }
+
+    fn may_change(&self) -> bool {
+        self.may_change
+    }
+
+    fn note_undecided(&self) {
+        self.undecided.set(true);
+    }
+
+    fn take_undecided(&self) -> bool {
+        self.undecided.take()
     }
 }
 

@@ -268,7 +268,7 @@ impl<I: Io> Worker<I> {
     // ---- the relay -----------------------------------------------------------------------
 
     /// Asks for a receive of a side unless one runs.
-    fn receive(&mut self, key: Key, class: usize, likely: bool) {
+    pub(crate) fn receive(&mut self, key: Key, class: usize, likely: bool) {
         let Some(slot) = self.slots.live(key) else {
             return;
         };
@@ -297,6 +297,12 @@ impl<I: Io> Worker<I> {
         }
         let chunk = match result {
             Ok(Some(chunk)) => chunk,
+            Ok(None) if slot.inspecting[from] => {
+                if let Some(inspection) = &mut slot.inspection {
+                    inspection.end();
+                }
+                return self.inspect(key.slot);
+            }
             Ok(None) => {
                 slot.stream.eof(side);
                 return self.settle(key.slot);
@@ -314,6 +320,9 @@ impl<I: Io> Worker<I> {
             return;
         };
         let slot = self.slots.get(key.slot);
+        if slot.inspecting[from] {
+            return self.withhold(key, chunk);
+        }
         let count = chunk.len() as u64;
         slot.class[from] = next_class(slot.class[from], chunk.class(), chunk.len());
         slot.bytes[from] += count;
@@ -334,6 +343,9 @@ impl<I: Io> Worker<I> {
             return;
         };
         let (from, to) = (key.side as usize, key.side.other() as usize);
+        if slot.inspecting[from] {
+            return;
+        }
         let full = slot.out[to].len() >= MAX_BUFFERS
             || slot.stream.pending(key.side.other()) >= MAX_PENDING
             || (!slot.stream.is_relaying() && !slot.out[to].is_empty());
@@ -536,7 +548,9 @@ impl<I: Io> Worker<I> {
         let at = match slot.role {
             Role::Tcp => {
                 let policy = &self.shared.route(slot.proxy, slot.backend).policy;
-                slot.stream.deadline(policy)
+                let rules = slot.rules_deadline();
+                let stream = slot.stream.deadline(policy);
+                stream.into_iter().chain(rules).min()
             }
             Role::Client if slot.stopping => None,
             Role::Client => self.http_deadline(index),
@@ -558,6 +572,9 @@ impl<I: Io> Worker<I> {
             Role::Tcp => {}
             Role::Client => return self.http_timer(index),
             Role::Upstream => return,
+        }
+        if slot.rules_deadline().is_some_and(|at| at <= self.now) {
+            return self.inspect(index);
         }
         let servers = self.servers_of(index);
         let slot = self.slots.get(index);
@@ -733,6 +750,7 @@ impl<I: Io> Worker<I> {
                 if self.slots.get(key.slot).stream.writes(Side::Server) {
                     self.send(key.slot, Side::Server);
                 }
+                self.begin_response(key.slot);
                 self.receive_more(key, likely);
             }
             Err(error) => self.connect_failed(key.slot, &error),

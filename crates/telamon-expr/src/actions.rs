@@ -37,6 +37,8 @@ pub enum Verdict {
     /// Close without an answer; with `silent`, without even a reset.
     Reject,
     SilentDrop,
+    /// The server's connection ends; what it has said goes on.
+    Close,
     /// More of the body is wanted: this long (ms), and at least so many bytes (0: all).
     Wait {
         time: u64,
@@ -44,6 +46,8 @@ pub enum Verdict {
     },
     /// Nothing happens for so many milliseconds.
     Pause(u64),
+    /// A condition depends on bytes that are still to come.
+    More,
     /// A rule failed, and `strict-mode` is on.
     Failed,
 }
@@ -86,6 +90,7 @@ enum Action {
     Allow,
     Reject,
     SilentDrop,
+    Close,
     Deny(Reply),
     Tarpit(Reply),
     Return(Reply),
@@ -275,7 +280,7 @@ const ROWS: &[(&str, Make)] = &[
         let slot = parts.args.number(0)?.ok_or("a slot is missing")?;
         Ok(Action::Capture(parts.expression()?, slot as usize))
     }),
-    ("close", |_| Ok(Action::Reject)),
+    ("close", |_| Ok(Action::Close)),
     ("del-acl", |parts| {
         Ok(Action::RemoveEntry(parts.set()?, parts.format(0)?))
     }),
@@ -493,10 +498,11 @@ impl Rules {
         for (at, rule) in self.rules.iter().enumerate().skip(from) {
             let verdict = {
                 let env = env(edited, other, in_response, body, facts, vars);
-                if rule.condition.as_ref().is_some_and(|one| !one.holds(&env)) {
-                    continue;
+                match rule.condition.as_ref().map(|one| one.decides(&env)) {
+                    Some(None) => return (Verdict::More, at),
+                    Some(Some(false)) => continue,
+                    Some(Some(true)) | None => rule.action.verdict(at, &env),
                 }
-                rule.action.verdict(at, &env)
             };
             if let Some(verdict) = verdict {
                 return (verdict, at);
@@ -635,6 +641,7 @@ impl Action {
             Action::Allow => Verdict::Allow,
             Action::Reject => Verdict::Reject,
             Action::SilentDrop => Verdict::SilentDrop,
+            Action::Close => Verdict::Close,
             Action::Deny(_) => Verdict::Deny(at),
             Action::Tarpit(_) => Verdict::Tarpit(at),
             Action::Return(_) => Verdict::Return(at),

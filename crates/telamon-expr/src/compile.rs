@@ -141,6 +141,30 @@ impl Condition {
         })
     }
 
+    /// As `holds`; None: bytes that are still to come could change it (manual 4.2, `tcp-request
+    /// inspect-delay`).
+    pub fn decides(&self, env: &Env<'_>) -> Option<bool> {
+        if !env.facts.may_change() {
+            return Some(self.holds(env));
+        }
+        let acl = |(negated, tests): &(bool, Arc<Vec<Test>>)| {
+            env.facts.take_undecided();
+            let passes = tests.iter().any(|test| test.passes(env));
+            let open = !passes && env.facts.take_undecided();
+            (!open).then_some(passes != *negated)
+        };
+        let mut open = false;
+        for all in &self.any {
+            // The first term that does not hold, or may not, settles the conjunction.
+            match all.iter().map(acl).find(|term| *term != Some(true)) {
+                None => return Some(!self.unless),
+                Some(None) => open = true,
+                Some(Some(_)) => {}
+            }
+        }
+        (!open).then_some(self.unless)
+    }
+
     pub fn holds(&self, env: &Env<'_>) -> bool {
         let one = |(negated, tests): &(bool, Arc<Vec<Test>>)| {
             tests.iter().any(|test| test.passes(env)) != *negated

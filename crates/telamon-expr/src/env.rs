@@ -59,6 +59,17 @@ pub trait Facts {
     fn capture(&self, response: bool, slot: usize) -> Option<&[u8]>;
     /// The request line as it came: method, URI, version.
     fn request_line(&self) -> Option<&[u8]>;
+
+    /// While content rules wait for bytes: more may come, so that what a fetch says now may change.
+    fn may_change(&self) -> bool {
+        false
+    }
+    /// A fetch would say something else of a longer input.
+    fn note_undecided(&self) {}
+    /// Whether one has said so since the last question.
+    fn take_undecided(&self) -> bool {
+        false
+    }
 }
 
 /// Everything that an expression can see.

@@ -33,7 +33,6 @@ REFUSED = frozenset(
         "option http-use-proxy-header",
         "set-var",
         "set-var-fmt",
-        "tcp-response",
     }
 )
 NOTED = frozenset(

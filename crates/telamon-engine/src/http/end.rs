@@ -4,7 +4,7 @@ use telamon_session::{Cause, End, Millis, Side, Stage, Stream};
 use telamon_sys::socket;
 
 use super::{after, Body, Step};
-use crate::conn::{NONE, NO_FD, SEND};
+use crate::conn::{Role, NONE, NO_FD, SEND};
 use crate::io::Io;
 use crate::worker::Worker;
 
@@ -78,7 +78,7 @@ impl<I: Io> Worker<I> {
             .is_some_and(|exchange| exchange.keep && exchange.upload.is_done())
             && !(http.ended && http.rest.is_none())
             && !self.soft_stopping;
-        if let Some(vars) = &http.vars {
+        if let Some(vars) = &slot.vars {
             let lasting = &shared.programs.session_slots;
             vars.retain(|slot| lasting.contains(&slot));
         }
@@ -282,6 +282,9 @@ impl<I: Io> Worker<I> {
         };
         if client == NONE {
             return;
+        }
+        if self.slots.get(client).role == Role::Tcp {
+            return self.slots.get(client).stream.kill(Cause::Resource);
         }
         let end = self.end_of(client, Cause::Resource);
         if let Some(exchange) = self.exchange(client) {

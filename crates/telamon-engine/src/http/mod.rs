@@ -36,7 +36,6 @@ mod rules;
 mod timers;
 mod upstream;
 
-use telamon_expr::Vars;
 use telamon_http::forward::Connection;
 use telamon_http::{HeadParser, Message, Version};
 use telamon_plan::Timeouts;
@@ -106,8 +105,6 @@ pub(crate) struct Http {
     pub(crate) private: u32,
     /// The backend and the server of the request before.
     pub(crate) last: (u32, u32),
-    /// Variables of rules, once one was set.
-    pub(crate) vars: Option<Vars>,
     pub(crate) exchange: Option<Box<Exchange>>,
 }
 
@@ -125,7 +122,6 @@ impl Http {
             ended: false,
             private: NONE,
             last: (NONE, NONE),
-            vars: None,
             exchange: None,
         }
     }
@@ -196,6 +192,8 @@ pub(crate) struct Exchange {
     /// The body as far as rules have waited for it, and how much of it they want.
     pub(crate) gathered: Vec<u8>,
     pub(crate) gather: usize,
+    /// How long content rules may wait.
+    pub(crate) inspect_until: Option<Millis>,
     pub(crate) tarpit: Option<Millis>,
     pub(crate) no_retry: bool,
     /// Of the request and of the response.
@@ -288,6 +286,7 @@ impl Exchange {
             place: RulePlace::default(),
             gathered: Vec::new(),
             gather: 0,
+            inspect_until: None,
             tarpit: None,
             no_retry: false,
             captures: Default::default(),

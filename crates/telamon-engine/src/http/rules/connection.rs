@@ -1,4 +1,4 @@
-//! `tcp-request connection` and `session`, and in mode tcp `content`.
+//! `tcp-request connection` and `session`: may the connection stay?
 
 use telamon_expr::{Vars, Verdict, Wanted};
 use telamon_http::Message;
@@ -8,8 +8,7 @@ use crate::io::Io;
 use crate::worker::{count, Worker};
 
 impl<I: Io> Worker<I> {
-    /// `tcp-request connection` and `session`, and in TCP mode `content`: may the connection stay?
-    /// `lists`: connection (0), session (1), and content (2), which in HTTP waits for a request.
+    /// `lists`: connection (0) and session (1).
     pub(crate) fn connection_rules(&mut self, index: u32, lists: std::ops::Range<usize>) -> bool {
         let shared = self.shared.clone();
         let proxy = self.slots_proxy(index);
@@ -17,23 +16,19 @@ impl<I: Io> Worker<I> {
         let all = [
             (&program.connection, Total::Dcon),
             (&program.session, Total::Dses),
-            (&program.content, Total::Dreq),
         ];
         for (rules, counter) in all.into_iter().take(lists.end).skip(lists.start) {
             if rules.is_empty() {
                 continue;
             }
             let seen = self.see(index);
-            let vars = Vars::new(&shared.programs.process_vars);
+            let vars = self.slots.get(index).vars.take();
+            let vars = vars.unwrap_or_else(|| Vars::new(&shared.programs.process_vars));
             let mut wanted = Wanted::default();
             let mut none = Message::default();
             let (verdict, _) = rules.run(0, &mut none, None, false, &[], &seen, &vars, &mut wanted);
+            self.slots.get(index).vars = (!vars.is_empty()).then_some(vars);
             self.unsee(index, seen);
-            if !vars.is_empty() {
-                if let Some(http) = self.http(index) {
-                    http.vars = Some(vars);
-                }
-            }
             self.grant(index, wanted, false);
             if matches!(
                 verdict,

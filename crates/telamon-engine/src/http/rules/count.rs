@@ -33,6 +33,19 @@ impl<I: Io> Worker<I> {
         }
     }
 
+    /// A denied response, at the backend and its server.
+    pub(crate) fn count_denied_behind(&mut self, index: u32) {
+        let shared = self.shared.clone();
+        let slot = self.slots.get(index);
+        let behind = shared.proxies.get(slot.backend as usize);
+        if let Some(backend) = behind.and_then(|one| one.backend.as_ref()) {
+            count!(self, backend.object, Total::Dresp, 1);
+            if let Some(server) = backend.servers.get(slot.server as usize) {
+                count!(self, server.object, Total::Dresp, 1);
+            }
+        }
+    }
+
     pub(super) fn count_intercepted(&mut self, index: u32) {
         let shared = self.shared.clone();
         let front = self.slots_proxy(index);

@@ -29,11 +29,16 @@ impl<I: Io> Worker<I> {
             cookies: Default::default(),
             request_line: None,
             unique_id: Vec::new(),
+            may_change: false,
+            undecided: Default::default(),
             line: Line {
                 accepted: Some(slot.accepted),
                 ..Line::default()
             },
         };
+        if let Some(inspection) = slot.inspection.as_deref_mut() {
+            seen.captures = std::mem::take(&mut inspection.captures);
+        }
         if let Some(http) = slot.http.as_deref_mut() {
             seen.first = http.requests <= 1;
             seen.requests = http.requests;
@@ -50,6 +55,10 @@ impl<I: Io> Worker<I> {
     }
 
     pub(crate) fn unsee(&mut self, index: u32, seen: Seen) {
+        if let Some(inspection) = self.slots.get(index).inspection.as_deref_mut() {
+            inspection.captures = seen.captures;
+            return;
+        }
         if let Some(exchange) = self.exchange(index) {
             exchange.captures = seen.captures;
             exchange.cookies.captured = seen.cookies;
@@ -73,9 +82,17 @@ impl<I: Io> Worker<I> {
     ) -> T {
         let shared = self.shared.clone();
         let empty;
-        let http = self.slots.get(index).http.as_deref();
-        let exchange = http.and_then(|http| http.exchange.as_deref());
-        let vars = match http.and_then(|http| http.vars.as_ref()) {
+        let slot = self.slots.get(index);
+        let exchange = slot
+            .http
+            .as_deref()
+            .and_then(|http| http.exchange.as_deref());
+        let body: &[u8] = match (exchange, slot.inspection.as_deref()) {
+            (Some(exchange), _) => &exchange.gathered,
+            (None, Some(inspection)) => &inspection.bytes,
+            (None, None) => &[],
+        };
+        let vars = match slot.vars.as_ref() {
             Some(vars) => vars,
             None => {
                 empty = Vars::new(&shared.programs.process_vars);
@@ -89,7 +106,7 @@ impl<I: Io> Worker<I> {
             response: exchange
                 .map(|one| &one.reply)
                 .filter(|head| !head.is_empty()),
-            body: exchange.map_or(&[], |exchange| &exchange.gathered),
+            body,
             facts: &seen,
             vars,
         };

@@ -32,6 +32,7 @@ mod wanted;
 
 use telamon_expr::{Rules, Vars, Verdict, Wanted};
 
+use crate::http::Exchange;
 use crate::io::Io;
 use crate::worker::Worker;
 
@@ -58,56 +59,61 @@ impl<I: Io> Worker<I> {
         from: usize,
         in_response: bool,
     ) -> (Verdict, usize) {
-        if rules.is_empty() {
+        self.run_list_while(index, rules, from, in_response, false)
+    }
+
+    /// The same; with `may_change` its conditions may ask for more than has come.
+    fn run_list_while(
+        &mut self,
+        index: u32,
+        rules: &Rules,
+        from: usize,
+        in_response: bool,
+        may_change: bool,
+    ) -> (Verdict, usize) {
+        if rules.is_empty() || self.exchange(index).is_none() {
             return (Verdict::GoOn, 0);
         }
         let process = self.shared.programs.process_vars.clone();
-        let seen = self.see(index);
+        let mut seen = self.see(index);
+        seen.may_change = may_change;
         let mut wanted = Wanted::default();
-        let Some(http) = self.http(index) else {
+        let slot = self.slots.get(index);
+        let vars = slot.vars.take().unwrap_or_else(|| Vars::new(&process));
+        let Some(exchange) = slot.exchange() else {
             return (Verdict::GoOn, 0);
         };
-        let vars = http.vars.take();
-        let Some(exchange) = http.exchange.as_deref_mut() else {
-            return (Verdict::GoOn, 0);
-        };
-        let vars = vars.unwrap_or_else(|| Vars::new(&process));
-        let mut request = std::mem::take(&mut exchange.head);
-        let mut reply = std::mem::take(&mut exchange.reply);
-        let body = std::mem::take(&mut exchange.gathered);
-        let (edited, other) = if in_response {
-            (&mut reply, Some(&request))
-        } else {
-            (&mut request, None)
+        let Exchange {
+            head,
+            reply,
+            gathered,
+            ..
+        } = exchange;
+        let (edited, other) = match in_response {
+            true => (reply, Some(&*head)),
+            false => (head, None),
         };
         let (verdict, at) = rules.run(
             from,
             edited,
             other,
             in_response,
-            &body,
+            gathered,
             &seen,
             &vars,
             &mut wanted,
         );
-        if let Some(http) = self.http(index) {
-            http.vars = Some(vars);
-            if let Some(exchange) = http.exchange.as_deref_mut() {
-                exchange.head = request;
-                exchange.reply = reply;
-                exchange.gathered = body;
-            }
-        }
+        slot.vars = Some(vars);
         self.unsee(index, seen);
         self.grant(index, wanted, in_response);
         (verdict, at)
     }
 
-    fn slots_proxy(&self, index: u32) -> u32 {
+    pub(crate) fn slots_proxy(&self, index: u32) -> u32 {
         self.slots.proxy_of(index)
     }
 
-    fn sections(&mut self, index: u32) -> (u32, u32) {
+    pub(crate) fn sections(&mut self, index: u32) -> (u32, u32) {
         let slot = self.slots.get(index);
         (slot.proxy, slot.backend)
     }

@@ -38,6 +38,7 @@ impl<I: Io> Worker<I> {
                     stage: place.stage + 1,
                     rule: 0,
                 };
+                exchange.inspect_until = None;
             }
         }
     }
@@ -46,9 +47,9 @@ impl<I: Io> Worker<I> {
         let shared = self.shared.clone();
         let program = &shared.programs.of[proxy as usize];
         if from == 0 {
-            let (verdict, at) = self.run_list(index, &program.content, 0, false);
-            if matches!(verdict, Verdict::Reject | Verdict::SilentDrop) {
-                return self.carry_out(index, &program.content, verdict, at, proxy);
+            let flow = self.content_list(index, proxy);
+            if matches!(flow, Flow::Stop) {
+                return flow;
             }
         }
         let (verdict, at) = self.run_list(index, &program.request, from, false);
@@ -58,6 +59,38 @@ impl<I: Io> Worker<I> {
         }
         let (verdict, at) = self.run_list(index, &program.redirects, 0, false);
         self.carry_out(index, &program.redirects, verdict, at, proxy)
+    }
+
+    /// `tcp-request content`: what has come is a whole head, so that only what waits for time itself
+    /// makes it wait (manual 4.2, `tcp-request inspect-delay`).
+    fn content_list(&mut self, index: u32, proxy: u32) -> Flow {
+        let shared = self.shared.clone();
+        let rules = &shared.programs.of[proxy as usize].content;
+        if rules.is_empty() {
+            return Flow::On;
+        }
+        let delay = shared.proxies[proxy as usize]
+            .plan
+            .rules
+            .request_inspect_delay;
+        let now = self.now;
+        let Some(exchange) = self.exchange(index) else {
+            return Flow::Stop;
+        };
+        let until = *exchange
+            .inspect_until
+            .get_or_insert(now + delay.unwrap_or(0));
+        let (verdict, at) = self.run_list_while(index, rules, 0, false, now < until);
+        match verdict {
+            Verdict::More => {
+                self.hold(index, 0, until - now);
+                Flow::Stop
+            }
+            Verdict::Reject | Verdict::SilentDrop => {
+                self.carry_out(index, rules, verdict, at, proxy)
+            }
+            _ => Flow::On,
+        }
     }
 
     /// `use_backend`, then `default_backend`.

@@ -13,6 +13,9 @@ impl<I: Io> Worker<I> {
         let shared = self.shared.clone();
         self.capture_headers(index, true);
         let (front, back) = self.sections(index);
+        if !self.response_content(index, back) {
+            return false;
+        }
         let lists = [back, front];
         for (at, proxy) in lists.iter().enumerate() {
             if at > 0 && front == back {
@@ -25,7 +28,12 @@ impl<I: Io> Worker<I> {
                 stage: Stage::Header,
             };
             match verdict {
-                Verdict::GoOn | Verdict::Allow | Verdict::Wait { .. } | Verdict::Pause(_) => {}
+                Verdict::GoOn
+                | Verdict::Allow
+                | Verdict::More
+                | Verdict::Close
+                | Verdict::Wait { .. }
+                | Verdict::Pause(_) => {}
                 Verdict::Failed => {
                     self.drop_upstream(index);
                     self.fail(index, 502, end);
@@ -59,6 +67,31 @@ impl<I: Io> Worker<I> {
         self.response_cookies(index);
         self.after_rules(index);
         true
+    }
+
+    /// `tcp-response content`: its head is here, and nothing more is waited for.
+    fn response_content(&mut self, index: u32, back: u32) -> bool {
+        let shared = self.shared.clone();
+        let rules = &shared.programs.of[back as usize].response_content;
+        let (verdict, _) = self.run_list(index, rules, 0, true);
+        match verdict {
+            Verdict::Reject | Verdict::SilentDrop => {}
+            Verdict::Close => {
+                if let Some(exchange) = self.exchange(index) {
+                    exchange.server_closes = true;
+                }
+                return true;
+            }
+            _ => return true,
+        }
+        self.count_denied_response(index);
+        let end = End {
+            cause: Cause::Proxy,
+            stage: Stage::Data,
+        };
+        self.http_end(index, end);
+        self.http_close(index);
+        false
     }
 
     /// `http-after-response`, on every response that goes to a client.

@@ -40,6 +40,8 @@ impl<I: Io> Worker<I> {
                 self.http_end(index, end(Cause::Proxy, Stage::Request));
                 self.http_close(index);
             }
+            // Only content rules wait for more or close, and they are not run here.
+            Verdict::More | Verdict::Close => return Flow::On,
             Verdict::Pause(time) => self.hold(index, at + 1, time),
             Verdict::Wait { time, bytes } => return self.gather(index, at + 1, time, bytes),
             Verdict::Failed => self.fail(index, 500, end(Cause::Proxy, Stage::Request)),

@@ -9,7 +9,7 @@ use crate::worker::Worker;
 
 impl<I: Io> Worker<I> {
     /// Does what rules want beyond the head.
-    pub(super) fn grant(&mut self, index: u32, wanted: Wanted, in_response: bool) {
+    pub(crate) fn grant(&mut self, index: u32, wanted: Wanted, in_response: bool) {
         let shared = self.shared.clone();
         let slot = self.slots.get(index);
         if wanted.source.is_some() || wanted.source_port.is_some() {
@@ -31,17 +31,19 @@ impl<I: Io> Worker<I> {
         } else {
             &plan.request_captures
         };
+        if let Some(captures) = slot.captures() {
+            for (place, mut value) in wanted.captures {
+                value.truncate(declared.get(place).map_or(usize::MAX, |one| one.length));
+                let slots = &mut captures[usize::from(in_response)];
+                if slots.len() <= place {
+                    slots.resize(place + 1, None);
+                }
+                slots[place] = Some(value);
+            }
+        }
         let Some(exchange) = slot.exchange() else {
             return;
         };
-        for (place, mut value) in wanted.captures {
-            value.truncate(declared.get(place).map_or(usize::MAX, |one| one.length));
-            let slots = &mut exchange.captures[usize::from(in_response)];
-            if slots.len() <= place {
-                slots.resize(place + 1, None);
-            }
-            slots[place] = Some(value);
-        }
         for (name, value) in wanted.timeouts {
             let place = match name {
                 "client" => &mut exchange.policy.client,
