@@ -172,6 +172,13 @@ def _number(written: Written, scope: Scope) -> Argument:
     return check_variable(written.text)
 
 
+def _shift(written: Written, _: Scope) -> str:
+    """A number whose sign says something, so that it stays a text."""
+    if re.fullmatch(r"[+-]?\d+", written.text) is None:
+        raise ValueError("write a number, with '+' or '-' if it is relative")
+    return written.text
+
+
 def _bool(written: Written, _: Scope) -> int:
     values = {"true": 1, "1": 1, "false": 0, "0": 0}
     if written.text not in values:
@@ -269,6 +276,7 @@ _KINDS: dict[str, Callable[[Written, Scope], Argument]] = {
     "regex": _regex,
     "regexflags": _regex_flags,
     "server": _named("server"),
+    "shift": _shift,
     "str": _text,
     "var": _variable,
 }

@@ -13,6 +13,8 @@ mod maps;
 mod numbers;
 mod texts;
 
+pub(crate) use encodings::decode_base64;
+
 pub(crate) type Converter =
     Box<dyn for<'e> Fn(&Env<'e>, Sample<'e>) -> Option<Sample<'e>> + Send + Sync>;
 
@@ -22,6 +24,10 @@ type Made = Result<Converter, String>;
 pub(crate) struct Row {
     name: &'static str,
     make: fn(Args<'_>, &mut Compiler) -> Made,
+}
+
+const fn by(name: &'static str, make: fn(Args<'_>, &mut Compiler) -> Made) -> Row {
+    Row { name, make }
 }
 
 const FAMILIES: [&[Row]; 5] = [

@@ -35,6 +35,7 @@ KINDS = {
     "regex": "a regular expression",
     "regexflags": "'i', 'g' or both",
     "server": "a server's name",
+    "shift": "an integer, relative if it has a sign",
     "str": "a text",
     "table": "a stick table's name",
     "userlist": "a userlist's name",
