@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from telamon.script.calls import Failure, Outcome, call
-from telamon.script.registry import Kind, Registered, Registry, ScriptError, load
+from telamon.script.describe import describe
+from telamon.script.registry import Kind, Registered, Registry, ScriptError, Signature, load
 from telamon.script.reply import Reply
 from telamon.script.transaction import Request, Transaction
+from telamon.script.values import Value, cast
 
 HEAD = "from telamon.script import *\n"
 
@@ -22,7 +24,7 @@ def loaded(tmp_path: Path, text: str) -> Registry:
 
 
 def only(registry: Registry) -> Registered:
-    [one] = registry.functions
+    [one] = registry.functions.values()
     return one
 
 
@@ -46,7 +48,9 @@ def test_a_fetch_tells_its_arguments_and_type(
     tmp_path: Path, signature: str, counts: tuple[int, int | None], output: str
 ) -> None:
     one = only(loaded(tmp_path, f"@fetch('f')\ndef f{signature}: ...\n"))
-    assert ((one.fewest, one.most), one.output, one.kind) == (counts, output, Kind.FETCH)
+    sign = one.signature
+    most = None if sign.more else len(sign.required) + len(sign.optional)
+    assert ((len(sign.required), most), sign.output, sign.kind) == (counts, output, Kind.FETCH)
 
 
 @pytest.mark.parametrize(
@@ -67,6 +71,66 @@ def test_what_is_wrong_with_a_file_is_told_with_its_place(
     with pytest.raises(ScriptError, match=r"rules\.py") as caught:
         loaded(tmp_path, text)
     assert said in str(caught.value)
+
+
+def test_what_a_file_has_is_found_out_elsewhere(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "rules.py"
+    file.write_text(
+        HEAD + "import threading, os\nprint('hello')\n"
+        "threading.Thread(target=threading.Event().wait).start()\n"
+        "@converter('c')\ndef c(value: int, a, b=1, *rest) -> bool: ...\n"
+        "@action('a', at=['http-request', 'http-response'], required=True)\ndef a(txn): ...\n"
+    )
+    c, a = describe(str(file))
+    assert c == Signature(Kind.CONVERTER, "c", "bool", "sint", ("a",), ("b",), more=True, line=5)
+    assert (a.at, a.must_succeed) == (("http-request", "http-response"), True)
+    assert capfd.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("import os\nos._exit(3)", "ended Python, status 3"),
+        ("x = 1\ny = x / 0", "line 3: ZeroDivisionError"),
+        ("import no_such_module_anywhere", "line 2: ModuleNotFoundError"),
+    ],
+)
+def test_a_file_that_fails_elsewhere_is_told_with_its_line(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    file = tmp_path / "rules.py"
+    file.write_text(HEAD + text)
+    with pytest.raises(ScriptError, match=said):
+        describe(str(file))
+
+
+def test_modules_beside_a_file_can_be_imported(tmp_path: Path) -> None:
+    (tmp_path / "beside_the_rules.py").write_text("NAME = 'x'\n")
+    file = tmp_path / "rules.py"
+    file.write_text(HEAD + "import beside_the_rules as b\n@fetch(b.NAME)\ndef f(txn): ...\n")
+    assert describe(str(file))[0].name == "x"
+
+
+@pytest.mark.parametrize(
+    ("value", "wanted", "found"),
+    [
+        (7, "str", "7"),
+        (True, "str", "1"),
+        ("12ab", "sint", 12),
+        ("ab", "sint", None),
+        (b"\x01\xff", "str", "01FF"),
+        ("192.0.2.1", "ipv4", ipaddress.IPv4Address("192.0.2.1")),
+        ("here", "ipv4", None),
+        (5, "any", 5),
+        (5, "bool", True),
+    ],
+)
+def test_a_value_becomes_what_a_function_wants(
+    value: Value, wanted: str, found: Value | None
+) -> None:
+    assert cast(value, wanted) == found
 
 
 def test_a_missing_file_is_told(tmp_path: Path) -> None:
@@ -98,7 +162,7 @@ def test_each_kind_gives_its_outcome(tmp_path: Path) -> None:
         "@service('page')\n"
         "def page(request): return f'at {request.path}'\n",
     )
-    plan, twice, tag, page = registry.functions
+    plan, twice, tag, page = registry.functions.values()
     assert call(plan, transaction(), []) == Outcome("2")
     assert call(plan, transaction(), ["host"]) == Outcome("a.example")
     assert call(twice, transaction(), ["3"], "ab") == Outcome("ababab")
@@ -158,5 +222,5 @@ def test_addresses_are_samples(tmp_path: Path) -> None:
         "def f(txn) -> ipaddress.IPv4Address: return ipaddress.IPv4Address('192.0.2.1')\n"
     )
     one = only(loaded(tmp_path, text))
-    assert one.output == "ipv4"
+    assert one.signature.output == "ipv4"
     assert call(one, transaction(), []) == Outcome(ipaddress.IPv4Address("192.0.2.1"))

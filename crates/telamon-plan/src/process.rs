@@ -172,6 +172,10 @@ fn default_log_uri_length() -> usize {
     1024
 }
 
+fn default_python_timeout() -> Millis {
+    1000
+}
+
 fn yes() -> bool {
     true
 }
@@ -232,4 +236,9 @@ pub struct ProcessPlan {
     pub master_worker: bool,
     #[serde(default = "yes")]
     pub exit_on_failure: bool,
+    /// For the control process, which calls their functions.
+    #[serde(default)]
+    pub python_files: Vec<String>,
+    #[serde(default = "default_python_timeout")]
+    pub python_timeout: Millis,
 }

@@ -20,6 +20,7 @@ from telamon.haproxy.rule_model import AclDraft, PatternFile
 from telamon.haproxy.samples.predefined import PREDEFINED
 from telamon.haproxy.samples.types import Type, default_match
 from telamon.haproxy.scope import Scope
+from telamon.haproxy.scripts import check_acl
 from telamon.haproxy.spots import Mistake, part
 from telamon.plan.rules import Match, Test
 
@@ -46,7 +47,14 @@ def declare(name: str, scope: Scope, tests: list[Test]) -> int:
         rules.acls.append(AclDraft(name, scope.word.span))
         if name:
             rules.names[name] = place
-    rules.acls[place].tests.extend(tests)
+    acl = rules.acls[place]
+    acl.tests.extend(tests)
+    if acl.hasty:
+        # A rule above has it, and did not know of the calls in this line.
+        try:
+            check_acl(acl, name, scope.within_haste(), 0, len(scope.word.text))
+        except Mistake as mistake:
+            raise scope.mistaken(mistake) from None
     return place
 
 

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from telamon.base.diagnostic import nearest
+from telamon.haproxy import scripts
 from telamon.haproxy.keywords.row import Arguments
 from telamon.haproxy.sample_arguments import Written, convert, split_arguments
 from telamon.haproxy.samples import index, missing
@@ -60,7 +61,9 @@ def _left_over(text: str, at: int) -> Mistake:
 def _is_converter(text: str) -> bool:
     match = _NAME.match(text)
     return match is not None and (
-        match[0] in index.CONVERTER or match[0] in index.CONVERTERS_NOT_YET
+        match[0] in index.CONVERTER
+        or match[0] in index.CONVERTERS_NOT_YET
+        or match[0].startswith(scripts.PREFIX)
     )
 
 
@@ -101,6 +104,8 @@ def read_sample(scope: Scope, at: int, closing: str = "", *, criteria: bool = Fa
 def named_fetch(name: str, scope: Scope, start: int) -> Fetch:
     """The row of a fetch at `start`; Mistake if there is none, or if it is not possible here."""
     end = start + len(name)
+    if name.startswith(scripts.PREFIX):
+        return scripts.fetch(name, scope, start)
     row = index.find_fetch(name, scope.stages)
     if name in index.FETCHES_NOT_YET or (row is not None and row.name in missing.FETCHES):
         raise Mistake(
@@ -174,6 +179,8 @@ class _Reader:
         return match[0]
 
     def _converter(self, name: str, start: int) -> Converter:
+        if name.startswith(scripts.PREFIX):
+            return scripts.converter(name, self._scope, start)
         row = index.CONVERTER.get(name)
         if name in index.CONVERTERS_NOT_YET or name in missing.CONVERTERS:
             raise Mistake(
@@ -221,7 +228,7 @@ class _Reader:
 
 def _takes_nothing(parameter: Parameter) -> bool:
     """Whether an empty text is a value."""
-    return parameter.kind in ("str", "hex", "base64", "regex")
+    return parameter.kind in ("argument", "str", "hex", "base64", "regex")
 
 
 def _trimmed(arguments: list[Argument]) -> tuple[Argument, ...]:

@@ -102,6 +102,7 @@ def _process(draft: ProcessDraft, logs: LogTargets) -> ProcessPlan:
     }
     values["logs"] = tuple(logs.of(log) for log in draft.logs)
     values["rings"] = logs.rings()
+    values["python_files"] = tuple(draft.python_files)
     values["stats_sockets"] = tuple(draft.stats_sockets)
     values["header_cases"] = tuple(draft.header_cases.values())
     return ProcessPlan(**values)

@@ -114,7 +114,9 @@ class RuleLowering:
         return replace(piece, expression=self.expression(piece.expression))
 
     def expression(self, expression: Expression) -> Expression:
-        row = FETCH[expression.fetch.name]
+        row = FETCH.get(expression.fetch.name)
+        if row is None:
+            return expression  # a Python function, whose arguments are texts
         kinds = [parameter.kind for parameter in row.parameters]
         if not {"backend", "frontend", "server"} & set(kinds):
             return expression

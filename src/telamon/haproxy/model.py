@@ -22,6 +22,7 @@ from telamon.plan.balance import Algorithm, BalanceKey, Hashing, HashKey
 from telamon.plan.process import HeaderCase, LogHeader, LogTarget, RingServer, StatsSocket
 from telamon.plan.proxy import AdminRule, LogFormat, Mode, StatsUser
 from telamon.plan.rules import Rule
+from telamon.script.registry import Kind, Signature
 
 
 @dataclass(slots=True)
@@ -276,6 +277,8 @@ class ProcessDraft:
     zero_warning: bool = False
     master_worker: bool = False
     exit_on_failure: bool = True
+    python_files: list[str] = field(default_factory=list)
+    python_timeout: int = 1000
 
 
 @dataclass(slots=True)
@@ -290,6 +293,7 @@ class Model:
     pattern_files: dict[str, PatternFile] = field(default_factory=dict)
     references: list[Reference] = field(default_factory=list)
     variables: list[Rule] = field(default_factory=list)
+    functions: dict[tuple[Kind, str], Signature] = field(default_factory=dict)
 
 
 _Draft = TypeVar("_Draft", StatsDraft, ProxySettings)

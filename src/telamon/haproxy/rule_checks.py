@@ -9,6 +9,7 @@ from telamon.haproxy.keywords.sections import Place
 from telamon.haproxy.model import Model, ProxyDraft
 from telamon.haproxy.rule_model import Reference
 from telamon.haproxy.samples.aliases import BY_NAME
+from telamon.haproxy.script_checks import check_calls
 from telamon.plan.proxy import Mode
 from telamon.plan.rules import Format
 
@@ -21,6 +22,7 @@ def check_rules(model: Model, report: Report) -> None:
         _servers(proxy, report)
         _inherited(proxy, report)
         _wrong_mode(proxy, report)
+        check_calls(proxy, report)
 
 
 def _absent(reference: Reference, what: str, known: list[str], report: Report) -> None:

@@ -15,6 +15,8 @@ from telamon.haproxy.samples.index import FETCH
 from telamon.haproxy.samples.predefined import PREDEFINED
 from telamon.haproxy.samples.stages import possible
 from telamon.haproxy.scope import Scope
+from telamon.haproxy.scripts import check_acl
+from telamon.haproxy.spots import Mistake
 from telamon.plan.rules import Condition, Conjunction, Term
 
 _OR = frozenset({"or", "||"})
@@ -66,6 +68,10 @@ def _acl(name: str, word: Word, args: Arguments, scope: Scope) -> int:
                 help=f"did you mean '{near}'?" if near else "declare it above with `acl`",
             )  # fmt: skip
         place = known
+    try:
+        check_acl(scope.rules.acls[place], name, scope, 0, len(word.text))
+    except Mistake as mistake:
+        raise scope.on(word).mistaken(mistake) from None
     _warn_of_stage(place, word, scope)
     return place
 
@@ -87,8 +93,8 @@ def _braced(opening: Word, args: Arguments, scope: Scope) -> list[Word]:
 def _warn_of_stage(place: int, word: Word, scope: Scope) -> None:
     """HAProxy lets pass, with a warning, what can never be fetched here."""
     for test in scope.rules.acls[place].tests if scope.stages else ():
-        row = FETCH[test.expression.fetch.name]
-        if not possible(row.needs, scope.stages):
+        row = FETCH.get(test.expression.fetch.name)
+        if row is not None and not possible(row.needs, scope.stages):
             scope.context.report.warning(
                 "H101", f"this ACL never matches: '{row.name}' needs {row.needs.text}, which is "
                 f"not there in a {scope.stages[0].text}", word.span,

@@ -23,11 +23,13 @@ from telamon.plan.rules import (
 
 @dataclass(slots=True)
 class AclDraft:
-    """A named ACL, which later lines may complete, or an anonymous one."""
+    """A named ACL, which later lines may complete, or an anonymous one. `hasty`: a rule that cannot
+    wait uses it."""
 
     name: str
     span: Span
     tests: list[Test] = field(default_factory=list)
+    hasty: bool = False
 
 
 @dataclass(slots=True)

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from telamon.base.diagnostic import nearest
 from telamon.base.span import Span
-from telamon.haproxy.actions import index
+from telamon.haproxy.actions import index, python
 from telamon.haproxy.actions.row import Action, At, RuleWords
 from telamon.haproxy.keywords.row import Arguments, Context
 from telamon.haproxy.keywords.sections import Place
 from telamon.haproxy.lexer import Word
+from telamon.haproxy.model import Model
 from telamon.haproxy.rule_conditions import read_condition
 from telamon.haproxy.sample_arguments import Written, split_arguments
 from telamon.haproxy.samples import missing
 from telamon.haproxy.samples.stages import Stage
 from telamon.haproxy.scope import Scope, sides
+from telamon.haproxy.scripts import PREFIX
 from telamon.haproxy.spots import Mistake
 from telamon.plan.rules import Rule
 
@@ -29,6 +31,9 @@ _STAGES = {
 _SAID_TO_BE_USELESS = At.HTTP
 """Where HAProxy warns of a rule behind an unconditional final one."""
 
+_WAITING = At.CONTENT | At.REQUEST | At.RESPONSE
+"""Rules that can wait for a Python function."""
+
 _RANKS = {
     "tcp-request connection": 0, "tcp-request session": 1, "tcp-request content": 2,
     "monitor fail": 3, "http-request": 4, "redirect": 5, "use_backend": 6, "use-server": 6,
@@ -40,7 +45,7 @@ def read_rule(args: Arguments, context: Context, at: At) -> None:
     """The rule of a set that the words behind its name write."""
     word = args.word("an action")
     keyword = Word(f"{index.SET_NAMES[at]} {word}", args.keyword.span.to(word.span))
-    action, key_at = _action(args, word, at)
+    action, key_at = _action(args, word, at, context.model)
     args.keyword = keyword
     scope = scope_of(context, at, f"'{index.SET_NAMES[at]} {action.name}'", word)
     rule = RuleWords(args, scope, at)
@@ -58,15 +63,18 @@ def read_rule(args: Arguments, context: Context, at: At) -> None:
 
 def scope_of(context: Context, at: At, rule: str, word: Word) -> Scope:
     front, back = _STAGES[at]
-    return Scope(context, tuple(dict.fromkeys(sides(context, front, back) or (back,))), rule, word)
+    stages = tuple(dict.fromkeys(sides(context, front, back) or (back,)))
+    return Scope(context, stages, rule, word, waits=at in _WAITING)
 
 
 def place(span: Span) -> str:
     return f"{span.source.name}:{span.line}"
 
 
-def _action(args: Arguments, word: Word, at: At) -> tuple[Action, int]:
+def _action(args: Arguments, word: Word, at: At, model: Model) -> tuple[Action, int]:
     """The row, and where its parenthesis opens."""
+    if word.text.startswith(PREFIX):
+        return python.find(args, word, at, model), len(word.text)
     name, parenthesis, _ = word.text.partition("(")
     action = index.find(name, at)
     absent = name in index.ACTIONS_NOT_YET or name in missing.ACTIONS

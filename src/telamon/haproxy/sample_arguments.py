@@ -172,13 +172,6 @@ def _number(written: Written, scope: Scope) -> Argument:
     return check_variable(written.text)
 
 
-def _shift(written: Written, _: Scope) -> str:
-    """A number whose sign says something, so that it stays a text."""
-    if re.fullmatch(r"[+-]?\d+", written.text) is None:
-        raise ValueError("write a number, with '+' or '-' if it is relative")
-    return written.text
-
-
 def _bool(written: Written, _: Scope) -> int:
     values = {"true": 1, "1": 1, "false": 0, "0": 0}
     if written.text not in values:
@@ -245,6 +238,7 @@ def _acl(written: Written, scope: Scope) -> str:
     """An ACL's place in its section, behind `!` if it is negated."""
     # A predefined ACL is read when it is first named, and reading needs this module.
     from telamon.haproxy.acls import find_acl
+    from telamon.haproxy.scripts import check_acl
 
     name = written.text.lstrip("!")
     negated = (len(written.text) - len(name)) % 2 == 1
@@ -252,11 +246,13 @@ def _acl(written: Written, scope: Scope) -> str:
     if place is None:
         near = nearest(name, scope.rules.names)
         raise ValueError("there is no such ACL above" + (f"; '{near}'?" if near else ""))
+    check_acl(scope.rules.acls[place], name, scope, written.start, written.end)
     return f"!{place}" if negated else str(place)
 
 
 _KINDS: dict[str, Callable[[Written, Scope], Argument]] = {
     "acl": _acl,
+    "argument": _text,
     "backend": _named("backend"),
     "base64": _base64,
     "bool": _bool,
@@ -276,7 +272,6 @@ _KINDS: dict[str, Callable[[Written, Scope], Argument]] = {
     "regex": _regex,
     "regexflags": _regex_flags,
     "server": _named("server"),
-    "shift": _shift,
     "str": _text,
     "var": _variable,
 }

@@ -18,12 +18,13 @@ MISSING_FEATURE = "remove it, or keep this file on HAProxy until Telamon carries
 @dataclass(frozen=True, slots=True)
 class Scope:
     """`stages` empty: anything may be fetched. `rule` names the rule in messages, `word` is the
-    word that is being read."""
+    word that is being read. `waits`: the rule can wait, as calls of Python functions want it."""
 
     context: Context
     stages: tuple[Stage, ...]
     rule: str
     word: Word
+    waits: bool = False
 
     @property
     def rules(self) -> RulesDraft:
@@ -36,6 +37,10 @@ class Scope:
 
     def within(self, stages: tuple[Stage, ...]) -> Scope:
         return replace(self, stages=stages)
+
+    def within_haste(self) -> Scope:
+        """Where nothing can wait."""
+        return replace(self, waits=False)
 
     def on(self, word: Word) -> Scope:
         return replace(self, word=word)

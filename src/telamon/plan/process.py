@@ -165,6 +165,7 @@ class ProcessPlan:
     `daemon` asks to go to the background once everything is ready. A received head has room for
     `bufsize` less `maxrewrite` bytes. `connection_rate` and `session_rate` are the most per second
     (`maxconnrate`, `maxsessrate`); `strict_limits`: do not start with fewer descriptors than asked.
+    `python_files` have the functions that rules call, each for `python_timeout` at most.
     """
 
     maxconn: int | None = None
@@ -202,3 +203,5 @@ class ProcessPlan:
     rings: tuple[Ring, ...] = ()
     master_worker: bool = False
     exit_on_failure: bool = True
+    python_files: tuple[str, ...] = ()
+    python_timeout: Milliseconds = 1000

@@ -26,7 +26,7 @@ rules call them under the prefix `python.`:
     http-request python.tag
     http-request use-service python.hello if { path /hello }
 
-What stands here is the language of such files; `haproxy.cfg` cannot name them yet.
+What stands here is the language of such files; docs/python.md tells all of it.
 
 A call runs in a thread of the proxy's control process, never in a data thread: only the request
 that made it waits. A call that raises, or takes longer than `telamon-python-timeout` (1 s), is

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from telamon.script.registry import Kind, Registered
 from telamon.script.reply import Reply
 from telamon.script.transaction import Edit, Transaction
-from telamon.script.values import SAMPLE_TYPES, Value
+from telamon.script.values import SAMPLE_TYPES, Value, cast
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,13 +40,18 @@ def call(
     arguments: Sequence[Value],
     value: Value | None = None,
 ) -> Outcome | Failure:
-    """Runs a function. `value` is a converter's input."""
+    """Runs a function. `value` is a converter's input; one that has no form of the type which the
+    function wants gives no value, as with HAProxy's own converters."""
+    signature = registered.signature
     try:
-        match registered.kind:
+        match signature.kind:
             case Kind.FETCH:
                 return _sample(registered.function(transaction, *arguments))
             case Kind.CONVERTER:
-                return _sample(registered.function(value, *arguments))
+                given = cast(value, signature.input) if value is not None else None
+                if given is None:
+                    return Outcome()
+                return _sample(registered.function(given, *arguments))
             case Kind.ACTION:
                 registered.function(transaction, *arguments)
                 return _edits(transaction)
@@ -56,7 +61,7 @@ def call(
         # From the script's first frame on.
         own = error.__traceback__.tb_next if error.__traceback__ else None
         text = "".join(traceback.format_exception(type(error), error, own))
-        return Failure(f"python.{registered.name}: {type(error).__name__}: {error}", text)
+        return Failure(f"{type(error).__name__}: {error}", text)
 
 
 def _sample(result: object) -> Outcome | Failure:

@@ -34,14 +34,18 @@ class Reply:
 
     def message(self) -> bytes:
         """The response as it goes to the client, its own framing included (RFC 9112)."""
-        body = self.body.encode() if isinstance(self.body, str) else self.body
+        body = (
+            self.body.encode("utf-8", "surrogateescape")
+            if isinstance(self.body, str)
+            else self.body
+        )
         lines = [
             f"HTTP/1.1 {self.status} {_reason(self.status)}",
             f"content-length: {len(body)}",
             f"content-type: {self.content_type}",
             *(f"{name.lower()}: {value}" for name, value in self.headers),
         ]
-        return "\r\n".join([*lines, "", ""]).encode("latin-1", "replace") + body
+        return "\r\n".join([*lines, "", ""]).encode("utf-8", "surrogateescape") + body
 
 
 def _reason(status: int) -> str:

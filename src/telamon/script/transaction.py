@@ -13,6 +13,12 @@ from dataclasses import dataclass, field
 from telamon.script.reply import Reply
 from telamon.script.values import Value
 
+PAGES = frozenset(
+    {200, 400, 401, 403, 404, 405, 407, 408, 410, 413, 414, 421, 422, 425, 429, 431}
+    | {500, 501, 502, 503, 504}
+)
+"""Statuses of which the proxy has a page (manual 4.2, `errorfile`)."""
+
 Headers = Sequence[tuple[str, str]]
 
 
@@ -98,10 +104,10 @@ class Transaction:
         return self.variables.get(name)
 
     def set_var(self, name: str, value: Value) -> None:
-        self._edit("set-var", name, value)
+        self._edit("set-var", _variable(name), value)
 
     def unset_var(self, name: str) -> None:
-        self._edit("unset-var", name)
+        self._edit("unset-var", _variable(name))
 
     def set_header(self, name: str, value: str) -> None:
         """Puts one header in place of all of that name, in the response if there is one."""
@@ -134,11 +140,21 @@ class Transaction:
         self.answer = answer
 
     def deny(self, status: int = 403) -> None:
-        """Answers with the proxy's own error page."""
+        """Answers with the proxy's own error page of a status that has one."""
+        if status not in PAGES:
+            raise ValueError(f"there is no error page of status {status}: use reply()")
         self._edit("deny", status)
 
     def _edit(self, action: str, *arguments: Value) -> None:
         for argument in arguments:
+            if not isinstance(argument, Value):
+                raise TypeError(f"{action}: {argument!r} cannot be a value of a rule")
             if isinstance(argument, str) and set(argument) & {"\r", "\n", "\0"}:
                 raise ValueError(f"{action}: a line break cannot stand in {argument!r}")
         self.edits.append((action, arguments))
+
+
+def _variable(name: str) -> str:
+    if name.partition(".")[0] not in ("proc", "sess", "txn", "req", "res") or "." not in name:
+        raise ValueError(f"{name!r} is no variable: a name begins with its scope, as in txn.{name}")
+    return name

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from telamon.haproxy.actions import slots
+from telamon.haproxy.actions.python import service
 from telamon.haproxy.actions.redirects import read_redirect
 from telamon.haproxy.actions.row import Action, At, RuleWords, Slot
 from telamon.haproxy.replies import read_reply
@@ -49,4 +50,8 @@ ACTIONS = (
     Action("tarpit", At.REQUEST, "[deny_status <code>] ...",
            "Answers 500 after `timeout tarpit`, or what is said as for `return`.",
            (_reply(500),), final=True),
+    Action("use-service", At.CONTENT | At.REQUEST, "python.<name>",
+           "Answers with the page that a Python function makes (`python.md`), in `http-request` "
+           "rules. HAProxy's own services and those in Lua are refused.",
+           (service,), final=True),
 )  # fmt: skip

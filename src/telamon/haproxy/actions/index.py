@@ -14,7 +14,7 @@ ACTIONS_NOT_YET = frozenset(
     """
 add-headers-bin attach-srv cache-store cache-use del-headers-bin do-resolve expect-netscaler-cip
 expect-proxy ot-group sc-add-gpc sc-inc-gpc sc-inc-gpc0 sc-inc-gpc1 sc-set-gpt sc-set-gpt0
-send-spoe-group set-bandwidth-limit set-headers-bin track-sc0 track-sc1 track-sc2 use-service
+send-spoe-group set-bandwidth-limit set-headers-bin track-sc0 track-sc1 track-sc2
 """.split()
 )
 """Known to HAProxy only: stick tables, caches, DNS, SPOE, bandwidth limits."""

@@ -47,7 +47,7 @@ def _http_error(args: Arguments, context: Context) -> None:
     args.choice("the status that is replaced", {"status": True})
     code = args.choice("a status that can be replaced", {str(s): s for s in STATUSES})
     assert status is not None
-    scope = scope_of(context, At.RESPONSE, "'http-error'", args.keyword).within(())
+    scope = scope_of(context, At.RESPONSE, "'http-error'", args.keyword).within(()).within_haste()
     reply = read_reply(args, scope, code, errors=True)
     args.end()
     context.settings.http.errors.append(ErrorReply(code, reply))

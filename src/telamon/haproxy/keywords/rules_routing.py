@@ -33,20 +33,21 @@ def _acl(args: Arguments, context: Context) -> None:
     words = [args.word("a criterion"), *args.rest()]
     if not words[0].text:
         raise args.refuse("H040", f"'{args.keyword}' needs a criterion", words[0].span)
-    scope = Scope(context, (), "'acl'", name)
+    scope = Scope(context, (), "'acl'", name, waits=True)
     # A name whose test is wrong is known all the same: conditions would be blamed for it.
     declare(name.text, scope, [])
     declare(name.text, scope, read_tests(words, scope))
 
 
 def _use_backend(args: Arguments, context: Context) -> None:
-    scope = Scope(context, (Stage.USE_BACKEND, *REQUEST[:1]), "'use_backend'", args.keyword)
+    stages = (Stage.USE_BACKEND, *REQUEST[:1])
+    scope = Scope(context, stages, "'use_backend'", args.keyword, waits=True)
     context.settings.rules.backends.append(_switch(args, scope, "a backend's name"))
     note_kind(context, "use_backend", args.keyword)
 
 
 def _use_server(args: Arguments, context: Context) -> None:
-    scope = Scope(context, (Stage.USE_SERVER,), "'use-server'", args.keyword)
+    scope = Scope(context, (Stage.USE_SERVER,), "'use-server'", args.keyword, waits=True)
     context.settings.rules.servers.append(_switch(args, scope, "a server's name", required=True))
     note_kind(context, "use-server", args.keyword)
 

@@ -15,6 +15,7 @@ from telamon.haproxy.samples.types import Type
 
 KINDS = {
     "acl": "an ACL's name",
+    "argument": "a text for a Python function",
     "backend": "a backend's name",
     "base64": "base64 digits or a variable",
     "bits": "a key's size",
@@ -35,7 +36,6 @@ KINDS = {
     "regex": "a regular expression",
     "regexflags": "'i', 'g' or both",
     "server": "a server's name",
-    "shift": "an integer, relative if it has a sign",
     "str": "a text",
     "table": "a stick table's name",
     "userlist": "a userlist's name",
