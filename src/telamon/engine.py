@@ -22,6 +22,10 @@ from typing import Any
 from telamon import _engine
 from telamon.plan.codec import to_json
 from telamon.plan.proxy import ProxyPlan
+from telamon.script.calls import Outcome
+from telamon.script.registry import Kind
+from telamon.script.transaction import Edit, Request, Response, Transaction
+from telamon.script.values import Value
 
 
 class IoEngine(StrEnum):
@@ -76,7 +80,29 @@ class EngineMessage:
     text: str
 
 
-EngineEvent = PageRequest | EngineMessage
+@dataclass(frozen=True, slots=True)
+class ScriptCall:
+    """A rule calls a Python function. Answer with `Engine.answer(token, ...)`.
+
+    `value` is a converter's input; only others see a `transaction` that is more than empty.
+    """
+
+    token: int
+    kind: Kind
+    name: str
+    arguments: tuple[Value, ...]
+    value: Value | None
+    transaction: Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptCallOver:
+    """The request of a `ScriptCall` waits no longer: its time limit has passed."""
+
+    token: int
+
+
+EngineEvent = PageRequest | EngineMessage | ScriptCall | ScriptCallOver
 
 # Counter names are the stats page's own (management guide 9.1), so that the three views (CSV,
 # JSON, HTML) and the engine speak one language: scur, smax, slim, stot, bin, bout, dreq, dresp,
@@ -169,6 +195,17 @@ class Engine:
         """Answer a `PageRequest` with a whole HTTP response; late answers are dropped."""
         self._inner.respond(token, response, keep_alive)
 
+    def answer(self, token: int, outcome: Outcome | None) -> None:
+        """Answer a `ScriptCall`; None: it failed. Late answers are dropped. Any thread may do this.
+
+        ValueError if the outcome has an edit that is none; the call counts as failed then."""
+        if outcome is None:
+            self._inner.answer(token, True, None, [], None, None)
+            return
+        edits, deny = _edits(outcome.edits)
+        value = None if outcome.value is None else _sample(outcome.value)
+        self._inner.answer(token, False, value, edits, outcome.message, deny)
+
     def snapshot(self) -> Snapshot:
         """Sum the threads' counters."""
         raw = self._inner.snapshot()
@@ -248,7 +285,83 @@ def _event(raw: tuple[Any, ...]) -> EngineEvent:
     kind, *fields = raw
     if kind == "page":
         return PageRequest(*fields)
+    if kind == "call":
+        return _script_call(*fields)
+    if kind == "over":
+        return ScriptCallOver(*fields)
     return EngineMessage(*fields)
+
+
+def _script_call(
+    token: int,
+    kind: str,
+    name: str,
+    arguments: list[Value],
+    given: list[Value],
+    view: tuple[Any, ...] | None,
+) -> ScriptCall:
+    converter = kind == Kind.CONVERTER
+    return ScriptCall(
+        token, Kind(kind), name, (*arguments, *(() if converter else given)),
+        given[0] if converter else None,
+        _transaction(*view) if view is not None else Transaction(Request("", "", "", ())),
+    )  # fmt: skip
+
+
+def _transaction(
+    request: tuple[bytes, bytes, str, list[tuple[bytes, bytes]], bytes],
+    response: tuple[int, bytes, list[tuple[bytes, bytes]]] | None,
+    client: str,
+    frontend: str,
+    backend: str,
+    variables: list[tuple[str, Value]],
+) -> Transaction:
+    method, uri, version, headers, body = request
+    answer = None
+    if response is not None:
+        status, reason, lines = response
+        answer = Response(status, _text(reason), _headers(lines))
+    return Transaction(
+        Request(_text(method), _text(uri), version, _headers(headers), body),
+        answer, client, frontend, backend, dict(variables),
+    )  # fmt: skip
+
+
+def _headers(lines: list[tuple[bytes, bytes]]) -> tuple[tuple[str, str], ...]:
+    return tuple((_text(name), _text(value)) for name, value in lines)
+
+
+def _text(raw: bytes) -> str:
+    """What is not UTF-8 comes back from `_sample` as it was."""
+    return raw.decode("utf-8", "surrogateescape")
+
+
+def _sample(value: Value) -> Value:
+    """Text that is not UTF-8 crosses as bytes."""
+    if isinstance(value, str) and not value.isascii():
+        raw = value.encode("utf-8", "surrogateescape")
+        return value if _is_text(raw) else raw
+    return value
+
+
+def _is_text(raw: bytes) -> bool:
+    try:
+        raw.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _edits(edits: Sequence[Edit]) -> tuple[list[tuple[str, list[Value]]], int | None]:
+    """The changes, and the status with which the request is denied, if it is."""
+    changes: list[tuple[str, list[Value]]] = []
+    deny: int | None = None
+    for action, arguments in edits:
+        if action == "deny":
+            deny = int(str(arguments[0]))
+        else:
+            changes.append((action, [_sample(argument) for argument in arguments]))
+    return changes, deny
 
 
 def probe_io() -> tuple[bool, str]:

@@ -3,7 +3,6 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
-use std::rc::Rc;
 use std::sync::atomic::Ordering::{AcqRel, Relaxed};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -375,7 +374,9 @@ impl<I: Io> Worker<I> {
                     slot.client = Some(source);
                     slot.destination = Some(destination);
                 }
-                slot.told = Some(Rc::new(header.extensions));
+                if !header.extensions.is_empty() {
+                    slot.told = Some(Box::new(header.extensions));
+                }
                 chunk.advance(header.length - before);
                 let http = slot.role == Role::Client;
                 if !self.shared.programs.quiet && !self.connection_rules(key.slot, 1..2) {

@@ -70,7 +70,7 @@ macro_rules! process_totals {
 process_totals! {
     CumConns = "CumConns", CumReq = "CumReq", BytesOut = "TotalBytesOut",
     DroppedLogs = "DroppedLogs", SentLogs = "SentLogs", Turns = "Turns", BusyNs = "BusyNs",
-    Panics = "Panics",
+    Panics = "Panics", Calls = "PythonCalls",
 }
 
 /// All that one thread counts.

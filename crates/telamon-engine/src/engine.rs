@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
+use telamon_expr::{Answer, CallEnd, Change, Sample};
 use telamon_plan::{PlanError, ProxyPlan};
 use telamon_sys::ring::Ring;
 use telamon_sys::{socket, SockAddr};
@@ -87,6 +88,16 @@ fn choose(choice: Choice) -> io::Result<(bool, String)> {
             (false, reason) => Err(io::Error::new(io::ErrorKind::Unsupported, reason)),
         },
     }
+}
+
+/// What Python's function has given.
+#[derive(Debug, Default)]
+pub struct CallOutcome {
+    pub failed: bool,
+    pub value: Option<Sample<'static>>,
+    /// Each an action and its arguments.
+    pub changes: Vec<(String, Vec<Sample<'static>>)>,
+    pub end: Option<CallEnd>,
 }
 
 pub struct Engine {
@@ -185,6 +196,34 @@ impl Engine {
                 keep_alive,
             });
         }
+    }
+
+    /// What came of a call. Changes are named as actions are; an error says which is none, and the
+    /// call has failed then.
+    pub fn answer(&self, token: u64, made: CallOutcome) -> Result<(), EngineError> {
+        let names = &self.shared.programs.names;
+        let changes: Result<Vec<_>, String> = made
+            .changes
+            .into_iter()
+            .map(|(action, arguments)| Change::new(&action, arguments, names))
+            .collect();
+        let (answer, outcome) = match changes {
+            Ok(changes) if !made.failed => {
+                let answer = Answer {
+                    failed: false,
+                    value: made.value,
+                    changes,
+                    end: made.end,
+                };
+                (answer, Ok(()))
+            }
+            Ok(_) => (Answer::failure(), Ok(())),
+            Err(text) => (Answer::failure(), Err(EngineError::Value(text))),
+        };
+        if let Some(thread) = self.shared.threads.get(crate::http::thread_of(token)) {
+            thread.send(Message::Answer { token, answer });
+        }
+        outcome
     }
 
     /// Name, description and dropped lines of each ring, in the plan's order.

@@ -6,6 +6,7 @@
 
 mod accept;
 mod backend;
+mod calls;
 mod conn;
 mod counters;
 mod engine;
@@ -22,6 +23,7 @@ mod shared;
 mod snapshot;
 mod worker;
 
-pub use engine::{probe_io, Choice, Engine, EngineError};
+pub use calls::{CallRequest, RequestView, ResponseView, View};
+pub use engine::{probe_io, CallOutcome, Choice, Engine, EngineError};
 pub use shared::{Event, ServerState};
 pub use snapshot::{ProxySnapshot, Snapshot, Values};

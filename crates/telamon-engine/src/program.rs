@@ -2,7 +2,9 @@
 
 use std::io;
 
-use telamon_expr::{Compiler, Condition, Expression, Format, PatternSets, ProcessVars, Rules};
+use telamon_expr::{
+    Compiler, Condition, Expression, Format, PatternSets, ProcessVars, Rules, VariableNames,
+};
 use telamon_plan::rules::BackendRule;
 use telamon_plan::{Proxy, ProxyPlan};
 
@@ -49,8 +51,7 @@ pub(crate) enum Target {
 /// All programs, in the proxies' order, and what they share.
 pub(crate) struct Programs {
     pub(crate) of: Vec<Program>,
-    /// Variables that live as long as the client's connection.
-    pub(crate) session_slots: Vec<u16>,
+    pub(crate) names: VariableNames,
     pub(crate) process_vars: ProcessVars,
     /// No rule looks at connections.
     pub(crate) quiet: bool,
@@ -72,7 +73,7 @@ impl Programs {
         Ok(Programs {
             quiet: !of.iter().any(looks),
             of,
-            session_slots: compiler.session_slots(),
+            names: compiler.into_names(),
             process_vars: ProcessVars::default(),
         })
     }

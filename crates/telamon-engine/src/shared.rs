@@ -8,11 +8,13 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Instant;
 
 use telamon_balance::Queue;
+use telamon_expr::Answer;
 use telamon_plan::{ProxyPlan, SocketAddress};
 use telamon_session::Millis;
 use telamon_sys::socket::Signal;
 use telamon_sys::{process, SockAddr};
 
+use crate::calls::CallRequest;
 use crate::counters::{Gauges, Rate, ThreadCounters};
 use crate::log::{GlobalSamples, Logger};
 use crate::ring::Ring;
@@ -223,6 +225,11 @@ pub(crate) enum Message {
         response: Vec<u8>,
         keep_alive: bool,
     },
+    /// What came of a call.
+    Answer {
+        token: u64,
+        answer: Answer,
+    },
     SoftStop,
     Stop,
 }
@@ -264,6 +271,12 @@ pub enum Event {
     Message {
         level: &'static str,
         text: String,
+    },
+    /// A rule calls a Python function.
+    Call(Box<CallRequest>),
+    /// Its request waits no longer.
+    CallOver {
+        token: u64,
     },
 }
 
@@ -308,6 +321,8 @@ pub(crate) struct Shared {
     pub(crate) rings: Vec<Arc<Ring>>,
     pub(crate) programs: crate::program::Programs,
     pub(crate) hostname: String,
+    /// How long rules wait for a function.
+    pub(crate) call_timeout: Millis,
     pub(crate) listeners: Vec<Listener>,
     /// By listener; each thread holds its own until it has stopped accepting.
     pub(crate) sockets: Mutex<Vec<Option<Arc<OwnedFd>>>>,
@@ -407,6 +422,7 @@ impl Shared {
             rings,
             programs,
             hostname: hostname(),
+            call_timeout: plan.process.python_timeout,
             listeners,
             sockets: Mutex::new(sockets),
             threads: (0..threads)

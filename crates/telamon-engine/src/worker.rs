@@ -669,6 +669,7 @@ impl<I: Io> Worker<I> {
                 } => {
                     self.respond(token, response, keep_alive);
                 }
+                Message::Answer { token, answer } => self.answered(token, answer),
                 Message::SoftStop => {
                     self.soft_stopping = true;
                     self.close_gates();

@@ -8,12 +8,13 @@ use telamon_http::Message;
 use telamon_plan::rules::{self, Rule};
 
 use crate::args::Args;
+use crate::calls::{self, CallEnd, Called, Calls, Outcome};
 use crate::compile::{Compiler, Condition, Expression};
 use crate::env::{Env, Facts};
 use crate::format::Format;
 use crate::matching::Regex;
 use crate::patterns::Set;
-use crate::reply::{early_hint, reason, Redirect, Reply};
+use crate::reply::{early_hint, reason, whole, Redirect, Reply};
 use crate::sample::Sample;
 use crate::vars::{Slot, Vars};
 use std::net::IpAddr;
@@ -50,6 +51,11 @@ pub enum Verdict {
     More,
     /// A rule failed, and `strict-mode` is on.
     Failed,
+    /// The answer to a call must be there first ([`crate::Calls::wanted`]); then the list goes on
+    /// from the same rule.
+    Call,
+    /// It failed, and the rule cannot do without it.
+    CallFailed,
 }
 
 /// What rules want of the engine beyond the head.
@@ -79,27 +85,34 @@ pub struct Wanted {
 /// The rules of one list, compiled.
 pub struct Rules {
     rules: Vec<Compiled>,
+    /// Some of them may call functions outside.
+    makes_calls: bool,
 }
 
 struct Compiled {
     condition: Option<Condition>,
+    /// The values of the action that make calls: all of them must be there before it does anything.
+    awaited: Vec<Expression>,
     action: Action,
-    place: Arc<Place>,
 }
 
-/// Where a rule stands in the files.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Place {
-    pub file: String,
-    pub line: u32,
+/// What comes of looking at a rule.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Look {
+    PassedOver,
+    /// Bytes that are still to come decide.
+    Open,
+    /// The answer to a call is missing.
+    Waits,
+    Holds,
 }
 
-impl Place {
-    fn new(source_line: &str) -> Place {
-        let (file, line) = source_line.rsplit_once(':').unwrap_or((source_line, "0"));
-        Place {
-            file: file.to_owned(),
-            line: line.parse().unwrap_or(0),
+impl From<Option<bool>> for Look {
+    fn from(decided: Option<bool>) -> Look {
+        match decided {
+            None => Look::Open,
+            Some(false) => Look::PassedOver,
+            Some(true) => Look::Holds,
         }
     }
 }
@@ -142,6 +155,8 @@ enum Action {
     RemoveEntry(Arc<Set>, Format),
     NoRetry,
     Strict(bool),
+    /// A function outside decides.
+    Call(Called),
     /// Changes no result here: hints to the system's scheduler.
     Nothing,
 }
@@ -314,6 +329,7 @@ const ROWS: &[(&str, Make)] = &[
     ("pause", |parts| {
         Ok(Action::Pause(parts.number_or_value(0)?))
     }),
+    ("python", |parts| call(parts, calls::Kind::Action)),
     ("redirect", |parts| {
         let to = parts.format(0)?;
         let cookie = parts.format(1).ok();
@@ -435,6 +451,7 @@ const ROWS: &[(&str, Make)] = &[
     }),
     ("tarpit", |parts| Ok(Action::Tarpit(parts.reply(500)?))),
     ("unset-var", |parts| Ok(Action::UnsetVar(parts.slot()?))),
+    ("use-service", |parts| call(parts, calls::Kind::Service)),
     // There is no handshake behind which a request could wait, without TLS.
     ("wait-for-handshake", |_| Ok(Action::Nothing)),
     ("wait-for-body", |parts| {
@@ -478,6 +495,16 @@ fn timeout(parts: &mut Parts<'_>) -> Result<Action, String> {
     Ok(Action::Timeout(name, expression))
 }
 
+/// `python.name` or `use-service`: the name, `required`, and the function's arguments as formats.
+fn call(parts: &mut Parts<'_>, kind: calls::Kind) -> Result<Action, String> {
+    let name = parts.args.string(0).ok_or("a function's name is missing")?;
+    let formats = (0..parts.rule.formats.len()).map(|at| parts.format(at));
+    let formats = formats.collect::<Result<_, _>>()?;
+    parts.compiler.makes_calls = true;
+    let required = parts.args.string(1).is_some();
+    Ok(Action::Call(Called::new(kind, name, formats, required)))
+}
+
 pub(crate) fn names() -> Vec<&'static str> {
     ROWS.iter().map(|row| row.0).collect()
 }
@@ -491,16 +518,12 @@ impl Rules {
         });
         Ok(Rules {
             rules: compiled.collect::<Result<_, _>>()?,
+            makes_calls: compiler.makes_calls,
         })
     }
 
     pub fn is_empty(&self) -> bool {
         self.rules.is_empty()
-    }
-
-    /// Where the rule numbered `at` stands.
-    pub fn place(&self, at: usize) -> Option<&Arc<Place>> {
-        self.rules.get(at).map(|rule| &rule.place)
     }
 
     /// Runs the rules from the one numbered `from`. `edited` is the head that they may change: the
@@ -521,14 +544,32 @@ impl Rules {
         for (at, rule) in self.rules.iter().enumerate().skip(from) {
             let verdict = {
                 let env = env(edited, other, in_response, body, facts, vars);
-                match rule.condition.as_ref().map(|one| one.decides(&env)) {
-                    Some(None) => return (Verdict::More, at),
-                    Some(Some(false)) => continue,
-                    Some(Some(true)) | None => rule.action.verdict(at, &env),
+                match self.look(rule, &env) {
+                    Look::PassedOver => continue,
+                    Look::Open => return (Verdict::More, at),
+                    Look::Waits => return (Verdict::Call, at),
+                    Look::Holds => rule.action.verdict(at, &env),
                 }
             };
             if let Some(verdict) = verdict {
                 return (verdict, at);
+            }
+            if let Action::Call(called) = &rule.action {
+                let outcome = called.outcome(&env(edited, other, in_response, body, facts, vars));
+                let (changes, end) = match outcome {
+                    Outcome::Waits => return (Verdict::Call, at),
+                    Outcome::Failed => return (Verdict::CallFailed, at),
+                    Outcome::Done(changes, end) => (changes, end),
+                };
+                changes
+                    .into_iter()
+                    .for_each(|change| change.make(edited, vars));
+                match end {
+                    Some(CallEnd::Message(_)) => return (Verdict::Return(at), at),
+                    Some(CallEnd::Deny(_)) => return (Verdict::Deny(at), at),
+                    None => self.pass(facts),
+                }
+                continue;
             }
             if let Action::Strict(on) = rule.action {
                 strict = on;
@@ -543,8 +584,47 @@ impl Rules {
                 None if strict && rule.action.must_succeed() => return (Verdict::Failed, at),
                 None => {}
             }
+            self.pass(facts);
         }
         (Verdict::GoOn, self.rules.len())
+    }
+
+    /// Does a rule hold, and are all of its values there?
+    fn look(&self, rule: &Compiled, env: &Env<'_>) -> Look {
+        let decides = || {
+            let condition = rule.condition.as_ref();
+            condition.map_or(Some(true), |one| one.decides(env))
+        };
+        // Without calls a rule pays nothing for them.
+        let calls = if self.makes_calls {
+            env.facts.calls()
+        } else {
+            None
+        };
+        let Some(calls) = calls else {
+            return Look::from(decides());
+        };
+        calls.begin();
+        let look = Look::from(decides());
+        calls.begin();
+        if look == Look::Holds && !calls.waits() {
+            rule.awaited.iter().for_each(|one| drop(one.value(env)));
+            calls.begin();
+        }
+        if calls.waits() {
+            return Look::Waits;
+        }
+        if look != Look::Holds {
+            calls.forget();
+        }
+        look
+    }
+
+    /// A rule is over; what it has called is called anew by the next.
+    fn pass(&self, facts: &dyn Facts) {
+        if self.makes_calls {
+            facts.calls().into_iter().for_each(Calls::forget);
+        }
     }
 
     /// The answer of the rule that ended the list; None: the proxy's own page of its status.
@@ -557,6 +637,14 @@ impl Rules {
                 (redirect.code, Some((redirect.make(env), Vec::new())))
             }
             Some(Action::Auth(realm)) => (401, Some(challenge(realm))),
+            Some(Action::Call(_)) => match env.facts.calls().and_then(Calls::take_end) {
+                Some(CallEnd::Message(message)) => {
+                    let made = whole(&message);
+                    (made.as_ref().map_or(500, |made| made.0.status()), made)
+                }
+                Some(CallEnd::Deny(status)) => (status, None),
+                None => (500, None),
+            },
             _ => (500, None),
         }
     }
@@ -616,17 +704,20 @@ impl Compiled {
             rule,
             compiler,
         })?;
-        let place = Arc::new(Place::new(&rule.source_line));
+        let awaited = calls::expressions(rule)
+            .into_iter()
+            .map(|plan| Expression::new(plan, compiler));
         Ok(Compiled {
             condition,
+            awaited: awaited.collect::<Result<_, _>>()?,
             action,
-            place,
         })
     }
 }
 
 /// A change of the head, made from values that were read before it.
-enum Edit {
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Edit {
     Nothing,
     Add(Vec<u8>, Vec<u8>),
     Set(Vec<u8>, Vec<u8>),
@@ -640,7 +731,7 @@ enum Edit {
 }
 
 impl Edit {
-    fn apply(self, head: &mut Message) {
+    pub(crate) fn apply(self, head: &mut Message) {
         match self {
             Edit::Nothing => {}
             Edit::Add(name, value) => head.add_field(&name, &value),
@@ -830,7 +921,7 @@ impl Action {
 }
 
 /// A value that a rule writes ends no line of the head: line ends and NUL become blanks.
-fn clean(mut value: Vec<u8>) -> Vec<u8> {
+pub(crate) fn clean(mut value: Vec<u8>) -> Vec<u8> {
     for byte in &mut value {
         if matches!(byte, b'\r' | b'\n' | 0) {
             *byte = b' ';

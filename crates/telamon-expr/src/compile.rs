@@ -1,6 +1,5 @@
 //! From the plan's values to closures.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use telamon_plan::rules::{self, Acl};
@@ -11,15 +10,17 @@ use crate::fetches::{self, Fetch};
 use crate::matching::Test;
 use crate::patterns::{PatternSets, Set};
 use crate::sample::Sample;
-use crate::vars::{Slot, PROCESS};
+use crate::vars::{Slot, VariableNames};
 
 /// What compiling needs to know beyond the expression itself; one per process.
 #[derive(Default)]
 pub struct Compiler {
     sets: PatternSets,
-    slots: HashMap<String, Slot>,
+    names: VariableNames,
     /// The ACLs of the proxy at hand.
     acls: Vec<Arc<Vec<Test>>>,
+    /// Something that was compiled calls a function outside.
+    pub(crate) makes_calls: bool,
 }
 
 impl Compiler {
@@ -45,20 +46,12 @@ impl Compiler {
 
     /// A variable's number. Its scope is the name's first part.
     pub(crate) fn slot(&mut self, name: &str) -> Slot {
-        let mut next = self.slots.len() as Slot;
-        if name.starts_with("proc.") {
-            next |= PROCESS;
-        }
-        *self.slots.entry(name.to_owned()).or_insert(next)
+        self.names.number(name)
     }
 
-    /// The variables that live as long as the client's connection.
-    pub fn session_slots(&self) -> Vec<u16> {
-        self.slots
-            .iter()
-            .filter(|(name, _)| name.starts_with("sess."))
-            .map(|(_, slot)| *slot)
-            .collect()
+    /// What the variables are called.
+    pub fn into_names(self) -> VariableNames {
+        self.names
     }
 
     pub(crate) fn set(&self, id: i64) -> Result<Arc<Set>, String> {

@@ -11,6 +11,8 @@
 
 mod actions;
 mod args;
+mod calls;
+mod changes;
 mod check;
 mod compile;
 mod converters;
@@ -23,15 +25,16 @@ mod reply;
 mod sample;
 mod vars;
 
-pub use actions::{Place, Rules, Verdict, Wanted};
+pub use actions::{Rules, Verdict, Wanted};
+pub use calls::{Answer, Call, CallEnd, Calls, Change, Function, Kind as CallKind};
 pub use check::check;
 pub use compile::{Compiler, Condition, Expression};
-pub use env::{Env, Facts, Kernel, Limit, Names, Number, Side, Text, Timer, Whose};
+pub use env::{Env, Facts, Names, Number};
 pub use format::Format;
 pub use patterns::PatternSets;
 pub use reply::{Redirect, Reply};
 pub use sample::Sample;
-pub use vars::{ProcessVars, Vars};
+pub use vars::{ProcessVars, VariableNames, Vars};
 
 /// The names that are carried out, by kind, each sorted.
 pub fn known_words() -> Vec<(&'static str, Vec<&'static str>)> {

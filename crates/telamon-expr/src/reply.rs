@@ -71,10 +71,7 @@ impl Reply {
         let mut head = Message::default();
         head.begin_response(self.status, reason(self.status));
         for (name, value) in &self.headers {
-            let value = value.bytes(env);
-            if !value.is_empty() {
-                head.add_field(name, &value);
-            }
+            head.add_field(name, &value.bytes(env));
         }
         head.add_field(b"content-length", body.len().to_string().as_bytes());
         if let Some(kind) = self.content_type.as_ref().filter(|_| !body.is_empty()) {
@@ -85,7 +82,7 @@ impl Reply {
 }
 
 /// A response from a file: its head may be changed by rules, its length is told anew.
-fn whole(message: &[u8]) -> Option<(Message, Vec<u8>)> {
+pub(crate) fn whole(message: &[u8]) -> Option<(Message, Vec<u8>)> {
     let mut parser = telamon_http::ResponseParser::new(message.len() + 1);
     let response = parser.parse(message).ok()??;
     let mut head = Message::default();

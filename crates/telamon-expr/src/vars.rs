@@ -2,14 +2,72 @@
 //! or the process (manual 2.8, scopes).
 
 use std::cell::RefCell;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::sample::Sample;
 
 /// A variable's number; its scope stands in its name.
 pub(crate) type Slot = u16;
-/// Numbers from here on are of the whole process (scope `proc`).
+/// Numbers with this bit are of the whole process (scope `proc`).
 pub(crate) const PROCESS: Slot = 1 << 15;
+/// Those with this one live as long as the client's connection (scope `sess`).
+const SESSION: Slot = 1 << 14;
+const SCOPES: [&str; 5] = ["proc", "sess", "txn", "req", "res"];
+/// Functions outside may give variables new names; not without end.
+const MOST: usize = 4096;
+
+/// The numbers of all variables, by name.
+#[derive(Debug, Default)]
+pub struct VariableNames(Mutex<HashMap<String, Slot>>);
+
+impl VariableNames {
+    fn lock(&self) -> MutexGuard<'_, HashMap<String, Slot>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Of a name in a rule.
+    pub(crate) fn number(&self, name: &str) -> Slot {
+        let mut slots = self.lock();
+        if let Some(slot) = slots.get(name) {
+            return *slot;
+        }
+        let scope = match name.split('.').next() {
+            Some("proc") => PROCESS,
+            Some("sess") => SESSION,
+            _ => 0,
+        };
+        let slot = slots.len() as Slot | scope;
+        slots.insert(name.to_owned(), slot);
+        slot
+    }
+
+    /// Of a name that a function outside gives.
+    pub(crate) fn slot(&self, name: &[u8]) -> Result<Slot, String> {
+        let name = String::from_utf8_lossy(name);
+        let known = {
+            let slots = self.lock();
+            slots.contains_key(&*name) || slots.len() < MOST
+        };
+        let scope = name.split_once('.').map(|parts| parts.0);
+        if scope.is_none_or(|scope| !SCOPES.contains(&scope)) {
+            return Err(format!("'{name}' is no variable's name"));
+        }
+        if !known {
+            return Err(format!("'{name}': there are {MOST} variables already"));
+        }
+        Ok(self.number(&name))
+    }
+
+    /// All variables that are set.
+    pub fn values(&self, vars: &Vars) -> Vec<(String, Sample<'static>)> {
+        let slots = self.lock();
+        let values = slots
+            .iter()
+            .map(|(name, slot)| Some((name.clone(), vars.get(*slot)?)));
+        values.flatten().collect()
+    }
+}
 
 type Values = Vec<(Slot, Sample<'static>)>;
 
@@ -61,9 +119,9 @@ impl Vars {
         self.with(slot, |values| values.retain(|one| one.0 != slot));
     }
 
-    /// Forgets the variables that `keeps` does not keep: those of a request that is over.
-    pub fn retain(&self, keeps: impl Fn(u16) -> bool) {
-        self.values.borrow_mut().retain(|one| keeps(one.0));
+    /// Forgets those of a request that is over.
+    pub fn end_request(&self) {
+        self.values.borrow_mut().retain(|one| one.0 & SESSION != 0);
     }
 
     pub fn is_empty(&self) -> bool {

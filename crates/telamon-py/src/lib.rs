@@ -1,5 +1,7 @@
 //! `telamon._engine`: the data plane for Python. Conversion and errors only.
 
+mod calls;
+
 use std::os::fd::RawFd;
 
 use pyo3::exceptions::{PyKeyError, PyOSError, PyValueError};
@@ -104,6 +106,8 @@ impl Engine {
                     list.append(("page", token, proxy_id, client, head, body))?;
                 }
                 Event::Message { level, text } => list.append(("message", level, text))?,
+                Event::Call(request) => list.append(calls::request(py, *request)?)?,
+                Event::CallOver { token } => list.append(("over", token))?,
             }
         }
         Ok(list)
@@ -111,6 +115,25 @@ impl Engine {
 
     fn respond(&self, token: u64, response: Vec<u8>, keep_alive: bool) {
         self.inner.respond(token, response, keep_alive);
+    }
+
+    fn answer(
+        &self,
+        token: u64,
+        failed: bool,
+        value: &Bound<'_, PyAny>,
+        edits: Vec<(String, Vec<Bound<'_, PyAny>>)>,
+        message: Option<Vec<u8>>,
+        deny: Option<u16>,
+    ) -> PyResult<()> {
+        let outcome = calls::outcome(failed, value, edits, message, deny);
+        // What cannot be understood has failed: its request must not wait for it.
+        let (outcome, understood) = match outcome {
+            Ok(outcome) => (outcome, Ok(())),
+            Err(error) => (calls::failure(), Err(error)),
+        };
+        self.inner.answer(token, outcome).map_err(raise)?;
+        understood
     }
 
     fn rings(&self) -> Vec<(String, String, u64)> {

@@ -38,9 +38,19 @@ from telamon.daemon.messages import (
     Stopping,
 )
 from telamon.daemon.proxy_log import ProxyLog
+from telamon.daemon.script_pool import ScriptPool
 from telamon.daemon.servers import Servers
 from telamon.daemon.stats_sockets import StatsSockets
-from telamon.engine import Engine, IoEngine, ListenerDescriptor, PageRequest, Snapshot
+from telamon.engine import (
+    Engine,
+    EngineMessage,
+    IoEngine,
+    ListenerDescriptor,
+    PageRequest,
+    ScriptCall,
+    ScriptCallOver,
+    Snapshot,
+)
 from telamon.kernel.process import (
     PrivilegeError,
     Privileges,
@@ -52,6 +62,7 @@ from telamon.kernel.process import (
 from telamon.plan.process import Level, ProcessPlan, StatsSocket
 from telamon.plan.proxy import Proxy, ProxyPlan
 from telamon.runtime import page
+from telamon.script.registry import load
 
 LOG = logging.getLogger("telamon.proxy")
 
@@ -119,6 +130,8 @@ class ProxyRole:
         self._setup, self._channel = setup, channel
         self.plan = replace(setup.plan, process=process)
         self.engine = Engine(self.plan, setup.listeners, io=setup.io, threads=threads)
+        # The files of scripts are read while they can be: as the user of the start, before chroot.
+        self._scripts = ScriptPool(load(self.plan.process.python_files), self.engine.answer)
         for listener in setup.listeners:
             # The engine has its duplicates. A second one here would keep a port listening, with
             # nobody to accept, after a soft stop.
@@ -310,11 +323,16 @@ class ProxyRole:
 
     def _engine_events(self) -> None:
         for event in self.engine.events():
-            if isinstance(event, PageRequest):
-                self._respond(event)
-            else:
-                level = logging.getLevelName(event.level.upper())
-                LOG.log(level if isinstance(level, int) else logging.WARNING, "%s", event.text)
+            match event:
+                case PageRequest():
+                    self._respond(event)
+                case ScriptCall():
+                    self._scripts.take(event)
+                case ScriptCallOver(token):
+                    self._scripts.abandon(token)
+                case EngineMessage():
+                    level = logging.getLevelName(event.level.upper())
+                    LOG.log(level if isinstance(level, int) else logging.WARNING, "%s", event.text)
 
     def _respond(self, request: PageRequest) -> None:
         try:

@@ -79,8 +79,7 @@ impl<I: Io> Worker<I> {
             && !(http.ended && http.rest.is_none())
             && !self.soft_stopping;
         if let Some(vars) = &slot.vars {
-            let lasting = &shared.programs.session_slots;
-            vars.retain(|slot| lasting.contains(&slot));
+            vars.end_request();
         }
         if let Some(mut exchange) = http.exchange.take() {
             if self.exchanges.len() < 256 {
@@ -155,7 +154,7 @@ impl<I: Io> Worker<I> {
                     exchange.keep = false;
                 }
             }
-            Step::Held | Step::Tarpit => {}
+            Step::Held | Step::Tarpit | Step::Calling => {}
             Step::Head if slot.preface.is_some() => self.http_close(index),
             Step::Head | Step::Body | Step::Gathering
                 if http.has_input() || http.step != Step::Head =>
@@ -242,7 +241,7 @@ impl<I: Io> Worker<I> {
             Step::Head if self.slots.get(index).preface.is_some() => {}
             Step::Head => return self.gone_before_request(index),
             Step::Idle | Step::Draining | Step::Body => {}
-            Step::Gathering | Step::Held | Step::Tarpit => {
+            Step::Gathering | Step::Held | Step::Tarpit | Step::Calling => {
                 let end = self.end_of(index, Cause::Client);
                 self.http_end(index, end);
             }

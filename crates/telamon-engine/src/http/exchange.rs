@@ -413,7 +413,12 @@ impl<I: Io> Worker<I> {
             Some(Step::Choosing) => Stage::Connect,
             Some(Step::Waiting) if uploads && cause == Cause::Client => Stage::Data,
             Some(Step::Waiting) => Stage::Header,
-            Some(Step::Idle | Step::Head | Step::Body | Step::Page) | None => Stage::Request,
+            Some(Step::Calling) if self.exchange(index).is_some_and(|one| one.held.is_some()) => {
+                Stage::Header
+            }
+            Some(Step::Idle | Step::Head | Step::Body | Step::Page | Step::Calling) | None => {
+                Stage::Request
+            }
             Some(_) => Stage::Data,
         };
         End { cause, stage }

@@ -20,12 +20,14 @@
 //! ```
 //!
 //! Files: `client.rs` what comes from clients, `exchange.rs` the way to a server, `upstream.rs` what
-//! comes back, `pool.rs` idle connections, `body.rs` bodies, `cookie.rs` persistence, `answer.rs` the proxy's own answers,
+//! comes back, `pool.rs` idle connections, `body.rs` bodies, `cookie.rs` persistence, `rules/` what is
+//! done with heads, `calls.rs` rules that wait for Python, `answer.rs` the proxy's own answers,
 //! `timers.rs` deadlines, `end.rs` how things end.
 
 mod answer;
 mod asked;
 mod body;
+mod calls;
 mod client;
 mod cookie;
 mod end;
@@ -36,6 +38,7 @@ mod rules;
 mod timers;
 mod upstream;
 
+use telamon_expr::Calls;
 use telamon_http::forward::Connection;
 use telamon_http::{HeadParser, Message, Version};
 use telamon_plan::Timeouts;
@@ -72,6 +75,8 @@ pub(crate) enum Step {
     Held,
     /// It will be denied, later.
     Tarpit,
+    /// Rules wait for a Python function, on the request or (`Exchange::held`) on the response.
+    Calling,
     /// The stream's machine picks, queues, connects.
     Choosing,
     /// The request is on its way; the response's head is awaited.
@@ -173,10 +178,6 @@ pub(crate) struct Exchange {
     pub(crate) sent: usize,
     /// Its connection had served others before.
     pub(crate) reused: bool,
-    /// What the server said, before rules changed it.
-    pub(crate) server_status: Option<u16>,
-    /// The rule that ended a list last.
-    pub(crate) last_rule: Option<std::sync::Arc<telamon_expr::Place>>,
     /// The server's connection cannot carry another request.
     pub(crate) server_closes: bool,
     /// The response has begun to go to the client.
@@ -193,6 +194,12 @@ pub(crate) struct Exchange {
     /// The response's body comes in chunks.
     pub(crate) reply_chunked: bool,
     pub(crate) place: RulePlace,
+    /// The same in the response's lists.
+    pub(crate) reply_place: RulePlace,
+    /// Calls of functions outside in the rule at hand.
+    pub(crate) calls: Calls,
+    /// What came behind a response's head whose rules wait.
+    pub(crate) held: Option<Vec<u8>>,
     /// The body as far as rules have waited for it, and how much of it they want.
     pub(crate) gathered: Vec<u8>,
     pub(crate) gather: usize,
@@ -276,8 +283,6 @@ impl Exchange {
             output: Vec::new(),
             sent: 0,
             reused: false,
-            server_status: None,
-            last_rule: None,
             server_closes: false,
             answered: false,
             done: false,
@@ -290,6 +295,9 @@ impl Exchange {
             reply: Message::default(),
             reply_chunked: false,
             place: RulePlace::default(),
+            reply_place: RulePlace::default(),
+            calls: Calls::default(),
+            held: None,
             gathered: Vec::new(),
             gather: 0,
             inspect_until: None,

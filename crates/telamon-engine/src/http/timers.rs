@@ -139,6 +139,7 @@ impl<I: Io> Worker<I> {
             Step::Page => {}
             Step::Gathering => self.gathered(index),
             Step::Held | Step::Tarpit => self.held_over(index),
+            Step::Calling => self.call_late(index),
             Step::Idle | Step::Draining => self.http_close(index),
         }
     }

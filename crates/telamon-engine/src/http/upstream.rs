@@ -7,9 +7,10 @@ use telamon_http::{forward, Length, ResponseParser};
 use telamon_plan::http::Reuse;
 use telamon_session::{Cause, End, Stage};
 use telamon_session::{Millis, Side};
-use telamon_sys::{socket, Chunk};
+use telamon_sys::{pool, socket, Chunk};
 
 use super::exchange::TOGETHER;
+use super::rules::Passed;
 use super::{Body, Exchange, Step, BUFFER};
 use crate::conn::{NONE, NO_FD, SEND};
 use crate::io::{Io, Key};
@@ -194,11 +195,61 @@ impl<I: Io> Worker<I> {
             return self.response_head(index, up, chunk);
         }
         if self.exchange(index).is_some_and(|exchange| exchange.ruled) && !tunnel {
-            if !self.response_rules(index) {
-                return self.io.put(chunk);
-            }
-            self.write_reply(index);
+            return self.ruled_reply(index, up, chunk);
         }
+        self.reply_ready(index, up, chunk, tunnel);
+    }
+
+    /// A response's head goes through its rules, from where it has come to.
+    fn ruled_reply(&mut self, index: u32, up: u32, chunk: Chunk) {
+        match self.response_rules(index) {
+            Passed::On => {
+                self.write_reply(index);
+                self.reply_ready(index, up, chunk, false);
+            }
+            Passed::Replaced => self.io.put(chunk),
+            Passed::Waits => {
+                let begun = self.io.pool().data(&chunk).to_vec();
+                self.io.put(chunk);
+                if let Some(exchange) = self.exchange(index) {
+                    exchange.held = Some(begun);
+                }
+                self.call(index);
+            }
+        }
+    }
+
+    /// What a response's rules have waited for is there; `begun` came behind its head.
+    pub(super) fn reply_resumed(&mut self, index: u32, begun: &[u8]) {
+        let up = self.slots.get(index).peer;
+        // It came in one buffer, so that there is a class for it.
+        let class = pool::SIZES.iter().position(|size| *size >= begun.len());
+        let Some(mut chunk) = class.and_then(|class| self.io.pool_mut().take(class)) else {
+            return self.http_broke(index);
+        };
+        let space = self.io.pool_mut().space(&chunk);
+        space[..begun.len()].copy_from_slice(begun);
+        chunk.fill(begun.len());
+        let Some(http) = self.http(index) else {
+            return self.io.put(chunk);
+        };
+        http.step = Step::Waiting;
+        let ended = http.ended;
+        if let Some(exchange) = self.exchange(index) {
+            exchange.keep &= !ended;
+        }
+        self.ruled_reply(index, up, chunk);
+        // What came of the request's body meanwhile.
+        if self
+            .http(index)
+            .is_some_and(|http| http.step == Step::Streaming)
+        {
+            self.take_rest(index);
+        }
+    }
+
+    /// A response's head stands in `scratch`: it goes to the client.
+    fn reply_ready(&mut self, index: u32, up: u32, chunk: Chunk, tunnel: bool) {
         let Some(http) = self.http(index) else {
             return self.io.put(chunk);
         };
@@ -655,7 +706,6 @@ fn read(
         }
     }
     exchange.log.status = Some(response.status);
-    exchange.server_status = Some(response.status);
     exchange.log.response_time = Some(now.saturating_sub(exchange.connected_at));
     exchange.answered = true;
     if tunnel {

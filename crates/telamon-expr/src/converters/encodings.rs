@@ -117,8 +117,8 @@ fn decode(text: &[u8], alphabet: &[u8; 64]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// Keys and credentials: base64 of the first alphabet.
-pub(crate) fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
+/// A key as `hmac` takes it: in base64.
+pub(super) fn decode_key(text: &[u8]) -> Option<Vec<u8>> {
     decode(text, STANDARD)
 }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use telamon_plan::rules::Match;
 
-use super::{boxed, by, Made, Row};
+use super::{boxed, Made, Row};
 use crate::args::Args;
 use crate::compile::Compiler;
 use crate::matching::{number, Matcher, Regex};
@@ -14,120 +14,122 @@ use crate::patterns::{Lines, Set};
 use crate::sample::{leading_number, Sample};
 
 pub(super) const ROWS: &[Row] = &[
-    by("map", |args, compiler| {
-        map(args, compiler, Match::Str, Output::Text)
-    }),
-    by("map_beg", |args, compiler| {
-        map(args, compiler, Match::Beg, Output::Text)
-    }),
-    by("map_beg_int", |args, compiler| {
-        map(args, compiler, Match::Beg, Output::Int)
-    }),
-    by("map_beg_ip", |args, compiler| {
-        map(args, compiler, Match::Beg, Output::Ip)
-    }),
-    by("map_beg_key", |args, compiler| {
-        map(args, compiler, Match::Beg, Output::Key)
-    }),
-    by("map_dir", |args, compiler| {
-        map(args, compiler, Match::Dir, Output::Text)
-    }),
-    by("map_dir_int", |args, compiler| {
-        map(args, compiler, Match::Dir, Output::Int)
-    }),
-    by("map_dir_ip", |args, compiler| {
-        map(args, compiler, Match::Dir, Output::Ip)
-    }),
-    by("map_dir_key", |args, compiler| {
-        map(args, compiler, Match::Dir, Output::Key)
-    }),
-    by("map_dom", |args, compiler| {
-        map(args, compiler, Match::Dom, Output::Text)
-    }),
-    by("map_dom_int", |args, compiler| {
-        map(args, compiler, Match::Dom, Output::Int)
-    }),
-    by("map_dom_ip", |args, compiler| {
-        map(args, compiler, Match::Dom, Output::Ip)
-    }),
-    by("map_dom_key", |args, compiler| {
-        map(args, compiler, Match::Dom, Output::Key)
-    }),
-    by("map_end", |args, compiler| {
-        map(args, compiler, Match::End, Output::Text)
-    }),
-    by("map_end_int", |args, compiler| {
-        map(args, compiler, Match::End, Output::Int)
-    }),
-    by("map_end_ip", |args, compiler| {
-        map(args, compiler, Match::End, Output::Ip)
-    }),
-    by("map_end_key", |args, compiler| {
-        map(args, compiler, Match::End, Output::Key)
-    }),
-    by("map_int", |args, compiler| {
-        map(args, compiler, Match::Int, Output::Text)
-    }),
-    by("map_int_int", |args, compiler| {
-        map(args, compiler, Match::Int, Output::Int)
-    }),
-    by("map_int_ip", |args, compiler| {
-        map(args, compiler, Match::Int, Output::Ip)
-    }),
-    by("map_int_key", |args, compiler| {
-        map(args, compiler, Match::Int, Output::Key)
-    }),
-    by("map_ip", |args, compiler| {
-        map(args, compiler, Match::Ip, Output::Text)
-    }),
-    by("map_ip_int", |args, compiler| {
-        map(args, compiler, Match::Ip, Output::Int)
-    }),
-    by("map_ip_ip", |args, compiler| {
-        map(args, compiler, Match::Ip, Output::Ip)
-    }),
-    by("map_ip_key", |args, compiler| {
-        map(args, compiler, Match::Ip, Output::Key)
-    }),
-    by("map_reg", |args, compiler| {
-        map(args, compiler, Match::Reg, Output::Text)
-    }),
-    by("map_reg_int", |args, compiler| {
-        map(args, compiler, Match::Reg, Output::Int)
-    }),
-    by("map_reg_ip", |args, compiler| {
-        map(args, compiler, Match::Reg, Output::Ip)
-    }),
-    by("map_reg_key", |args, compiler| {
-        map(args, compiler, Match::Reg, Output::Key)
-    }),
-    by("map_str", |args, compiler| {
-        map(args, compiler, Match::Str, Output::Text)
-    }),
-    by("map_str_int", |args, compiler| {
-        map(args, compiler, Match::Str, Output::Int)
-    }),
-    by("map_str_ip", |args, compiler| {
-        map(args, compiler, Match::Str, Output::Ip)
-    }),
-    by("map_str_key", |args, compiler| {
-        map(args, compiler, Match::Str, Output::Key)
-    }),
-    by("map_sub", |args, compiler| {
-        map(args, compiler, Match::Sub, Output::Text)
-    }),
-    by("map_sub_int", |args, compiler| {
-        map(args, compiler, Match::Sub, Output::Int)
-    }),
-    by("map_sub_ip", |args, compiler| {
-        map(args, compiler, Match::Sub, Output::Ip)
-    }),
-    by("map_sub_key", |args, compiler| {
-        map(args, compiler, Match::Sub, Output::Key)
-    }),
-    by("map_regm", |args, compiler| {
-        map(args, compiler, Match::Reg, Output::Groups)
-    }),
+    Row {
+        name: "map",
+        make: |args, compiler| map(args, compiler, Match::Str, Output::Text),
+    },
+    Row {
+        name: "map_beg",
+        make: |args, compiler| map(args, compiler, Match::Beg, Output::Text),
+    },
+    Row {
+        name: "map_beg_int",
+        make: |args, compiler| map(args, compiler, Match::Beg, Output::Int),
+    },
+    Row {
+        name: "map_beg_ip",
+        make: |args, compiler| map(args, compiler, Match::Beg, Output::Ip),
+    },
+    Row {
+        name: "map_dir",
+        make: |args, compiler| map(args, compiler, Match::Dir, Output::Text),
+    },
+    Row {
+        name: "map_dir_int",
+        make: |args, compiler| map(args, compiler, Match::Dir, Output::Int),
+    },
+    Row {
+        name: "map_dir_ip",
+        make: |args, compiler| map(args, compiler, Match::Dir, Output::Ip),
+    },
+    Row {
+        name: "map_dom",
+        make: |args, compiler| map(args, compiler, Match::Dom, Output::Text),
+    },
+    Row {
+        name: "map_dom_int",
+        make: |args, compiler| map(args, compiler, Match::Dom, Output::Int),
+    },
+    Row {
+        name: "map_dom_ip",
+        make: |args, compiler| map(args, compiler, Match::Dom, Output::Ip),
+    },
+    Row {
+        name: "map_end",
+        make: |args, compiler| map(args, compiler, Match::End, Output::Text),
+    },
+    Row {
+        name: "map_end_int",
+        make: |args, compiler| map(args, compiler, Match::End, Output::Int),
+    },
+    Row {
+        name: "map_end_ip",
+        make: |args, compiler| map(args, compiler, Match::End, Output::Ip),
+    },
+    Row {
+        name: "map_int",
+        make: |args, compiler| map(args, compiler, Match::Int, Output::Text),
+    },
+    Row {
+        name: "map_int_int",
+        make: |args, compiler| map(args, compiler, Match::Int, Output::Int),
+    },
+    Row {
+        name: "map_int_ip",
+        make: |args, compiler| map(args, compiler, Match::Int, Output::Ip),
+    },
+    Row {
+        name: "map_ip",
+        make: |args, compiler| map(args, compiler, Match::Ip, Output::Text),
+    },
+    Row {
+        name: "map_ip_int",
+        make: |args, compiler| map(args, compiler, Match::Ip, Output::Int),
+    },
+    Row {
+        name: "map_ip_ip",
+        make: |args, compiler| map(args, compiler, Match::Ip, Output::Ip),
+    },
+    Row {
+        name: "map_reg",
+        make: |args, compiler| map(args, compiler, Match::Reg, Output::Text),
+    },
+    Row {
+        name: "map_reg_int",
+        make: |args, compiler| map(args, compiler, Match::Reg, Output::Int),
+    },
+    Row {
+        name: "map_reg_ip",
+        make: |args, compiler| map(args, compiler, Match::Reg, Output::Ip),
+    },
+    Row {
+        name: "map_regm",
+        make: |args, compiler| map(args, compiler, Match::Reg, Output::Groups),
+    },
+    Row {
+        name: "map_str",
+        make: |args, compiler| map(args, compiler, Match::Str, Output::Text),
+    },
+    Row {
+        name: "map_str_int",
+        make: |args, compiler| map(args, compiler, Match::Str, Output::Int),
+    },
+    Row {
+        name: "map_str_ip",
+        make: |args, compiler| map(args, compiler, Match::Str, Output::Ip),
+    },
+    Row {
+        name: "map_sub",
+        make: |args, compiler| map(args, compiler, Match::Sub, Output::Text),
+    },
+    Row {
+        name: "map_sub_int",
+        make: |args, compiler| map(args, compiler, Match::Sub, Output::Int),
+    },
+    Row {
+        name: "map_sub_ip",
+        make: |args, compiler| map(args, compiler, Match::Sub, Output::Ip),
+    },
 ];
 
 /// What a value becomes.
@@ -138,8 +140,6 @@ enum Output {
     Ip,
     /// Text in which `\1` names what the key's groups matched.
     Groups,
-    /// The key instead of the value.
-    Key,
 }
 
 /// A file's lines in the form in which they are looked up.
@@ -158,11 +158,10 @@ fn map(args: Args<'_>, compiler: &mut Compiler, method: Match, output: Output) -
     let set = compiler.set(args.number(0)?.ok_or("the file is missing")?)?;
     let default = args.text(1).map(|text| typed(text, output)).transpose()?;
     let (version, lines) = set.lines();
-    let table =
-        Table::new(method, &lines, output).map_err(|error| format!("{}: {error}", set.path))?;
+    let table = Table::new(method, &lines).map_err(|error| format!("{}: {error}", set.path))?;
     let compiled = Mutex::new((version, Arc::new(table)));
     boxed(move |_, sample| {
-        let table = current(&set, &compiled, method, output);
+        let table = current(&set, &compiled, method);
         let found = table.find(&sample, output);
         let value = found.and_then(|text| typed(text, output).ok());
         value.or_else(|| default.clone())
@@ -170,16 +169,11 @@ fn map(args: Args<'_>, compiler: &mut Compiler, method: Match, output: Output) -
 }
 
 /// The table of the file as it is now.
-fn current(
-    set: &Set,
-    compiled: &Mutex<(u64, Arc<Table>)>,
-    method: Match,
-    output: Output,
-) -> Arc<Table> {
+fn current(set: &Set, compiled: &Mutex<(u64, Arc<Table>)>, method: Match) -> Arc<Table> {
     let (version, lines) = set.lines();
     let mut compiled = compiled.lock().unwrap_or_else(PoisonError::into_inner);
     if compiled.0 != version {
-        if let Ok(table) = Table::new(method, &lines, output) {
+        if let Ok(table) = Table::new(method, &lines) {
             *compiled = (version, Arc::new(table));
         }
     }
@@ -189,7 +183,7 @@ fn current(
 fn typed(text: Vec<u8>, output: Output) -> Result<Sample<'static>, String> {
     let bad = |text: &[u8], what: &str| format!("'{}' is no {what}", String::from_utf8_lossy(text));
     Ok(match output {
-        Output::Text | Output::Groups | Output::Key => Sample::owned(text),
+        Output::Text | Output::Groups => Sample::owned(text),
         Output::Int => Sample::Int(leading_number(&text).ok_or_else(|| bad(&text, "number"))?),
         Output::Ip => {
             let ip = std::str::from_utf8(&text)
@@ -201,18 +195,14 @@ fn typed(text: Vec<u8>, output: Output) -> Result<Sample<'static>, String> {
 }
 
 impl Table {
-    fn new(method: Match, lines: &Lines, output: Output) -> Result<Table, String> {
-        let given = |key: &[u8], value: &Option<Vec<u8>>| match output {
-            Output::Key => key.to_vec(),
-            _ => value.clone().unwrap_or_default(),
-        };
+    fn new(method: Match, lines: &Lines) -> Result<Table, String> {
         if method == Match::Str {
             let mut exact = HashMap::with_capacity(lines.len());
             for (key, value) in lines {
                 // The first line of a key counts.
                 exact
                     .entry(key.clone())
-                    .or_insert_with(|| given(key, value));
+                    .or_insert_with(|| value.clone().unwrap_or_default());
             }
             return Ok(Table::Exact(exact));
         }
@@ -231,7 +221,7 @@ impl Table {
             } else {
                 Key::Pattern(Matcher::new(method, &[key], false)?)
             };
-            listed.push((compiled, given(key, value)));
+            listed.push((compiled, value.clone().unwrap_or_default()));
         }
         Ok(Table::Listed(listed))
     }

@@ -3,6 +3,7 @@
 use telamon_plan::rules::Call;
 
 use crate::args::Args;
+use crate::calls;
 use crate::compile::Compiler;
 use crate::env::Env;
 use crate::sample::Sample;
@@ -13,8 +14,6 @@ mod maps;
 mod numbers;
 mod texts;
 
-pub(crate) use encodings::decode_base64;
-
 pub(crate) type Converter =
     Box<dyn for<'e> Fn(&Env<'e>, Sample<'e>) -> Option<Sample<'e>> + Send + Sync>;
 
@@ -24,10 +23,6 @@ type Made = Result<Converter, String>;
 pub(crate) struct Row {
     name: &'static str,
     make: fn(Args<'_>, &mut Compiler) -> Made,
-}
-
-const fn by(name: &'static str, make: fn(Args<'_>, &mut Compiler) -> Made) -> Row {
-    Row { name, make }
 }
 
 const FAMILIES: [&[Row]; 5] = [
@@ -44,6 +39,11 @@ pub(crate) fn names() -> Vec<&'static str> {
 }
 
 pub(crate) fn compile(call: &Call, compiler: &mut Compiler) -> Result<Converter, String> {
+    if let Some(name) = call.name.strip_prefix(calls::PREFIX) {
+        compiler.makes_calls = true;
+        let function = calls::function(calls::Kind::Converter, name, Args(&call.arguments));
+        return boxed(move |env, sample| calls::value(env, &function, Some(sample)));
+    }
     let row = FAMILIES
         .iter()
         .flat_map(|rows| rows.iter())

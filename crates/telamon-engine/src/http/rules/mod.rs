@@ -30,6 +30,8 @@ mod response;
 mod verdict;
 mod wanted;
 
+pub(crate) use response::Passed;
+
 use telamon_expr::{Rules, Vars, Verdict, Wanted};
 
 use crate::http::Exchange;
@@ -40,6 +42,8 @@ use crate::worker::Worker;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RulePlace {
     stage: u8,
+    /// Of this stage.
+    list: u8,
     rule: usize,
 }
 
@@ -104,15 +108,6 @@ impl<I: Io> Worker<I> {
             &mut wanted,
         );
         slot.vars = Some(vars);
-        // A rule that answers has not come to its end: see `rule_answer`.
-        if matches!(
-            verdict,
-            Verdict::Allow | Verdict::Deny(_) | Verdict::Reject | Verdict::SilentDrop
-        ) {
-            if let Some(exchange) = slot.exchange() {
-                exchange.last_rule = rules.place(at).cloned();
-            }
-        }
         self.unsee(index, seen);
         self.grant(index, wanted, in_response);
         (verdict, at)

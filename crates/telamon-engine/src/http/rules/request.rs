@@ -18,14 +18,14 @@ impl<I: Io> Worker<I> {
             };
             let place = exchange.place;
             let flow = match place.stage {
-                0 => self.request_list(index, self.slots_proxy(index), place.rule),
+                0 => self.request_lists(index, self.slots_proxy(index), place),
                 1 => self.choose_backend(index),
                 2 => {
                     let (front, back) = self.sections(index);
                     if front == back || back == NONE {
                         Flow::On
                     } else {
-                        self.request_list(index, back, place.rule)
+                        self.request_lists(index, back, place)
                     }
                 }
                 _ => return self.rules_passed(index),
@@ -36,34 +36,40 @@ impl<I: Io> Worker<I> {
             if let Some(exchange) = self.exchange(index) {
                 exchange.place = RulePlace {
                     stage: place.stage + 1,
-                    rule: 0,
+                    ..RulePlace::default()
                 };
                 exchange.inspect_until = None;
             }
         }
     }
 
-    fn request_list(&mut self, index: u32, proxy: u32, from: usize) -> Flow {
+    /// `tcp-request content`, `http-request` and `redirect`, from the place that was come to.
+    fn request_lists(&mut self, index: u32, proxy: u32, place: RulePlace) -> Flow {
         let shared = self.shared.clone();
         let program = &shared.programs.of[proxy as usize];
-        if from == 0 {
-            let flow = self.content_list(index, proxy);
+        let lists = [&program.content, &program.request, &program.redirects];
+        let mut from = place.rule;
+        for (list, rules) in (0..).zip(lists).skip(usize::from(place.list)) {
+            if let Some(exchange) = self.exchange(index) {
+                exchange.place.list = list;
+            }
+            let flow = if list == 0 {
+                self.content_list(index, proxy, from)
+            } else {
+                let (verdict, at) = self.run_list(index, rules, from, false);
+                self.carry_out(index, rules, verdict, at, proxy)
+            };
+            from = 0;
             if matches!(flow, Flow::Stop) {
                 return flow;
             }
         }
-        let (verdict, at) = self.run_list(index, &program.request, from, false);
-        let flow = self.carry_out(index, &program.request, verdict, at, proxy);
-        if matches!(flow, Flow::Stop) {
-            return flow;
-        }
-        let (verdict, at) = self.run_list(index, &program.redirects, 0, false);
-        self.carry_out(index, &program.redirects, verdict, at, proxy)
+        Flow::On
     }
 
     /// `tcp-request content`: what has come is a whole head, so that only what waits for time itself
     /// makes it wait (manual 4.2, `tcp-request inspect-delay`).
-    fn content_list(&mut self, index: u32, proxy: u32) -> Flow {
+    fn content_list(&mut self, index: u32, proxy: u32, from: usize) -> Flow {
         let shared = self.shared.clone();
         let rules = &shared.programs.of[proxy as usize].content;
         if rules.is_empty() {
@@ -80,13 +86,13 @@ impl<I: Io> Worker<I> {
         let until = *exchange
             .inspect_until
             .get_or_insert(now + delay.unwrap_or(0));
-        let (verdict, at) = self.run_list_while(index, rules, 0, false, now < until);
+        let (verdict, at) = self.run_list_while(index, rules, from, false, now < until);
         match verdict {
             Verdict::More => {
                 self.hold(index, 0, until - now);
                 Flow::Stop
             }
-            Verdict::Reject | Verdict::SilentDrop => {
+            Verdict::Reject | Verdict::SilentDrop | Verdict::Call | Verdict::CallFailed => {
                 self.carry_out(index, rules, verdict, at, proxy)
             }
             _ => Flow::On,
@@ -98,6 +104,9 @@ impl<I: Io> Worker<I> {
         let shared = self.shared.clone();
         let proxy = self.slots_proxy(index);
         let chosen = self.backend_of(index);
+        if self.must_call(index) {
+            return Flow::Stop;
+        }
         let Some(at) = chosen else {
             return Flow::On;
         };
@@ -116,6 +125,9 @@ impl<I: Io> Worker<I> {
         let shared = self.shared.clone();
         if self.exchange(index).is_some_and(|one| one.raw_head == 0) {
             let named = self.named_server(index);
+            if self.must_call(index) {
+                return;
+            }
             if let Some(server) = named {
                 self.slots.get(index).wanted = server as u32;
             }

@@ -1,72 +1,105 @@
 //! A response's way through its lists: the backend's first, then the frontend's.
 
-use telamon_expr::Verdict;
+use telamon_expr::{Rules, Verdict};
 use telamon_session::{Cause, End, Stage};
 
+use super::RulePlace;
 use crate::conn::NONE;
 use crate::io::Io;
 use crate::worker::Worker;
 
+/// What becomes of a server's response.
+pub(crate) enum Passed {
+    On,
+    /// Something else is answered in its place, or nothing.
+    Replaced,
+    /// A rule waits; the lists go on from it.
+    Waits,
+}
+
 impl<I: Io> Worker<I> {
-    /// The rules of a server's response; false if something else is answered in its place.
-    pub(crate) fn response_rules(&mut self, index: u32) -> bool {
+    /// The rules of a server's response, from where it has come to.
+    pub(crate) fn response_rules(&mut self, index: u32) -> Passed {
         let shared = self.shared.clone();
-        self.capture_headers(index, true);
+        let place = self
+            .exchange(index)
+            .map_or_else(Default::default, |one| one.reply_place);
         let (front, back) = self.sections(index);
-        if !self.response_content(index, back) {
-            return false;
+        if place == RulePlace::default() {
+            self.capture_headers(index, true);
+            if !self.response_content(index, back) {
+                return Passed::Replaced;
+            }
         }
         let lists = [back, front];
-        for (at, proxy) in lists.iter().enumerate() {
-            if at > 0 && front == back {
+        let mut from = place.rule;
+        for (list, proxy) in (0..).zip(lists).skip(usize::from(place.list)) {
+            if list > 0 && front == back {
                 break;
             }
-            let rules = &shared.programs.of[*proxy as usize].response;
-            let (verdict, _) = self.run_list(index, rules, 0, true);
-            let end = End {
-                cause: Cause::Proxy,
-                stage: Stage::Header,
-            };
-            match verdict {
-                Verdict::GoOn
-                | Verdict::Allow
-                | Verdict::More
-                | Verdict::Close
-                | Verdict::Wait { .. }
-                | Verdict::Pause(_) => {}
-                Verdict::Failed => {
-                    self.drop_upstream(index);
-                    self.fail(index, 502, end);
-                    return false;
-                }
-                Verdict::Deny(at) => {
-                    self.count_denied_response(index);
-                    self.drop_upstream(index);
-                    self.rule_answer(index, rules, at, end);
-                    return false;
-                }
-                Verdict::Return(at)
-                | Verdict::Redirect(at)
-                | Verdict::Auth(at)
-                | Verdict::Tarpit(at) => {
-                    let end = End {
-                        cause: Cause::Local,
-                        ..end
+            let rules = &shared.programs.of[proxy as usize].response;
+            let (verdict, at) = self.run_list(index, rules, from, true);
+            from = 0;
+            if verdict == Verdict::Call {
+                if let Some(exchange) = self.exchange(index) {
+                    exchange.reply_place = RulePlace {
+                        stage: 1,
+                        list,
+                        rule: at,
                     };
-                    self.drop_upstream(index);
-                    self.rule_answer(index, rules, at, end);
-                    return false;
                 }
-                Verdict::Reject | Verdict::SilentDrop => {
-                    self.http_end(index, end);
-                    self.http_close(index);
-                    return false;
-                }
+                return Passed::Waits;
+            }
+            if !self.response_verdict(index, rules, verdict) {
+                return Passed::Replaced;
             }
         }
         self.response_cookies(index);
         self.after_rules(index);
-        true
+        Passed::On
+    }
+
+    /// What a list's verdict means for the response; false if it does not go on.
+    fn response_verdict(&mut self, index: u32, rules: &Rules, verdict: Verdict) -> bool {
+        let end = End {
+            cause: Cause::Proxy,
+            stage: Stage::Header,
+        };
+        match verdict {
+            Verdict::GoOn
+            | Verdict::Allow
+            | Verdict::Call
+            | Verdict::More
+            | Verdict::Close
+            | Verdict::Wait { .. }
+            | Verdict::Pause(_) => return true,
+            Verdict::Failed | Verdict::CallFailed => {
+                let status = if verdict == Verdict::Failed { 502 } else { 500 };
+                self.drop_upstream(index);
+                self.fail(index, status, end);
+            }
+            Verdict::Deny(at) => {
+                self.count_denied_response(index);
+                self.drop_upstream(index);
+                self.rule_answer(index, rules, at, end);
+            }
+            Verdict::Return(at)
+            | Verdict::Redirect(at)
+            | Verdict::Auth(at)
+            | Verdict::Tarpit(at) => {
+                let end = End {
+                    cause: Cause::Local,
+                    ..end
+                };
+                self.drop_upstream(index);
+                self.rule_answer(index, rules, at, end);
+            }
+            Verdict::Reject | Verdict::SilentDrop => {
+                self.http_end(index, end);
+                self.http_close(index);
+            }
+        }
+        false
     }
 
     /// `tcp-response content`: its head is here, and nothing more is waited for.

@@ -44,7 +44,15 @@ impl<I: Io> Worker<I> {
             Verdict::More | Verdict::Close => return Flow::On,
             Verdict::Pause(time) => self.hold(index, at + 1, time),
             Verdict::Wait { time, bytes } => return self.gather(index, at + 1, time, bytes),
-            Verdict::Failed => self.fail(index, 500, end(Cause::Proxy, Stage::Request)),
+            Verdict::Failed | Verdict::CallFailed => {
+                self.fail(index, 500, end(Cause::Proxy, Stage::Request));
+            }
+            Verdict::Call => {
+                if let Some(exchange) = self.exchange(index) {
+                    exchange.place.rule = at;
+                }
+                self.call(index);
+            }
         }
         Flow::Stop
     }

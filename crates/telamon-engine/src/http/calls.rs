@@ -1,0 +1,122 @@
+//! Rules that call Python functions: the request waits while the control process makes the call.
+//!
+//! ```text
+//!  data thread                                      control process
+//!  rules ── Verdict::Call ── Step::Calling ──Event::Call──► a Python thread
+//!    ▲                            │                              │
+//!    │      same rule again       │◄──────Message::Answer────────┘
+//!    └────────────────────────────┤
+//!                                 └── time limit: a failure, Event::CallOver
+//! ```
+//!
+//! A data thread never takes Python's lock, and never waits: other exchanges go on meanwhile.
+
+use telamon_expr::{Answer, Vars};
+
+use super::{after, token, Step};
+use crate::calls::{view, CallRequest};
+use crate::counters::ProcessTotal;
+use crate::io::Io;
+use crate::shared::Event;
+use crate::worker::Worker;
+
+impl<I: Io> Worker<I> {
+    /// Has the call made that the exchange's rules want. `then` says what goes on with its answer.
+    pub(super) fn call(&mut self, index: u32) {
+        let (thread, now) = (self.index, self.now);
+        let shared = self.shared.clone();
+        let generation = self.slots.get(index).generation[0];
+        let seen = self.see(index);
+        let wanted = seen.calls.wanted();
+        let empty = Vars::new(&shared.programs.process_vars);
+        let slot = self.slots.get(index);
+        let vars = slot.vars.as_ref().unwrap_or(&empty);
+        let Some(http) = slot.http.as_deref_mut() else {
+            return;
+        };
+        http.serial = http.serial.wrapping_add(1);
+        let token = token(index, thread, http.serial ^ generation);
+        let exchange = http.exchange.as_deref();
+        let request = exchange.zip(wanted).map(|(exchange, call)| CallRequest {
+            token,
+            view: view(
+                call.function.kind,
+                &exchange.head,
+                &exchange.reply,
+                &exchange.gathered,
+                &seen,
+                vars,
+                &shared.programs.names,
+            ),
+            call,
+        });
+        http.step = Step::Calling;
+        http.deadline = after(now, Some(shared.call_timeout));
+        self.unsee(index, seen);
+        if let Some(request) = request {
+            self.counters().add(ProcessTotal::Calls, 1);
+            self.shared.events.push(Event::Call(Box::new(request)));
+        }
+        // Whether the client is still there is known only to who reads. In a response that is for
+        // those who pass the request's body on.
+        if self.exchange(index).is_some_and(|one| one.held.is_none()) {
+            self.http_receive(index);
+        }
+        self.set_timer(index);
+    }
+
+    /// After expressions outside of lists were evaluated: was the answer to a call missing? It is on
+    /// its way then, and they are evaluated anew when it is there.
+    pub(super) fn must_call(&mut self, index: u32) -> bool {
+        let Some(exchange) = self.exchange(index) else {
+            return false;
+        };
+        exchange.calls.begin();
+        let waits = exchange.calls.waits();
+        if waits {
+            self.call(index);
+        } else {
+            exchange.calls.forget();
+        }
+        waits
+    }
+
+    /// What came of a call; too late for a request that is gone or has given up.
+    pub(crate) fn answered(&mut self, answered: u64, answer: Answer) {
+        let index = answered as u32;
+        if index as usize >= self.slots.capacity() || self.call_token(index) != Some(answered) {
+            return;
+        }
+        self.call_over(index, answer);
+    }
+
+    /// The time limit of a call has passed.
+    pub(super) fn call_late(&mut self, index: u32) {
+        if let Some(token) = self.call_token(index) {
+            self.shared.events.push(Event::CallOver { token });
+        }
+        self.call_over(index, Answer::failure());
+    }
+
+    fn call_over(&mut self, index: u32, answer: Answer) {
+        let Some(http) = self.http(index) else { return };
+        http.step = Step::Head;
+        let Some(exchange) = http.exchange.as_deref_mut() else {
+            return;
+        };
+        exchange.calls.tell(answer);
+        match exchange.held.take() {
+            Some(begun) => self.reply_resumed(index, &begun),
+            None => self.request_rules(index),
+        }
+    }
+
+    /// The token of the call that an exchange waits for.
+    fn call_token(&mut self, index: u32) -> Option<u64> {
+        let thread = self.index;
+        let slot = self.slots.get(index);
+        let generation = slot.generation[0];
+        let http = slot.http.as_deref()?;
+        (http.step == Step::Calling).then(|| token(index, thread, http.serial ^ generation))
+    }
+}
