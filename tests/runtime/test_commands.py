@@ -74,7 +74,7 @@ def statistics(fake: FakeControl, line: str = "show stat") -> dict[tuple[str, st
         ("show stat nope 7 -1", "No such proxy.\n\n"),
         ("show cli level", "admin\n\n"),
         ("show backend", "# name\nkube-apiserver\nbe\nhaproxy-stats\n\n"),
-        ("add map x", "'add map' is known to HAProxy, not yet to Telamon.\n\n"),
+        ("add server x", "'add server' is known to HAProxy, not yet to Telamon.\n\n"),
     ],
 )
 def test_answers_are_haproxys(line: str, answer: str) -> None:

@@ -226,6 +226,11 @@ impl Engine {
         outcome
     }
 
+    /// The sets of patterns and maps; who holds them sees and changes what the rules look up.
+    pub fn patterns(&self) -> &telamon_expr::PatternSets {
+        &self.shared.programs.patterns
+    }
+
     /// Name, description and dropped lines of each ring, in the plan's order.
     pub fn rings(&self) -> Vec<(String, String, u64)> {
         let rings = self.shared.rings.iter();

@@ -55,6 +55,8 @@ pub(crate) struct Programs {
     pub(crate) process_vars: ProcessVars,
     /// No rule looks at connections.
     pub(crate) quiet: bool,
+    /// What the stats socket shows and changes.
+    pub(crate) patterns: PatternSets,
 }
 
 impl Programs {
@@ -73,6 +75,7 @@ impl Programs {
         Ok(Programs {
             quiet: !of.iter().any(looks),
             of,
+            patterns: compiler.pattern_sets().clone(),
             names: compiler.into_names(),
             process_vars: ProcessVars::default(),
         })

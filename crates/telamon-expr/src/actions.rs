@@ -913,7 +913,7 @@ impl Action {
                 let value = value.as_ref().map(|value| value.bytes(env));
                 set.set(&key.bytes(env), value.as_deref());
             }
-            Action::RemoveEntry(set, key) => set.remove(&key.bytes(env)),
+            Action::RemoveEntry(set, key) => set.forget(&key.bytes(env)),
             Action::NoRetry => wanted.no_retry = true,
             _ => {}
         }

@@ -61,6 +61,16 @@ impl Compiler {
             .ok_or_else(|| format!("no pattern file has the number {id}"))
     }
 
+    /// The set of an ACL's own line.
+    pub(crate) fn set_of_line(&mut self, test: &rules::Test) -> Arc<Set> {
+        self.sets.of_line(test)
+    }
+
+    /// All sets, those of the lines included that were compiled.
+    pub fn pattern_sets(&self) -> &PatternSets {
+        &self.sets
+    }
+
     pub(crate) fn set_by_path(&self, path: &str) -> Result<Arc<Set>, String> {
         self.sets
             .by_path(path)

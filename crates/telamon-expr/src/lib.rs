@@ -31,7 +31,7 @@ pub use check::check;
 pub use compile::{Compiler, Condition, Expression};
 pub use env::{Env, Facts, Names, Number};
 pub use format::Format;
-pub use patterns::PatternSets;
+pub use patterns::{Entry, Hit, PatternSets, Refusal, Set as PatternSet, Summary, Which};
 pub use reply::{Redirect, Reply};
 pub use sample::Sample;
 pub use vars::{ProcessVars, VariableNames, Vars};

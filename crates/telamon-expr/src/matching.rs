@@ -2,73 +2,52 @@
 
 use std::collections::HashSet;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use telamon_plan::rules::{self, Match};
 
 use crate::compile::{Compiler, Expression};
 use crate::env::Env;
-use crate::patterns::Set;
+use crate::patterns::{Derived, Set, Use};
 use crate::sample::{leading_number, Sample};
 
-/// One `acl` line.
+/// One `acl` line: its own patterns, and files.
 pub(crate) struct Test {
     expression: Expression,
-    method: Match,
-    ignore_case: bool,
-    matcher: Matcher,
-    files: Vec<File>,
-}
-
-/// A file's patterns, compiled anew when it has changed.
-struct File {
-    set: Arc<Set>,
-    compiled: Mutex<(u64, Arc<Matcher>)>,
+    own: Derived<Matcher>,
+    files: Vec<Derived<Matcher>>,
 }
 
 impl Test {
     pub(crate) fn new(plan: &rules::Test, compiler: &mut Compiler) -> Result<Test, String> {
         let expression = Expression::new(&plan.expression, compiler)?;
-        let patterns: Vec<&[u8]> = plan.patterns.iter().map(|text| text.as_bytes()).collect();
-        let matcher = Matcher::new(plan.method, &patterns, plan.ignore_case)?;
-        let files = plan.sets.iter().map(|id| {
-            let set = compiler.set(i64::from(*id))?;
-            let (version, lines) = set.lines();
-            let keys: Vec<&[u8]> = lines.iter().map(|line| line.0.as_slice()).collect();
-            let matcher = Matcher::new(plan.method, &keys, plan.ignore_case)
-                .map_err(|error| format!("{}: {error}", set.path))?;
-            let compiled = Mutex::new((version, Arc::new(matcher)));
-            Ok(File { set, compiled })
-        });
-        Ok(Test {
-            expression,
+        let way = Use {
             method: plan.method,
             ignore_case: plan.ignore_case,
-            matcher,
+            output: None,
+        };
+        let derived = |set: Arc<Set>| {
+            set.used(way);
+            Derived::new(set, move |lines| {
+                let keys: Vec<&[u8]> = lines.iter().map(|line| line.0.as_slice()).collect();
+                Matcher::new(way.method, &keys, way.ignore_case)
+            })
+        };
+        let own = derived(compiler.set_of_line(plan))?;
+        let files = plan.sets.iter();
+        let files = files.map(|id| derived(compiler.set(i64::from(*id))?));
+        Ok(Test {
+            expression,
+            own,
             files: files.collect::<Result<_, String>>()?,
         })
     }
 
     pub(crate) fn passes(&self, env: &Env<'_>) -> bool {
         self.expression.any(env, &mut |sample| {
-            self.matcher.matches(&sample)
-                || self.files.iter().any(|file| self.in_file(file, &sample))
+            let matches = |matcher: &Matcher| matcher.matches(&sample);
+            self.own.with(matches) || self.files.iter().any(|file| file.with(matches))
         })
-    }
-
-    fn in_file(&self, file: &File, sample: &Sample<'_>) -> bool {
-        let (version, lines) = file.set.lines();
-        let mut compiled = file.compiled.lock().unwrap_or_else(PoisonError::into_inner);
-        if compiled.0 != version {
-            let keys: Vec<&[u8]> = lines.iter().map(|line| line.0.as_slice()).collect();
-            // A pattern that an operator added and that is none matches nothing.
-            if let Ok(matcher) = Matcher::new(self.method, &keys, self.ignore_case) {
-                *compiled = (version, Arc::new(matcher));
-            }
-        }
-        let matcher = compiled.1.clone();
-        drop(compiled);
-        matcher.matches(sample)
     }
 }
 

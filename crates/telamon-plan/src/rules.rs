@@ -64,6 +64,9 @@ pub struct PatternSet {
     pub path: String,
     pub is_map: bool,
     pub lines: Vec<PatternLine>,
+    pub is_acl: bool,
+    pub number: u32,
+    pub description: String,
 }
 
 /// One `acl` line: a sample compared with patterns.
@@ -77,6 +80,8 @@ pub struct Test {
     pub patterns: Vec<String>,
     pub sets: Vec<u32>,
     pub source_line: String,
+    pub number: u32,
+    pub name: String,
 }
 
 /// True if one of its tests is.

@@ -1,6 +1,7 @@
 //! `telamon._engine`: the data plane for Python. Conversion and errors only.
 
 mod calls;
+mod patterns;
 
 use std::os::fd::RawFd;
 
@@ -134,6 +135,10 @@ impl Engine {
         };
         self.inner.answer(token, outcome).map_err(raise)?;
         understood
+    }
+
+    fn patterns(&self) -> patterns::PatternSets {
+        patterns::PatternSets(self.inner.patterns().clone())
     }
 
     fn rings(&self) -> Vec<(String, String, u64)> {
@@ -279,6 +284,7 @@ fn check_rules(py: Python<'_>, plan: &str) -> PyResult<Vec<String>> {
 fn _engine(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add("__version__", env!("CARGO_PKG_VERSION"))?;
     module.add_class::<Engine>()?;
+    module.add_class::<patterns::PatternSets>()?;
     module.add_function(wrap_pyfunction!(known_words, module)?)?;
     module.add_function(wrap_pyfunction!(check_rules, module)?)?;
     module.add_function(wrap_pyfunction!(probe_io, module)?)

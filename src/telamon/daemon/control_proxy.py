@@ -80,6 +80,7 @@ class EngineControl:
         self.started_wall = time.time()
         self.started = time.monotonic()
         self.stopping = False
+        self.patterns = engine.patterns()
         self.targets: dict[tuple[int, int], Target] = {}
         self._engine, self._servers = engine, servers
         self._limits, self._memory = limits, memory

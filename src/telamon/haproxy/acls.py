@@ -9,12 +9,12 @@ several tests only where `-i` stands between its files, since it counts from the
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from telamon.base.diagnostic import nearest
 from telamon.haproxy.expressions import Sampled, read_sample
 from telamon.haproxy.lexer import Word
-from telamon.haproxy.pattern_files import named_file
+from telamon.haproxy.pattern_files import named_file, new_place
 from telamon.haproxy.patterns import read_patterns
 from telamon.haproxy.rule_model import AclDraft, PatternFile
 from telamon.haproxy.samples.predefined import PREDEFINED
@@ -94,6 +94,7 @@ class _Flags:
     resolve: bool = True
     is_map: bool = False
     ended: bool = False
+    id: int | None = None
     files: list[tuple[PatternFile, bool]] = field(default_factory=list)
 
 
@@ -161,19 +162,20 @@ def _file(word: Word, words: _Words, flags: _Flags, scope: Scope) -> None:
     value = words.value()
     if value is None:
         raise scope.refuse("H040", "'-f' needs the path of a file", word.span)
-    file = named_file(value.text, scope, value.span, is_map=flags.is_map)
+    file = named_file(value.text, scope, value.span, is_map=flags.is_map, is_acl=True)
     flags.files.append((file, flags.ignore_case))
 
 
-def _id(word: Word, words: _Words, _: _Flags, scope: Scope) -> None:
-    """The id counts for commands of the stats socket, which name files by path here."""
+def _id(word: Word, words: _Words, flags: _Flags, scope: Scope) -> None:
     value = words.value()
-    if value is None or not value.text.isdigit():
+    if value is None or not value.text.isascii() or not value.text.isdigit():
         raise scope.refuse("H042", "'-u' needs a number", (value or word).span)
-    raise scope.refuse(
-        "H034", "'-u' (an id of one's own) is known to HAProxy, not yet to Telamon", word.span,
-        help="remove it, and name the ACL's file on the stats socket",
-    )  # fmt: skip
+    flags.id = int(value.text)
+    if not 0 < flags.id < 1 << 31 or flags.id in scope.context.model.pattern_ids:
+        raise scope.refuse(
+            "H042", f"the id {flags.id} is taken or out of range", value.span,
+            help="each ACL's id is its own, from 1 to 2147483647",
+        )  # fmt: skip
 
 
 def _end(_: Word, __: _Words, flags: _Flags, ___: Scope) -> None:
@@ -218,14 +220,16 @@ def _tests(
     groups: dict[bool, list[int]] = {flags.ignore_case: []}
     for file, ignore_case in flags.files:
         groups.setdefault(ignore_case, []).append(file.id)
-    return [
-        Test(
-            sampled.expression, match, ignore_case,
-            patterns if ignore_case is flags.ignore_case else (), tuple(sets), place,
-        )
+    tests = [
+        Test(sampled.expression, match, ignore_case, (), tuple(sets), place)
         for ignore_case, sets in groups.items()
         if sets or ignore_case is flags.ignore_case
-    ]  # fmt: skip
+    ]
+    # The first group is that of the line's own patterns.
+    criterion = scope.word.text.partition("(")[0].partition(",")[0]
+    number = new_place(scope, flags.id)
+    tests[0] = replace(tests[0], patterns=patterns, number=number, name=criterion)
+    return tests
 
 
 def _patterns(

@@ -24,6 +24,7 @@ from telamon.haproxy.model import (
     ServerDraft,
     StatsDraft,
 )
+from telamon.haproxy.pattern_files import pattern_numbers
 from telamon.plan.balance import BalanceKey
 from telamon.plan.process import ProcessPlan
 from telamon.plan.proxy import (
@@ -47,7 +48,7 @@ def lower(model: Model, digest: str) -> ProxyPlan:
     first = 2 if model.process.stats_sockets else 1
     ids = _numbers([proxy.id for proxy in model.proxies], first)
     numbered = list(zip(model.proxies, ids, strict=True))
-    numbers, logs = _rule_numbers(numbered), LogTargets(model)
+    numbers, logs = _rule_numbers(numbered, model), LogTargets(model)
     proxies = tuple(_proxy(proxy, RuleLowering(numbers, id), model, logs) for proxy, id in numbered)
     return ProxyPlan(
         _process(model.process, logs),
@@ -58,7 +59,7 @@ def lower(model: Model, digest: str) -> ProxyPlan:
     )
 
 
-def _rule_numbers(numbered: list[tuple[ProxyDraft, int]]) -> Numbers:
+def _rule_numbers(numbered: list[tuple[ProxyDraft, int]], model: Model) -> Numbers:
     """What names in rules stand for. Of twin servers the first bears the name."""
     servers: dict[tuple[int, str], int] = {}
     for proxy, id in numbered:
@@ -68,6 +69,7 @@ def _rule_numbers(numbered: list[tuple[ProxyDraft, int]]) -> Numbers:
         backends={proxy.name.text: id for proxy, id in numbered if proxy.has_backend},
         frontends={proxy.name.text: id for proxy, id in numbered if proxy.has_frontend},
         servers=servers,
+        patterns=pattern_numbers(model.pattern_ids),
     )
 
 

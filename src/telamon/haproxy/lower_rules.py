@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from telamon.haproxy.model import Model, ProxyDraft
+from telamon.haproxy.pattern_files import pattern_numbers
 from telamon.haproxy.rule_model import Persist, RulesDraft, Switch
 from telamon.haproxy.samples.index import FETCH
 from telamon.plan.proxy import Mode
@@ -37,13 +38,21 @@ class Numbers:
     backends: Mapping[str, int]
     frontends: Mapping[str, int]
     servers: Mapping[tuple[int, str], int]
+    patterns: tuple[int, ...] = ()
+    """The stats socket's numbers of sets of patterns, by their places."""
 
 
 def pattern_sets(model: Model) -> tuple[PatternSet, ...]:
+    ids = pattern_numbers(model.pattern_ids)
     return tuple(
-        PatternSet(file.id, file.path, bool(file.is_map), file.lines or ())
+        PatternSet(
+            file.id, file.path, bool(file.is_map), file.lines, file.is_acl, ids[file.place],
+            file.description,
+        )
+        if file.lines is not None
+        else PatternSet(file.id, file.path, False, ())
         for file in model.pattern_files.values()
-    )
+    )  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +86,8 @@ class RuleLowering:
         )
 
     def _test(self, test: Test) -> Test:
-        return replace(test, expression=self.expression(test.expression))
+        number = self.numbers.patterns[test.number] if test.name else 0
+        return replace(test, expression=self.expression(test.expression), number=number)
 
     def _backend(self, switch: Switch) -> BackendRule:
         id = None if switch.format else self.numbers.backends[switch.name.text]

@@ -291,6 +291,8 @@ class Model:
     errors: dict[str, ErrorsDraft] = field(default_factory=dict)
     rings: dict[str, RingDraft] = field(default_factory=dict)
     pattern_files: dict[str, PatternFile] = field(default_factory=dict)
+    pattern_ids: list[int | None] = field(default_factory=list)
+    """A place for each set of patterns, in the order of the file; what `-u` gave, or None."""
     references: list[Reference] = field(default_factory=list)
     variables: list[Rule] = field(default_factory=list)
     functions: dict[tuple[Kind, str], Signature] = field(default_factory=dict)

@@ -7,6 +7,8 @@ set, so that the stats socket changes it for all of them. A file that only actio
 
 from __future__ import annotations
 
+import itertools
+from collections.abc import Sequence
 from pathlib import Path
 
 from telamon.base.span import Span
@@ -25,17 +27,42 @@ def set_of(path: str, scope: Scope) -> PatternFile:
     return found
 
 
-def named_file(path: str, scope: Scope, span: Span, *, is_map: bool) -> PatternFile:
+def new_place(scope: Scope, id: int | None = None) -> int:
+    """The place of one more set; `id` is its number, if `-u` gives it one."""
+    ids = scope.context.model.pattern_ids
+    ids.append(id)
+    return len(ids) - 1
+
+
+def pattern_numbers(ids: Sequence[int | None]) -> tuple[int, ...]:
+    """The stats socket's number of each set: those without one fill the gaps in their order."""
+    taken = {id for id in ids if id is not None}
+    free = (number for number in itertools.count() if number not in taken)
+    return tuple(next(free) if id is None else id for id in ids)
+
+
+def named_file(
+    path: str, scope: Scope, span: Span, *, is_map: bool, is_acl: bool = False
+) -> PatternFile:
     """The set of a path, read; a file is a map for all or for none."""
     found = set_of(path, scope)
+    _read_once(found, scope, span, is_map)
+    found.is_acl |= is_acl
+    kind = "map" if is_map else "acl"
+    found.users.append(f"{kind} at file '{span.source.name}' line {span.line}")
+    return found
+
+
+def _read_once(found: PatternFile, scope: Scope, span: Span, is_map: bool) -> None:
+    path = found.path
     if found.lines is None:
         found.lines, found.is_map, found.span = _read(path, scope, span, is_map), is_map, span
+        found.place = new_place(scope)
     elif found.is_map is not is_map:
         raise scope.refuse(
             "H042", f"'{path}' is {'a map' if found.is_map else 'a list of patterns'} elsewhere",
             span, help=f"it is named first at {found.span}; an `acl` reads a map with `-M`",
         )  # fmt: skip
-    return found
 
 
 def _read(path: str, scope: Scope, span: Span, is_map: bool) -> tuple[PatternLine, ...]:

@@ -100,10 +100,22 @@ class Reference:
 
 @dataclass(slots=True)
 class PatternFile:
-    """A file of patterns or of a map, by path. `lines` None: only rules name it so far."""
+    """A file of patterns or of a map, by path. `lines` None: only rules name it so far.
+
+    `place` is its place in the model's `pattern_ids`; `users` says who looks it up, and where.
+    """
 
     id: int
     path: str
     is_map: bool | None = None
     lines: tuple[PatternLine, ...] | None = None
     span: Span | None = None
+    is_acl: bool = False
+    place: int = 0
+    users: list[str] = field(default_factory=list)
+
+    @property
+    def description(self) -> str:
+        """As `show map` of the stats socket words it."""
+        by = ", by ".join(self.users)
+        return f"pattern loaded from file '{self.path}' used by {by}"

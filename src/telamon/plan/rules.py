@@ -53,13 +53,18 @@ class PatternSet:
     """A file of patterns, or of a map's keys and values; shared by all who name it.
 
     `id` is the number by which expressions and tests name it. `lines` are (key, value) as they
-    stand in the file, comments and blank lines left out; a plain pattern's value is None.
+    stand in the file, comments and blank lines left out; a plain pattern's value is None. `number`
+    is its `#<id>` on the stats socket, `description` says there who uses it; a set that is neither
+    `is_acl` nor `is_map` is named by rules only, and not shown.
     """
 
     id: int
     path: str
     is_map: bool
     lines: tuple[PatternLine, ...]
+    is_acl: bool = False
+    number: int = 0
+    description: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +78,11 @@ class PatternLine:
 
 @dataclass(frozen=True, slots=True)
 class Test:
-    """One `acl` line: a sample compared with patterns. `sets` are ids of `PatternSet`s."""
+    """One `acl` line: a sample compared with patterns. `sets` are ids of `PatternSet`s.
+
+    Its own patterns have a number on the stats socket too, and a name: the criterion as written.
+    Without a name they are not shown (a second test of one line, for files with other flags).
+    """
 
     expression: Expression
     match: Match
@@ -81,6 +90,8 @@ class Test:
     patterns: tuple[str, ...] = ()
     sets: tuple[int, ...] = ()
     source_line: str = ""
+    number: int = 0
+    name: str = ""
 
 
 @dataclass(frozen=True, slots=True)

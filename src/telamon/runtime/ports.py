@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import IntFlag, StrEnum
 from typing import Protocol
 
-from telamon.engine import RingState, Snapshot
+from telamon.engine import Patterns, RingState, Snapshot
 from telamon.plan.proxy import ProxyPlan
 
 
@@ -114,6 +114,8 @@ class ProxyControl(Protocol):
         ...
 
     def snapshot(self) -> Snapshot: ...
+    @property
+    def patterns(self) -> Patterns: ...
     def rings(self) -> list[RingState]: ...
     def ring_events(self, name: str) -> list[bytes] | None:
         """What is in a ring, the oldest first; None if there is none of this name."""

@@ -3,12 +3,14 @@
 The protocol is the management guide's chapter 9.3: a line holds one or more commands joined by
 `;`; each answer ends in an empty line. Without `prompt` the connection ends after the lines that
 came together; with it, it stays and shows `> `. Words are split at blanks; a backslash takes the
-next character as it is; a line that ends in `<<` is followed by a payload up to an empty line.
+next character as it is. A line that ends in `<<` is followed by a payload up to an empty line, or
+up to the word that stands at once behind the `<<`.
 """
 
 from __future__ import annotations
 
 import difflib
+from dataclasses import dataclass, field
 
 from telamon.plan.process import StatsLevel
 from telamon.runtime.commands.base import Command, Context
@@ -33,7 +35,7 @@ class CommandSession:
         self.closed = False
         self._interactive = False
         self._pending = b""
-        self._in_payload = False
+        self._waiting: _Waiting | None = None
 
     def feed(self, data: bytes) -> bytes:
         """Answer the whole lines in `data`; a part of a line waits for the rest."""
@@ -43,13 +45,13 @@ class CommandSession:
         for line in lines:
             if self.closed:
                 break
-            out.append(self._line(line.decode("utf-8", "replace").rstrip("\r")))
+            out.append(self._line(line.decode(errors="surrogateescape").rstrip("\r")))
         if len(self._pending) > MAX_LINE:
             self.closed = True
             out.append("Command line too long.\n")
-        if lines and not self._interactive and not self._in_payload:
+        if lines and not self._interactive and self._waiting is None:
             self.closed = True
-        return "".join(out).encode("utf-8", "replace")
+        return "".join(out).encode(errors="surrogateescape")
 
     def end_of_file(self) -> bytes:
         """The client will send no more: a last line without its end counts as one."""
@@ -58,12 +60,25 @@ class CommandSession:
         return answer
 
     def _line(self, line: str) -> str:
-        if self._in_payload:
-            self._in_payload = line != ""
-            return ""
+        if self._waiting is not None:
+            return self._payload_line(self._waiting, line)
         commands = split_commands(line)
-        if commands and commands[-1] and commands[-1][-1].startswith("<<"):
-            self._in_payload = True
+        if commands[-1] and commands[-1][-1].startswith("<<"):
+            self._waiting = _Waiting(commands, commands[-1].pop()[2:])
+            return "+ " if self._interactive else ""
+        return self._answer_all(commands)
+
+    def _payload_line(self, waiting: _Waiting, line: str) -> str:
+        if line != waiting.end:
+            waiting.lines.append(line)
+            return "+ " if self._interactive else ""
+        self._waiting, self.context.payload = None, waiting.lines
+        try:
+            return self._answer_all(waiting.commands)
+        finally:
+            self.context.payload = None
+
+    def _answer_all(self, commands: list[list[str]]) -> str:
         answers = []
         for words in commands:
             answers.append(self._answer(words))
@@ -84,6 +99,15 @@ class CommandSession:
             case _:
                 body = execute(self.context, words)
         return body + ("\n> " if self._interactive else "\n")
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """Commands whose payload is still coming, up to a line that is `end`."""
+
+    commands: list[list[str]]
+    end: str
+    lines: list[str] = field(default_factory=list)
 
 
 def split_commands(line: str) -> list[list[str]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from telamon.base.address import InetAddress
-from telamon.engine import Counters, ProxySnapshot, RingState, Snapshot
+from telamon.engine import Counters, Patterns, ProxySnapshot, RingState, Snapshot
 from telamon.plan.proxy import ProxyPlan
 from telamon.runtime.ports import AdminState, CheckStatus, CommandError, ServerHealth
 
@@ -29,6 +29,7 @@ class FakeControl:
     process: Counters = field(default_factory=dict)
     healths: dict[tuple[int, int], ServerHealth] = field(default_factory=dict)
     addresses: dict[tuple[int, int], tuple[str, int]] = field(default_factory=dict)
+    patterns: Patterns = field(default_factory=Patterns)
     done: list[tuple[object, ...]] = field(default_factory=list)
 
     def __post_init__(self) -> None:

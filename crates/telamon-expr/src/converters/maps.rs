@@ -1,17 +1,15 @@
 //! Maps: a value's key in a file gives another value (manual, `map`).
 
 use std::collections::HashMap;
-use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
 
 use telamon_plan::rules::Match;
 
 use super::{boxed, Made, Row};
 use crate::args::Args;
 use crate::compile::Compiler;
-use crate::matching::{number, Matcher, Regex};
-use crate::patterns::{Lines, Set};
-use crate::sample::{leading_number, Sample};
+use crate::matching::{Matcher, Regex};
+use crate::patterns::{tries, Derived, Lines, Output, Use};
+use crate::sample::Sample;
 
 pub(super) const ROWS: &[Row] = &[
     Row {
@@ -132,16 +130,6 @@ pub(super) const ROWS: &[Row] = &[
     },
 ];
 
-/// What a value becomes.
-#[derive(Clone, Copy)]
-enum Output {
-    Text,
-    Int,
-    Ip,
-    /// Text in which `\1` names what the key's groups matched.
-    Groups,
-}
-
 /// A file's lines in the form in which they are looked up.
 enum Table {
     Exact(HashMap<Vec<u8>, Vec<u8>>),
@@ -156,41 +144,20 @@ enum Key {
 
 fn map(args: Args<'_>, compiler: &mut Compiler, method: Match, output: Output) -> Made {
     let set = compiler.set(args.number(0)?.ok_or("the file is missing")?)?;
-    let default = args.text(1).map(|text| typed(text, output)).transpose()?;
-    let (version, lines) = set.lines();
-    let table = Table::new(method, &lines).map_err(|error| format!("{}: {error}", set.path))?;
-    let compiled = Mutex::new((version, Arc::new(table)));
+    let bad = |text: Vec<u8>| format!("'{}' cannot be the default", String::from_utf8_lossy(&text));
+    let default = args.text(1);
+    let default = default.map(|text| output.of(text.clone()).ok_or_else(|| bad(text)));
+    let default = default.transpose()?;
+    set.used(Use {
+        method,
+        ignore_case: false,
+        output: Some(output),
+    });
+    let table = Derived::new(set, move |lines| Table::new(method, lines))?;
     boxed(move |_, sample| {
-        let table = current(&set, &compiled, method);
-        let found = table.find(&sample, output);
-        let value = found.and_then(|text| typed(text, output).ok());
+        let found = table.with(|table| table.find(&sample, output));
+        let value = found.and_then(|text| output.of(text));
         value.or_else(|| default.clone())
-    })
-}
-
-/// The table of the file as it is now.
-fn current(set: &Set, compiled: &Mutex<(u64, Arc<Table>)>, method: Match) -> Arc<Table> {
-    let (version, lines) = set.lines();
-    let mut compiled = compiled.lock().unwrap_or_else(PoisonError::into_inner);
-    if compiled.0 != version {
-        if let Ok(table) = Table::new(method, &lines) {
-            *compiled = (version, Arc::new(table));
-        }
-    }
-    compiled.1.clone()
-}
-
-fn typed(text: Vec<u8>, output: Output) -> Result<Sample<'static>, String> {
-    let bad = |text: &[u8], what: &str| format!("'{}' is no {what}", String::from_utf8_lossy(text));
-    Ok(match output {
-        Output::Text | Output::Groups => Sample::owned(text),
-        Output::Int => Sample::Int(leading_number(&text).ok_or_else(|| bad(&text, "number"))?),
-        Output::Ip => {
-            let ip = std::str::from_utf8(&text)
-                .ok()
-                .and_then(|text| text.parse::<IpAddr>().ok());
-            Sample::Ip(ip.ok_or_else(|| bad(&text, "address"))?)
-        }
     })
 }
 
@@ -207,14 +174,7 @@ impl Table {
             return Ok(Table::Exact(exact));
         }
         let mut listed = Vec::with_capacity(lines.len());
-        let mut order: Vec<usize> = (0..lines.len()).collect();
-        match method {
-            // The longest prefix and the narrowest network win.
-            Match::Beg => order.sort_by_key(|at| std::cmp::Reverse(lines[*at].0.len())),
-            Match::Ip => order.sort_by_key(|at| std::cmp::Reverse(bits(&lines[*at].0))),
-            _ => {}
-        }
-        for at in order {
+        for at in tries(method, lines) {
             let (key, value) = &lines[at];
             let compiled = if method == Match::Reg {
                 Key::Regex(Regex::new(key, false)?)
@@ -243,13 +203,5 @@ impl Table {
                 }
             }),
         }
-    }
-}
-
-/// How many bits of a network count.
-fn bits(key: &[u8]) -> i64 {
-    match memchr::memchr(b'/', key) {
-        Some(at) => number(&key[at + 1..]).unwrap_or(0),
-        None => 128,
     }
 }

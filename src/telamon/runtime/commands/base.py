@@ -16,13 +16,15 @@ _RANK = {StatsLevel.USER: 0, StatsLevel.OPERATOR: 1, StatsLevel.ADMIN: 2}
 class Context:
     """One client of the socket: what it may do, and what it set for itself.
 
-    `timeout` in ms is for the one who owns the connection; None means the socket's own.
+    `timeout` in ms is for the one who owns the connection; None means the socket's own. `payload`
+    has the lines that came behind the command at hand, None without any.
     """
 
     control: ProxyControl
     level: StatsLevel
     address: str = ""
     timeout: int | None = None
+    payload: list[str] | None = None
 
     def may(self, level: StatsLevel) -> bool:
         return _RANK[self.level] >= _RANK[level]

@@ -1,6 +1,6 @@
 """Commands that HAProxy knows and this program does not carry out yet: refused by name.
 
-Tables of things that cannot exist here yet (maps, stick tables, resolvers) are shown empty, as
+Tables of things that cannot exist here yet (stick tables, resolvers) are shown empty, as
 HAProxy shows them when a file has none.
 """
 
@@ -13,28 +13,20 @@ def empty_table(context: Context, words: list[str]) -> str:
     return ""
 
 
-def empty_list(context: Context, words: list[str]) -> str:
-    return "# id (file) description\n"
-
-
 COMMANDS = (
     Command("show table", "", "report stick tables (none)", empty_table),
-    Command("show map", "", "report maps (none)", empty_list),
-    Command("show acl", "", "report ACL lists (none)", empty_list),
     Command("show resolvers", "", "report resolvers (none)", empty_table),
     Command("show peers", "", "report peers (none)", empty_table),
 )
 
 NOT_YET = (
-    "abort ssl", "add acl", "add map", "add server", "add ssl", "clear acl", "clear map",
-    "clear table", "commit acl", "commit map", "commit ssl", "debug", "del acl", "del map",
-    "del server", "del ssl", "disable agent", "disable dynamic-cookie", "dump ssl",
-    "echo", "enable agent", "enable dynamic-cookie", "expert-mode", "experimental-mode", "get acl",
-    "get map", "get var", "httpclient", "mcli-debug-mode", "new ssl", "prepare acl", "prepare map",
-    "set anon", "set dynamic-cookie-key", "set map", "set profiling", "set rate-limit",
-    "set severity-output", "set ssl", "set table", "set var", "show activity", "show anon",
-    "show cache", "show dev", "show ech", "show fd", "show libs", "show pools",
+    "abort ssl", "add server", "add ssl", "clear table", "commit ssl", "debug", "del server",
+    "del ssl", "disable agent", "disable dynamic-cookie", "dump ssl", "echo", "enable agent",
+    "enable dynamic-cookie", "expert-mode", "experimental-mode", "get var", "httpclient",
+    "mcli-debug-mode", "new ssl", "set anon", "set dynamic-cookie-key", "set profiling",
+    "set rate-limit", "set severity-output", "set ssl", "set table", "set var", "show activity",
+    "show anon", "show cache", "show dev", "show ech", "show fd", "show libs", "show pools",
     "show profiling", "show quic", "show sess", "show ssl", "show startup-logs", "show tasks",
-    "show threads", "show tls-keys", "show trace", "shutdown frontend", "shutdown session", "trace",
-    "update ssl", "wait",
+    "show threads", "show tls-keys", "show trace", "shutdown frontend", "shutdown session",
+    "trace", "update ssl", "wait",
 )  # fmt: skip

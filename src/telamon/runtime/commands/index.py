@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from telamon.runtime.commands import events, foreign, frontends, servers, session, show
+from telamon.runtime.commands import events, foreign, frontends, patterns, servers, session, show
 from telamon.runtime.commands.base import Command
 
 COMMANDS: tuple[Command, ...] = tuple(
@@ -10,6 +10,7 @@ COMMANDS: tuple[Command, ...] = tuple(
         (
             *show.COMMANDS,
             *events.COMMANDS,
+            *patterns.COMMANDS,
             *servers.COMMANDS,
             *frontends.COMMANDS,
             *session.COMMANDS,
