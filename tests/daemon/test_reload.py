@@ -41,10 +41,12 @@ class Clients:
         assert self.served > 0
 
 
-def test_reload_loses_no_connection(run: Telamon) -> None:
+@pytest.mark.parametrize("threads", [1, 2], ids=["one client", "two clients"])
+def test_reload_loses_no_connection(run: Telamon, threads: int) -> None:
+    """One client alone shows a connection that waits in vain: the next to come would free it."""
     run.write()
     run.start()
-    clients = Clients(run.port.number)
+    clients = Clients(run.port.number, threads)
     for _ in range(4):
         before = run.proxy
         result = run.ctl("ctl", "reload")

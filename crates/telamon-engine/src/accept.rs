@@ -26,6 +26,8 @@ pub(crate) struct Gate {
     open: bool,
     /// `unlisten` was asked for and has not been confirmed.
     closing: bool,
+    /// Looks at what still waits after accepting has ended for good.
+    looks: u8,
 }
 
 impl Gate {
@@ -34,9 +36,13 @@ impl Gate {
             fd,
             open: false,
             closing: false,
+            looks: 0,
         }
     }
 }
+
+/// So often a thread that stops looks for connections that wait, lest others' keep it for ever.
+const MOST_LOOKS: u8 = 8;
 
 /// How long accepting rests when descriptors have run out.
 const REST: u64 = 200;
@@ -170,9 +176,26 @@ impl<I: Io> Worker<I> {
         gate.closing = false;
         gate.open = false;
         if self.soft_stopping {
-            gate.fd = None;
+            self.leave_gate(listener as usize);
         } else {
             self.open_gates();
+        }
+    }
+
+    /// Accepting has ended for good. The kernel tells of a connection only one of those who wait for
+    /// it: if that was us, just as we left, the process that takes over does not know of it, and it
+    /// would wait there for the next one to come. So what waits now is taken here.
+    fn leave_gate(&mut self, index: usize) {
+        let gate = &mut self.gates[index];
+        let Some(fd) = gate.fd.as_ref().map(|fd| fd.as_raw_fd()) else {
+            return;
+        };
+        gate.looks += 1;
+        if gate.looks <= MOST_LOOKS && socket::has_waiting(fd) {
+            gate.closing = true;
+            self.io.take_waiting(index as u32, fd);
+        } else {
+            gate.fd = None;
         }
     }
 

@@ -142,6 +142,18 @@ pub fn accept(listener: RawFd) -> io::Result<OwnedFd> {
     Ok(unsafe { OwnedFd::from_raw_fd(fd) })
 }
 
+/// Does a connection wait to be accepted?
+pub fn has_waiting(listener: RawFd) -> bool {
+    let mut wanted = libc::pollfd {
+        fd: listener,
+        events: libc::POLLIN,
+        revents: 0,
+    };
+    // SAFETY: one entry, which outlives the call; it does not wait.
+    let ready = unsafe { libc::poll(&raw mut wanted, 1, 0) };
+    ready == 1 && wanted.revents & libc::POLLIN != 0
+}
+
 /// Receives into `space`; 0 is the end of the stream.
 pub fn recv(fd: RawFd, space: &mut [u8]) -> io::Result<usize> {
     // SAFETY: the pointer and length describe `space`.

@@ -211,6 +211,13 @@ impl Io for EpollIo {
         }
     }
 
+    fn take_waiting(&mut self, listener: u32, fd: RawFd) {
+        self.listeners[listener as usize] = Some(fd);
+        self.accept(listener);
+        self.listeners[listener as usize] = None;
+        self.events.push_back(Event::Unlistened { listener });
+    }
+
     fn adopt(&mut self, key: Key, fd: RawFd) -> io::Result<()> {
         let index = key.slot as usize;
         if self.states.len() <= index {

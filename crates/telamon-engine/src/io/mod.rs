@@ -95,6 +95,8 @@ pub(crate) trait Io {
     fn listen(&mut self, listener: u32, fd: RawFd) -> io::Result<()>;
     /// Stops accepting; `Unlistened` tells when no more connections can come.
     fn unlisten(&mut self, listener: u32, fd: RawFd);
+    /// Accepts what waits now, and then tells `Unlistened`.
+    fn take_waiting(&mut self, listener: u32, fd: RawFd);
 
     /// A descriptor begins to belong to a key.
     fn adopt(&mut self, key: Key, fd: RawFd) -> io::Result<()>;

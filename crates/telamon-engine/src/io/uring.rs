@@ -249,6 +249,13 @@ impl Io for UringIo {
         self.ring.cancel_token(target, SILENT << KIND_SHIFT);
     }
 
+    fn take_waiting(&mut self, listener: u32, fd: RawFd) {
+        // What waits is accepted while the first is submitted, before the second is looked at.
+        let target = u64::from(listener) | ACCEPT << KIND_SHIFT;
+        self.ring.accept(fd, target);
+        self.ring.cancel_token(target, SILENT << KIND_SHIFT);
+    }
+
     fn adopt(&mut self, key: Key, fd: RawFd) -> io::Result<()> {
         let index = key.slot as usize;
         if self.inlets.len() <= index {
