@@ -7,9 +7,12 @@ import os
 import shutil
 import signal
 import time
+from pathlib import Path
 
 import pytest
 
+from telamon.daemon import guardian
+from telamon.daemon.script_runner import HELPER_NAME
 from tests.interop.lan import VIP, Lan, Node, Program, eventually
 from tests.interop.setups import Setup
 from tests.safety import whole
@@ -78,6 +81,30 @@ def test_killed_by_force(how: str, our_lan: Lan, their_lan: Lan, verdict: Verdic
     verdict.theirs(_left(their_node, took))
     assert not our_node.holds()
     assert took < 1.0
+
+
+def test_killed_before_the_helper_has_heard(our_lan: Lan) -> None:
+    """The helper is starved while the VIP comes: the news must not be lost with the helper."""
+    ours, node = whole.start(our_lan.nodes[0], Setup(200)), our_lan.nodes[0]
+
+    def helpers() -> list[int]:
+        return [pid for pid in ours.processes() if _name(pid) == HELPER_NAME]
+
+    place = Path(f"/proc/{ours.program.process.pid}/ns/net")
+    eventually(lambda: _is_guarded(place), "the guardian")
+    whole.kill(eventually(helpers, "the helper"), signal.SIGSTOP)
+    our_lan.master(node)
+    whole.kill(ours.processes())
+    eventually(lambda: not node.holds(), "the address to go", within=2.0)
+
+
+def _is_guarded(place: Path) -> bool:
+    """Whether a guardian is there in this network namespace; it is nobody's child."""
+    pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdigit()]
+    guardians = [pid for pid in pids if _name(pid) == guardian.NAME]
+    with contextlib.suppress(OSError):
+        return any(Path(f"/proc/{pid}/ns/net").samefile(place) for pid in guardians)
+    return False
 
 
 def _name(pid: int) -> str:

@@ -6,9 +6,10 @@ or telamon. So the helper starts this one, which is in none of these: its own se
 of ours, a name of its own, nothing to do but wait. (What kills by control group, a container
 runtime for example, takes it along; there the node's network mostly goes as well.)
 
-It hears from the helper which addresses there are. When the helper's end of the socket closes, it
-looks whether the router lives: if so, a new helper will start a new guardian, and this one
-leaves; if not, it removes the addresses first.
+It hears from the router itself which addresses there are, before the kernel does: by the helper,
+the news could die with the helper on its way. When the router's end of the socket closes, it
+looks whether the router lives: if so, the helper was replaced and a new guardian is there, and
+this one leaves; if not, it removes the addresses first.
 """
 
 from __future__ import annotations
@@ -28,41 +29,45 @@ from telamon.kernel.rtnetlink import Address
 NAME = "vip-guardian"
 
 _MAX_PACKET = 1 << 20
-_BOTH_DIE_WITHIN = 0.25
-"""Seconds between the deaths of helper and router that still count as one blow."""
+_DIES_WITHIN = 0.5
+"""Seconds from the end of a process's files to its own, on a busy machine."""
 
 
 class Guardian:
-    """The helper's end."""
+    """The router's end."""
 
     def __init__(self, sock: socket.socket) -> None:
         self._socket = sock
 
     @staticmethod
-    def start(router: int) -> Guardian:
-        """Fork the guardian of the router with that pid; it is nobody's child from then on."""
+    def pair() -> tuple[Guardian, socket.socket]:
+        """The router's end, and what `start` needs."""
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with theirs:
-            for sock in (ours, theirs):
-                sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _MAX_PACKET)
-            between = os.fork()
-            if between == 0:
-                # Twice, so that the guardian is handed to the init and appears in no tree of ours.
-                if os.fork() == 0:
-                    _guard(theirs, router)
-                os._exit(0)
-            os.waitpid(between, 0)
+        for sock in (ours, theirs):
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, _MAX_PACKET)
         ours.setblocking(False)
-        return Guardian(ours)
+        return Guardian(ours), theirs
 
     def tell(self, addresses: Sequence[Address]) -> None:
         """All addresses to guard, in place of what it was told before."""
         # If somebody has killed it, the helper itself still guards.
         with contextlib.suppress(OSError):
-            self._socket.send(pickle.dumps(tuple(addresses)))
+            self._socket.send(pickle.dumps(tuple(addresses)), socket.MSG_NOSIGNAL)
 
     def close(self) -> None:
         self._socket.close()
+
+
+def start(sock: socket.socket, router: int) -> None:
+    """Fork the guardian of the router with that pid; it is nobody's child from then on."""
+    with sock:
+        between = os.fork()
+        if between == 0:
+            # Twice, so that the guardian is handed to the init and appears in no tree of ours.
+            if os.fork() == 0:
+                _guard(sock, router)
+            os._exit(0)
+        os.waitpid(between, 0)
 
 
 def _guard(sock: socket.socket, router: int) -> None:
@@ -83,7 +88,7 @@ def _guard(sock: socket.socket, router: int) -> None:
 
 
 def _listen(sock: socket.socket) -> tuple[Address, ...]:
-    """What was to be guarded when the helper went."""
+    """What was to be guarded when the router's end closed."""
     guarded: tuple[Address, ...] = ()
     while True:
         try:
@@ -105,4 +110,4 @@ def _open(pid: int) -> int | None:
 def _is_dead(pidfd: int | None) -> bool:
     if pidfd is None:
         return True
-    return bool(select.select([pidfd], [], [], _BOTH_DIE_WITHIN)[0])
+    return bool(select.select([pidfd], [], [], _DIES_WITHIN)[0])

@@ -18,8 +18,8 @@ import time
 from collections import deque
 from dataclasses import dataclass, field
 
+from telamon.daemon import guardian
 from telamon.daemon.file_watch import FileWatch
-from telamon.daemon.guardian import Guardian
 from telamon.daemon.mail import Mail, Postman
 from telamon.daemon.process_watch import ProcessWatch
 from telamon.daemon.script_messages import (
@@ -63,12 +63,12 @@ class _Job:
 
 @dataclass(slots=True)
 class Runner:
-    """The helper's own loop, on its end of the channel."""
+    """The helper's own loop, on its end of the channel. `guarding` is what the guardian reads."""
 
     channel: socket.socket
+    guarding: socket.socket
     jobs: dict[str, _Job] = field(default_factory=dict)
     guarded: tuple[Address, ...] = ()
-    guardian: Guardian | None = None
     queues: dict[str, deque[Notify]] = field(default_factory=dict)
     selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
     processes: ProcessWatch = field(init=False)
@@ -88,7 +88,7 @@ class Runner:
         set_name(HELPER_NAME)
         _leave_others_signals()
         # First of all, as long as there is little to copy and nobody has died yet.
-        self.guardian = Guardian.start(os.getppid())
+        guardian.start(self.guarding, os.getppid())
         netlink = Netlink()
         self.selector.register(self.channel, selectors.EVENT_READ, None)
         while self._turn():
@@ -96,7 +96,6 @@ class Runner:
         # The router is gone: first the addresses, whatever it takes to end the scripts.
         if self.guarded:
             netlink.remove(self.guarded)
-        self.guardian.close()
         self.selector.unregister(self.channel)
         self._end_scripts()
         self.processes.close()
@@ -143,8 +142,6 @@ class Runner:
         message = pickle.loads(data)
         if isinstance(message, Guard):
             self.guarded = message.addresses
-            if self.guardian is not None:
-                self.guardian.tell(self.guarded)
         elif isinstance(message, Watch):
             self._watch(message.scripts)
             self.processes.watch(message.processes)

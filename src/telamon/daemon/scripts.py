@@ -18,6 +18,7 @@ packets with it over a socket pair:
 The socket is the life line in both directions. When the router is gone, however it went, the
 helper takes the guarded addresses off the interfaces, so that a router killed by force does not
 leave a VIP behind on a node that no longer answers for it; then it ends the scripts and leaves.
+(Should it be killed as well, `telamon.daemon.guardian` does that.)
 
 A script runs as the leader of a session of its own with its output thrown away. One that
 outlives its timeout gets SIGTERM, 2 s later SIGKILL, with its whole process group; it counts as
@@ -33,6 +34,7 @@ import os
 import pickle
 import socket
 
+from telamon.daemon.guardian import Guardian
 from telamon.daemon.mail import Mail
 from telamon.daemon.script_messages import MAX_PACKET, Guard, Notify, Told, Watch
 from telamon.daemon.script_runner import Runner
@@ -48,8 +50,9 @@ class HelperGone(Exception):
 class Helper:
     """The router's end."""
 
-    def __init__(self, sock: socket.socket, pid: int) -> None:
+    def __init__(self, sock: socket.socket, pid: int, guardian: Guardian) -> None:
         self._socket = sock
+        self._guardian = guardian
         self.pid = pid
 
     @staticmethod
@@ -58,18 +61,20 @@ class Helper:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         for sock in (ours, theirs):
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, MAX_PACKET)
+        guardian, guarding = Guardian.pair()
         pid = os.fork()
         if pid == 0:
             status = 1
             try:
-                close_descriptors((theirs.fileno(),))
-                Runner(theirs).run()
+                close_descriptors((theirs.fileno(), guarding.fileno()))
+                Runner(theirs, guarding).run()
                 status = 0
             finally:
                 os._exit(status)
         theirs.close()
+        guarding.close()
         ours.setblocking(False)
-        return Helper(ours, pid)
+        return Helper(ours, pid, guardian)
 
     def fileno(self) -> int:
         return self._socket.fileno()
@@ -83,6 +88,7 @@ class Helper:
         self._send(Watch(scripts, processes, files))
 
     def guard(self, addresses: tuple[Address, ...]) -> None:
+        self._guardian.tell(addresses)
         self._send(Guard(addresses))
 
     def mail(self, mail: Mail) -> bool:
@@ -110,6 +116,7 @@ class Helper:
     def close(self) -> None:
         """Let go of it: it ends its scripts and leaves."""
         self._socket.close()
+        self._guardian.close()
 
     def _send(self, message: Watch | Guard | Notify | Mail) -> bool:
         # A dead helper is noticed on reading. `Watch` and `Guard` hold the whole truth each, so
