@@ -255,6 +255,16 @@ def test_an_interface_without_an_address_is_a_fault() -> None:
     assert router.status(1.0)[0].faults == ("no IPv4 address on eth0",)
 
 
+def test_the_source_address_may_be_tracked() -> None:
+    """`track_src_ip` with an address that is not there; without one there is nothing to track."""
+    here = ip_address("10.77.0.1")
+    for source, state in ((ip_address("10.0.0.9"), State.FAULT), (None, State.BACKUP)):
+        router = Router(router_plan(plan(track_source=True, source=source)))
+        router.start(0.0)
+        router.handle_interface(Interface("eth0", True, (here,)), 0.0)
+        assert router.status(0.0)[0].state is state
+
+
 def test_an_untracked_interface_keeps_the_address_and_gets_it_again() -> None:
     lan = Lan()
     node = add(lan, 1, plan(track_primary=False, addresses=(replace(vip(), track=False),)))

@@ -16,12 +16,14 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from telamon.daemon.standalone_signals import Function
+from telamon.kernel import vmac
 from telamon.kernel.interfaces import Interfaces
 from telamon.kernel.rtnetlink import IFF_LOOPBACK, IFF_RUNNING, IFF_UP
 from telamon.kernel.vrrp_socket import VrrpSocket
 from telamon.plan.router import RouterPlan
 from telamon.runtime import keepalived_data, keepalived_json, keepalived_stats
-from telamon.runtime.keepalived_data import Descriptor, InterfaceLine
+from telamon.runtime.keepalived_data import Descriptor
+from telamon.runtime.keepalived_interfaces import InterfaceLine
 from telamon.runtime.keepalived_text import words
 from telamon.vrrp.detail import RouterDetail
 from telamon.vrrp.events import Instant
@@ -65,6 +67,7 @@ class Dumper:
 
 
 def _lines(interfaces: Interfaces) -> list[InterfaceLine]:
+    names = {link.index: link.name for link in interfaces.links()}
     return [
         InterfaceLine(
             link.name,
@@ -75,6 +78,7 @@ def _lines(interfaces: Interfaces) -> list[InterfaceLine]:
             link.mtu,
             link.mac,
             interfaces.addresses(link.name),
+            names.get(link.parent) if link.kind == vmac.KIND else None,
         )
         for link in interfaces.links()
     ]

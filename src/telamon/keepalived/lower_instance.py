@@ -81,6 +81,13 @@ class InstanceLowering:
                 "unicast_src_ip", "unicast is spoken of, but there is no unicast_peer",
                 "adverts go by multicast, as under Keepalived: write 'unicast_peer { ADDRESS }'",
             )  # fmt: skip
+        if node.track_src_ip and source is None:
+            self.report.note(
+                codes.NOTED, "'track_src_ip': there is no address to track",
+                node.at("track_src_ip"),
+                help="nothing is tracked, as under Keepalived: write mcast_src_ip or "
+                "unicast_src_ip",
+            )  # fmt: skip
         tracked = lower_tracked(node, self.configuration, self.scripts, self.report)
         merged = self.globals
         interfaces = self._other_interfaces(tracked.interfaces, interface)
@@ -132,6 +139,10 @@ class InstanceLowering:
             ),
             promote_secondaries=node.promote_secondaries,
             timer_expired_backup=node.timer_expired_backup,
+            skip_check_addresses=either(
+                node.skip_check_adv_addr, "vrrp_skip_check_adv_addr" in merged.words()
+            ),
+            receive_buffer=node.kernel_rx_buf_size,
         )
 
     # what the family is ----------------------------------------------------------------------

@@ -73,6 +73,11 @@ def lower_router(
         delay_after_boot=globals_.delay_after_boot or 0.0,
         allow_missing_interfaces=globals_.dynamic_interfaces,
         script_security=globals_.script_security,
+        written=tuple(
+            (statement.name, tuple(word.text for word in statement.arguments))
+            for statement in globals_.written
+        ),
+        script_user=(scripts.identity.uid, scripts.identity.gid) if scripts.identity else (0, 0),
     )
 
 

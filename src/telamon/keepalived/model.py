@@ -135,6 +135,11 @@ class GlobalDefs(Garp):
     shutdown_script_timeout: int | None = None
     delay_after_boot: float | None = None
     dynamic_interfaces: bool = False
+    written: list[Statement] = field(default_factory=list)
+    """All that stands in the blocks, and the top level's words without a block."""
+
+    def words(self) -> frozenset[str]:
+        return frozenset(statement.name for statement in self.written)
 
 
 @dataclass(slots=True)
@@ -272,6 +277,8 @@ class Instance(Notified):
     vmac_xmit_base: bool = False
     promote_secondaries: bool = False
     timer_expired_backup: bool = False
+    skip_check_adv_addr: bool | None = None
+    kernel_rx_buf_size: int | None = None
 
 
 @dataclass(slots=True)

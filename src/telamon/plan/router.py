@@ -318,7 +318,8 @@ class InstancePlan:
 
     `version` 2 or 3; `vrid` 1 to 255; `priority` 1 to 255 (255: address owner).
     `source` is the address that adverts come from (None: the interface's primary one).
-    `advertise_before_yielding` is for dumps alone: a losing master always sends a last advert.
+    For dumps alone: `advertise_before_yielding` (a losing master always sends a last advert),
+    `skip_check_addresses` (they are always checked), `receive_buffer`.
     `unicast_peers` empty means multicast. `down_timer_adverts` is RFC 5798's 3.
     """
 
@@ -360,6 +361,8 @@ class InstancePlan:
     peer_ttls: tuple[PeerTtl, ...] = ()
     promote_secondaries: bool = False
     timer_expired_backup: bool = False
+    skip_check_addresses: bool = False
+    receive_buffer: int | None = None
     track_backends: tuple[TrackBackend, ...] = ()
     proxy: TrackProxy | None = None
 
@@ -437,6 +440,8 @@ class RouterPlan:
     boot on. `startup` and `shutdown` run before and after all else, for so long at most.
     `beside_proxy`: a proxy runs on this node, and its supervisor tells of it.
     `allow_missing_interfaces`: Keepalived's `dynamic_interfaces`.
+    For dumps alone: `written`, the words of global_defs (and of the top level, where they have no
+    block) with their arguments; `script_user`, the default user's numbers.
     """
 
     router_id: str
@@ -461,3 +466,5 @@ class RouterPlan:
     allow_missing_interfaces: bool = False
     script_security: bool = False
     beside_proxy: bool = False
+    written: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    script_user: tuple[int, int] = (0, 0)

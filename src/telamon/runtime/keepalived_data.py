@@ -2,34 +2,21 @@
 
 The shape is the contract: a heading for each block, ` VRRP Instance = NAME`, three blanks before
 `Key = value`, five before the entries of a list. Lines about things that do not exist here
-(SNMP, IPVS, buffers of netlink sockets) are left out.
+(IPVS, BFD's sessions) are left out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 
-from telamon.base.address import IPAddress
 from telamon.plan.router import AuthKind, InstancePlan, RouterPlan, SyncGroupPlan
 from telamon.runtime import keepalived_text as text
+from telamon.runtime.keepalived_globals import global_lines
+from telamon.runtime.keepalived_interfaces import InterfaceLine, interface_lines
 from telamon.runtime.keepalived_routes import route_line, rule_line
+from telamon.runtime.keepalived_scripts import script_lines
 from telamon.vrrp.detail import InstanceDetail, RouterDetail
-
-
-@dataclass(frozen=True, slots=True)
-class InterfaceLine:
-    """An interface of this machine, whether the router uses it or not."""
-
-    name: str
-    index: int
-    up: bool
-    running: bool
-    loopback: bool
-    mtu: int
-    mac: bytes
-    addresses: tuple[IPAddress, ...]
-
+from telamon.vrrp.states import State
 
 Descriptor = Callable[[str, int], int]
 """The descriptor of the socket on an interface for a family; -1 if there is none."""
@@ -42,15 +29,16 @@ def render(
     sections = [
         ("Global definitions", global_lines(detail.plan)),
         ("Static Addresses", _static_addresses(detail.plan)),
+        ("Static Track groups", _track_groups(detail.plan)),
         ("Static Routes", (f"     {route_line(r)}" for r in detail.plan.statics.routes)),
         ("Static Rules", (f"     {rule_line(r)}" for r in detail.plan.statics.rules)),
         ("VRRP Topology", _topology(detail, descriptor, now)),
         ("VRRP Sockpool", _sockets(detail.instances, descriptor)),
         ("VRRP Sync groups", _groups(detail)),
-        ("VRRP Scripts", _scripts(detail)),
+        ("VRRP Scripts", script_lines(detail)),
         ("VRRP Track files", _files(detail)),
         ("VRRP Track processes", _processes(detail)),
-        ("Interfaces", _interfaces(detail.plan, interfaces)),
+        ("Interfaces", interface_lines(detail.plan, interfaces)),
     ]
     out = []
     for title, lines in sections:
@@ -62,38 +50,23 @@ def render(
 
 def render_globals(plan: RouterPlan) -> str:
     """/tmp/keepalived_parent.data: what the parent process knows."""
-    lines = ["------< Global definitions >------", *global_lines(plan)]
+    lines = ["------< Global definitions >------", *global_lines(plan, vrrp=False)]
     return "".join(f"{line}\n" for line in lines)
-
-
-def global_lines(plan: RouterPlan) -> Iterator[str]:
-    yield " Network namespace = (default)"
-    yield f" Router ID = {plan.router_id}"
-    if plan.mail is not None:
-        yield f" Smtp server = {plan.mail.server}"
-        yield f" Smtp server port = {plan.mail.port}"
-        yield f" Smtp HELO name = {plan.mail.helo}"
-        yield f" Smtp server connection timeout = {plan.mail.timeout:g}"
-        yield f" Email notification from = {plan.mail.sender}"
-        yield " Email notification to:"
-        yield from (f"   {receiver}" for receiver in plan.mail.receivers)
-        if not plan.mail.faults:
-            yield " Send emails for fault transitions = off"
-    yield f" Dynamic interfaces = {_truth(plan.allow_missing_interfaces)}"
-    for fifo in plan.fifos:
-        scope = "VRRP" if fifo.vrrp_only else "Global"
-        owner = f"{fifo.uid or 0}:{fifo.gid or 0}"
-        yield f" {scope} notify fifo = {fifo.path}, uid:gid {owner}"
-    yield f" FIFO write vrrp states on reload = {_truth(plan.fifo_states_on_reload)}"
-    yield f" Script security {'enabled' if plan.script_security else 'disabled'}"
-    if plan.startup_delay:
-        yield f" vrrp_startup_delay = {plan.startup_delay:g}"
 
 
 def _static_addresses(plan: RouterPlan) -> Iterator[str]:
     """Where none names a device the plan has put one; an address is looked up nowhere here."""
     for address in plan.statics.addresses:
-        yield f"     {text.address_words(address, address.device or '')} set"
+        words = text.address_words(address, address.device or "")
+        group = f" track_group {address.track_group}" if address.track_group else ""
+        yield f"     {words}{group}{'' if address.track else ' no_track'} set"
+
+
+def _track_groups(plan: RouterPlan) -> Iterator[str]:
+    for name, members in plan.track_groups:
+        yield f" Static Track Group = {name}"
+        yield "   VRRP member instances :"
+        yield from (f"     {member}" for member in members)
 
 
 def _topology(detail: RouterDetail, descriptor: Descriptor, now: float) -> Iterator[str]:
@@ -116,6 +89,11 @@ def _state(detail: InstanceDetail, now: float) -> Iterator[str]:
     if detail.family == 6:
         yield "Using Native IPv6"
     yield f"State = {text.state_name(detail.state)}"
+    if detail.master is not None:
+        yield f"Master router = {detail.master}"
+        yield f"Master priority = {detail.master_priority}"
+        if plan.version == 3:
+            yield f"Master advert int = {detail.master_interval:.2f} sec"
     if plan.unicast_peers:
         yield "Flags:"
         yield "  Using unicast"
@@ -135,12 +113,18 @@ def _state(detail: InstanceDetail, now: float) -> Iterator[str]:
 def _settings(detail: InstanceDetail) -> Iterator[str]:
     plan, garp = detail.plan, detail.plan.garp
     if plan.vmac is not None:
-        base = _truth(plan.vmac.adverts_from_base)
+        base = text.truth(plan.vmac.adverts_from_base)
         yield f"Use VMAC, i/f name {text.device(plan)}, is_up = true, xmit_base = {base}"
         outlet = ", xmit base i/f" if plan.vmac.adverts_from_base else ""
         yield f"Interface = {text.device(plan)}, vmac on {plan.interface}{outlet}"
     else:
         yield f"Interface = {plan.interface}"
+    if not plan.track_primary:
+        yield "VRRP interface tracking disabled"
+    if plan.skip_check_addresses:
+        yield "Skip checking advert IP addresses"
+    if plan.strict:
+        yield "Enforcing strict VRRP compliance"
     given = " (from configuration)" if plan.source is not None else ""
     yield f"Using src_ip = {detail.source or '(none)'}{given}"
     if detail.multicast is not None:
@@ -152,15 +136,17 @@ def _settings(detail: InstanceDetail) -> Iterator[str]:
     yield f"Gratuitous ARP lower priority delay = {garp.lower_priority_delay:g}"
     yield f"Gratuitous ARP lower priority repeat = {garp.lower_priority_repeat}"
     yield f"Down timer adverts = {plan.down_timer_adverts}"
-    answers = _truth(plan.answer_lower_priority)
+    answers = text.truth(plan.answer_lower_priority)
     yield f"Send advert after receive lower priority advert = {answers}"
-    speaks = _truth(plan.advertise_before_yielding)
+    speaks = text.truth(plan.advertise_before_yielding)
     yield f"Send advert after receive higher priority advert = {speaks}"
     yield f"Virtual Router ID = {plan.vrid}"
     yield f"Priority = {plan.priority}"
     yield f"Effective priority = {detail.priority}"
     yield f"Total priority = {detail.total_priority}"
     yield f"Advert interval = {text.interval(plan)}"
+    if plan.version == 3 and detail.state is not State.MASTER:
+        yield f"Master advert interval = {detail.master_interval * 1000:g} milli-sec"
     yield f"Accept = {_able(plan.accept)}"
     yield f"Preempt = {_able(plan.preempt)}"
     if plan.preempt_delay:
@@ -172,6 +158,8 @@ def _settings(detail: InstanceDetail) -> Iterator[str]:
         if passes:
             secret = plan.authentication.secret.decode("utf-8", "backslashreplace")
             yield f"Password = {secret}"
+    if plan.receive_buffer is not None:
+        yield f"Kernel rx buffer size = {plan.receive_buffer}"
 
 
 def _addresses(detail: InstanceDetail) -> Iterator[str]:
@@ -214,21 +202,24 @@ def _trackers(plan: InstancePlan | SyncGroupPlan) -> tuple[tuple[str, list[str]]
         (
             "Tracked interfaces :",
             [
-                f"{t.interface} weight {t.weight}{_reverse(t.reverse)}"
+                f"{t.interface} weight {t.weight}{text.reverse(t.reverse)}"
                 for t in plan.track_interfaces
             ],
         ),
         (
             "Tracked scripts :",
-            [f"{t.script} weight {t.weight}{_reverse(t.reverse)}" for t in plan.track_scripts],
+            [f"{t.script} weight {t.weight}{text.reverse(t.reverse)}" for t in plan.track_scripts],
         ),
         (
             "Tracked files :",
-            [f"{t.file}, weight {t.weight}{_reverse(t.reverse)}" for t in plan.track_files],
+            [f"{t.file}, weight {t.weight}{text.reverse(t.reverse)}" for t in plan.track_files],
         ),
         (
             "Tracked processes :",
-            [f"{t.process}, weight {t.weight}{_reverse(t.reverse)}" for t in plan.track_processes],
+            [
+                f"{t.process}, weight {t.weight}{text.reverse(t.reverse)}"
+                for t in plan.track_processes
+            ],
         ),
     )
 
@@ -245,19 +236,22 @@ def _notify(plan: InstancePlan | SyncGroupPlan) -> Iterator[str]:
         ("Fault state transition", notify.fault),
         ("Stop state transition", notify.stop),
         ("Generic state transition", notify.any),
-        ("Master rx lower pri", notify.lower_priority_heard),
+        ("Master rx lower pri state transition", notify.lower_priority_heard),
     ):
         if script is not None:
             user = f"{script.uid or 0}:{script.gid or 0}"
             yield f"{name} script = {text.command(script)}, uid:gid {user}"
     if isinstance(plan, InstancePlan):
-        yield f"Notify priority changes = {_truth(notify.priority_changes)}"
+        yield f"Notify priority changes = {text.truth(notify.priority_changes)}"
 
 
 def _sockets(instances: Iterable[InstanceDetail], descriptor: Descriptor) -> Iterator[str]:
     shared: dict[tuple[str, int, bool], list[InstanceDetail]] = {}
     for detail in instances:
-        key = (detail.plan.interface, detail.family, detail.multicast is None)
+        vmac, unicast = detail.plan.vmac, detail.multicast is None
+        below = vmac is None or vmac.adverts_from_base or unicast
+        outlet = detail.plan.interface if below else text.device(detail.plan)
+        key = (outlet, detail.family, unicast)
         shared.setdefault(key, []).append(detail)
     for (interface, family, unicast), users in shared.items():
         fd = descriptor(interface, family)
@@ -268,6 +262,8 @@ def _sockets(instances: Iterable[InstanceDetail], descriptor: Descriptor) -> Ite
         yield f"   Type = {'Unicast' if unicast else 'Multicast'}"
         if unicast and users[0].source is not None:
             yield f"   Address = {users[0].source}"
+        buffer = max((user.plan.receive_buffer or 0 for user in users), default=0)
+        yield f"   Rx buf size = {buffer}"
         yield "   VRRP instances"
         yield from (f"     {user.plan.name} vrid {user.plan.vrid}" for user in users)
 
@@ -280,33 +276,13 @@ def _groups(detail: RouterDetail) -> Iterator[str]:
         yield f"   Num member fault {faults}, num member init 0"
         yield "   VRRP member instances :"
         yield from (f"     {member}" for member in group.members)
+        mail, *scripts = _notify(group)
+        yield f"   {mail}"
         for title, lines in _trackers(group):
             if lines:
                 yield f"   {title}"
                 yield from (f"   {line}" for line in _listed(lines))
-        yield from (f"   {line}" for line in _notify(group))
-
-
-def _scripts(detail: RouterDetail) -> Iterator[str]:
-    for script in detail.plan.scripts:
-        well = detail.known.scripts.get(script.name)
-        yield f" VRRP Script = {script.name}"
-        yield f"   Command = {text.words(script.command)}"
-        yield f"   Interval = {script.interval:g} sec"
-        yield f"   Timeout = {script.timeout:g} sec"
-        yield f"   Weight = {script.weight}{_reverse(script.reverse)}"
-        yield f"   Rise = {script.rise}"
-        yield f"   Fall = {script.fall}"
-        yield "   Insecure = no"
-        yield f"   Init state = {'failed' if script.init_fail else 'unknown'}"
-        yield f"   Status = {'INIT' if well is None else 'GOOD' if well else 'BAD'}"
-        yield f"   Script uid:gid = {script.uid or 0}:{script.gid or 0}"
-        yield "   Tracking instances :"
-        for instance in detail.instances:
-            for entry in instance.plan.track_scripts:
-                if entry.script == script.name:
-                    yield f"     {instance.plan.name}, weight {entry.weight}"
-        yield "   State = idle"
+        yield from (f"   {line}" for line in scripts)
 
 
 def _files(detail: RouterDetail) -> Iterator[str]:
@@ -314,7 +290,7 @@ def _files(detail: RouterDetail) -> Iterator[str]:
         yield f" Track file = {file.name}"
         yield f"   File = {file.path}"
         yield f"   Status = {detail.known.files.get(file.name, 0)}"
-        yield f"   Weight = {file.weight}{_reverse(file.reverse)}"
+        yield f"   Weight = {file.weight}{text.reverse(file.reverse)}"
         yield "   Tracking instances :"
         for instance in detail.instances:
             for entry in instance.plan.track_files:
@@ -331,11 +307,11 @@ def _processes(detail: RouterDetail) -> Iterator[str]:
         yield f"   Min processes = {process.quorum}"
         if process.quorum_max is not None:
             yield f"   Max processes = {process.quorum_max}"
-        yield f"   Have quorum = {_truth(detail.known.processes.get(process.name, False))}"
-        yield f"   Weight = {process.weight}{_reverse(process.reverse)}"
+        yield f"   Have quorum = {text.truth(detail.known.processes.get(process.name, False))}"
+        yield f"   Weight = {process.weight}{text.reverse(process.reverse)}"
         yield f"   Terminate delay = {process.terminate_delay:f}s"
         yield f"   Fork delay = {process.fork_delay:f}s"
-        yield f"   Full command = {_truth(process.full_command)}"
+        yield f"   Full command = {text.truth(process.full_command)}"
         yield "   Tracking instances :"
         for instance in detail.instances:
             for entry in instance.plan.track_processes:
@@ -343,37 +319,8 @@ def _processes(detail: RouterDetail) -> Iterator[str]:
                     yield f"     {instance.plan.name}, weight {entry.weight}"
 
 
-def _interfaces(plan: RouterPlan, interfaces: Iterable[InterfaceLine]) -> Iterator[str]:
-    for entry in interfaces:
-        yield f" Name = {entry.name}"
-        yield f"   index = {entry.index}"
-        for version in (4, 6):
-            first = next((a for a in entry.addresses if a.version == version), None)
-            yield f"   IPv{version} address = {first or '(none)'}"
-        if entry.mac and not entry.loopback:
-            yield f"   MAC = {entry.mac.hex(':')}"
-        up = "UP" if entry.up else "not UP"
-        running = "RUNNING" if entry.running else "not RUNNING"
-        rest = ", no broadcast, loopback, no multicast" if entry.loopback else ""
-        yield f"   State = {up}, {running}{rest}"
-        yield f"   MTU = {entry.mtu}"
-        yield f"   HW Type = {'LOOPBACK' if entry.loopback else 'ETHERNET'}"
-        users = [i for i in plan.instances if i.interface == entry.name and i.track_primary]
-        if users:
-            yield "   Tracking VRRP instances :"
-            yield from (f"     {user.name}, weight 0" for user in users)
-
-
 def _listed(lines: Iterable[str]) -> Iterator[str]:
     return (f"  {line}" for line in lines)
-
-
-def _reverse(reverse: bool) -> str:
-    return " reverse" if reverse else ""
-
-
-def _truth(flag: bool) -> str:
-    return "true" if flag else "false"
 
 
 def _able(flag: bool) -> str:

@@ -42,7 +42,7 @@ def _data(detail: InstanceDetail, commands: dict[str, str], now: float) -> dict[
     data: dict[str, Any] = {
         "iname": plan.name,
         "dont_track_primary": int(not plan.track_primary),
-        "skip_check_adv_addr": 0,
+        "skip_check_adv_addr": int(plan.skip_check_addresses),
         "strict_mode": int(plan.strict),
         "vmac_ifname": text.device(plan) if plan.vmac is not None else "",
         "ifp_ifname": text.device(plan),

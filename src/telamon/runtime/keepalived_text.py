@@ -92,3 +92,11 @@ def interval(plan: InstancePlan) -> str:
     if plan.version == 2:
         return f"{plan.advert_interval:g} sec"
     return f"{plan.advert_interval * 1000:g} milli-sec"
+
+
+def reverse(flag: bool) -> str:
+    return " reverse" if flag else ""
+
+
+def truth(flag: bool) -> str:
+    return "true" if flag else "false"

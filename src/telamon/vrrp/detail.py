@@ -29,6 +29,7 @@ class InstanceDetail:
     group: str | None
     priority: int
     total_priority: int
+    master: IPAddress | None
     master_priority: int
     master_interval: Seconds
     down_interval: Seconds
@@ -52,6 +53,7 @@ class InstanceDetail:
             group=group,
             priority=instance.priority,
             total_priority=instance.priority,
+            master=None if master else instance.master,
             master_priority=0 if master else instance.master_priority,
             master_interval=instance.master_interval,
             down_interval=instance.down_interval,

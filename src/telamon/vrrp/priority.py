@@ -133,6 +133,13 @@ class ScriptVerdict:
                 self._streak = 0
         return self.well != before
 
+    @property
+    def level(self) -> int:
+        """Keepalived's counter for dumps: from 0 (failed for good) to rise + fall - 1 (well)."""
+        if not self.well:
+            return self._streak
+        return self._plan.rise + self._plan.fall - 1 - self._streak
+
     def replan(self, plan: ScriptPlan) -> None:
         """Take over a reloaded plan; what is known about the script stays known."""
         self._plan = plan

@@ -24,10 +24,11 @@ from telamon.vrrp.wire import Wire, placed
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """Whether each script is well (None: it has not ended yet), whether each process runs, and
-    the number in each file."""
+    """Whether each script is well (None: it has not ended yet) and how it counts, whether each
+    process runs, and the number in each file."""
 
     scripts: Mapping[str, bool | None]
+    levels: Mapping[str, int]
     processes: Mapping[str, bool]
     files: Mapping[str, int]
 
@@ -89,7 +90,8 @@ class Tracking:
     def known(self) -> Known:
         """A copy of what was told, for dumps."""
         verdicts = {name: verdict.well for name, verdict in self._scripts.items()}
-        return Known(verdicts, dict(self._processes), dict(self._files))
+        levels = {name: verdict.level for name, verdict in self._scripts.items()}
+        return Known(verdicts, levels, dict(self._processes), dict(self._files))
 
     # What comes of it.
 
@@ -138,7 +140,11 @@ class Tracking:
             return faults, unknown
         if wire.source is None:
             faults.append(f"no IPv{wire.family} address on {plan.interface}")
-        elif plan.track_source and plan.source not in self.interfaces[plan.interface].addresses:
+        elif (
+            plan.track_source
+            and plan.source is not None
+            and plan.source not in self.interfaces[plan.interface].addresses
+        ):
             faults.append(f"{plan.source} is not an address of {plan.interface}")
         return faults, False
 

@@ -97,9 +97,10 @@ def _authentication(reading: Reading, statement: Statement, node: Instance) -> N
 def _auth_type(reading: Reading, statement: Statement, node: Authentication) -> None:
     word = statement.words[1]
     if word.text == "AH":
-        reading.wrong(
+        reading.bad(
             word.span, "auth_type AH is not carried out by Telamon",
-            "IPsec AH for VRRP was withdrawn in 2004 (RFC 3768): use 'auth_type PASS'",
+            "adverts go without it: a node that asks for AH will not believe them and be master "
+            "too. It was withdrawn in 2004 (RFC 3768): write 'auth_type PASS' on all nodes",
         )  # fmt: skip
     elif word.text == "PASS":
         set_field(node, "kind", "PASS", statement)
@@ -243,6 +244,7 @@ def _network_rows() -> list[Keyword]:
         Keyword("linkbeat_use_polling", _I, "", Mark.NOTED, "poll the link",
                 meaning="links are watched by netlink events"),
         Keyword("kernel_rx_buf_size", _I, "BYTES", Mark.NOTED, "the receive buffer's size",
+                integer("kernel_rx_buf_size", 1, 2**31 - 1), least=1,
                 meaning="Telamon sizes its own socket buffers"),
         Keyword("debug", _I, "[0-4]", Mark.NOTED, "nothing yet, also in Keepalived",
                 meaning="use Telamon's own log level"),
@@ -251,6 +253,7 @@ def _network_rows() -> list[Keyword]:
                 "VIP is never dropped"),
         Keyword("skip_check_adv_addr", _I, "[BOOL]", Mark.NOTED,
                 "do not check the addresses of adverts from the same master",
+                boolean("skip_check_adv_addr"),
                 meaning="Telamon checks each advert's addresses"),
         Keyword("timer_expired_backup", _I, "[PRIORITY]", Mark.NOTED,
                 "a late master becomes backup", flag("timer_expired_backup"), since="2.2.8",

@@ -56,7 +56,12 @@ def named_block(make: type[Any], block: Block, field: str) -> Reader:
 
 
 def _global_defs(reading: Reading, statement: Statement, node: Configuration) -> None:
+    node.globals.written += statement.entries
     reading.block(Block.GLOBAL, statement.entries, node.globals)
+
+
+def _word(_reading: Reading, statement: Statement, node: Configuration) -> None:
+    node.globals.written.append(statement)
 
 
 def _bag(_reading: Reading, statement: Statement, node: Configuration) -> None:
@@ -134,11 +139,11 @@ ROWS: tuple[Keyword, ...] = (
             meaning="links are watched by netlink events"),
     Keyword("net_namespace", _T, "NAME", Mark.REFUSED_YET, "run in this network namespace", _bag,
             least=1, meaning="start Telamon in it: ip netns exec NAME telamon ..."),
-    Keyword("net_namespace_ipvs", _T, "[NAME]", _noted, "IPVS's network namespace", _bag,
+    Keyword("net_namespace_ipvs", _T, "[NAME]", _noted, "IPVS's network namespace", _word,
             meaning="it concerns virtual_server, which is not carried out yet"),
     Keyword("namespace_with_ipsets", _T, "", _noted, "ipsets in a namespace", _bag,
             meaning="Telamon writes no firewall rules"),
-    Keyword("instance", _T, "NAME", _noted, "this instance's name in file names", _bag,
+    Keyword("instance", _T, "NAME", _noted, "this instance's name in file names", _word,
             meaning="Telamon keeps its own files in its own places"),
     Keyword("use_pid_dir", _T, "", _noted, "keep pid files in a directory", _bag,
             meaning="Telamon keeps its own files in its own places"),
