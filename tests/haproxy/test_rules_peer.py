@@ -30,6 +30,7 @@ STRICTER = {
     "tcp-request inspect-delay 5s foo",
 }
 NEWER = {
+    "http-response set-header X %[txn.status]",
     "http-request set-timeout client 1s",
     "http-response set-timeout server 5s",
     "http-request redirect location /x set-cookie-fmt a",
@@ -38,6 +39,10 @@ NEWER = {
     "acl a date(,ms) 3",
 }
 WARNED = {
+    "tcp-request content accept if { req.len gt 0 }",
+    "tcp-request content capture req.len len 10",
+    "tcp-response content close if { res.len 0 }",
+    "tcp-response content reject if { res.len gt 0 }",
     "http-request set-header x %{+Z}ci",
     "acl a dst_port eq",
     "acl a path -m dom",

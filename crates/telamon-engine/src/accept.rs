@@ -3,6 +3,7 @@
 
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::rc::Rc;
 use std::sync::atomic::Ordering::{AcqRel, Relaxed};
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -397,9 +398,7 @@ impl<I: Io> Worker<I> {
                     slot.client = Some(source);
                     slot.destination = Some(destination);
                 }
-                if !header.extensions.is_empty() {
-                    slot.told = Some(Box::new(header.extensions));
-                }
+                slot.told = Some(Rc::new(header.extensions));
                 chunk.advance(header.length - before);
                 let http = slot.role == Role::Client;
                 if !self.shared.programs.quiet && !self.connection_rules(key.slot, 1..2) {

@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::os::fd::RawFd;
+use std::rc::Rc;
 use std::time::SystemTime;
 
 use telamon_expr::Vars;
@@ -132,7 +133,7 @@ pub(crate) struct Slot {
     /// A header of the PROXY protocol is to come first; what came of it so far.
     pub(crate) preface: Option<Vec<u8>>,
     /// What that header said besides the addresses.
-    pub(crate) told: Option<Box<telamon_proxy_protocol::Extensions>>,
+    pub(crate) told: Option<Rc<telamon_proxy_protocol::Extensions>>,
     /// Content rules look at what comes of a side, which is withheld (mode tcp).
     pub(crate) inspecting: [bool; 2],
     pub(crate) inspection: Option<Box<Inspection>>,

@@ -93,6 +93,7 @@ impl<I: Io> Worker<I> {
                 received: slot.bytes[Side::Client as usize],
                 state: slot.stream.end().letters(),
                 counts,
+                origin: origin(early),
                 ..crate::seen::Line::default()
             };
             return self.log_formatted(index, format, line, Level::Info);
@@ -233,6 +234,7 @@ impl<I: Io> Worker<I> {
                 cookies: Some(cookies),
                 counts,
                 stats: log.stats,
+                origin: origin(early),
             };
             return self.log_formatted(index, format, line, level);
         }
@@ -320,6 +322,15 @@ impl<I: Io> Worker<I> {
         if plan.mode == Mode::Http && !plan.dontlognull && slot.fds[0] != NO_FD {
             self.log_http(index);
         }
+    }
+}
+
+/// Why a line is written (`%OG`): the transaction is over, or under `logasap` under way.
+fn origin(early: bool) -> &'static str {
+    if early {
+        "txn_response"
+    } else {
+        "txn_close"
     }
 }
 

@@ -94,6 +94,24 @@ struct Compiled {
     /// The values of the action that make calls: all of them must be there before it does anything.
     awaited: Vec<Expression>,
     action: Action,
+    place: Arc<Place>,
+}
+
+/// Where a rule stands in the files.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub struct Place {
+    pub file: String,
+    pub line: u32,
+}
+
+impl Place {
+    fn new(source_line: &str) -> Place {
+        let (file, line) = source_line.rsplit_once(':').unwrap_or((source_line, "0"));
+        Place {
+            file: file.to_owned(),
+            line: line.parse().unwrap_or(0),
+        }
+    }
 }
 
 /// What comes of looking at a rule.
@@ -526,6 +544,11 @@ impl Rules {
         self.rules.is_empty()
     }
 
+    /// Where the rule numbered `at` stands.
+    pub fn place(&self, at: usize) -> Option<&Arc<Place>> {
+        self.rules.get(at).map(|rule| &rule.place)
+    }
+
     /// Runs the rules from the one numbered `from`. `edited` is the head that they may change: the
     /// request's, or with `in_response` the response's.
     #[allow(clippy::too_many_arguments)]
@@ -707,10 +730,12 @@ impl Compiled {
         let awaited = calls::expressions(rule)
             .into_iter()
             .map(|plan| Expression::new(plan, compiler));
+        let place = Arc::new(Place::new(&rule.source_line));
         Ok(Compiled {
             condition,
             awaited: awaited.collect::<Result<_, _>>()?,
             action,
+            place,
         })
     }
 }

@@ -1,5 +1,6 @@
 //! What an expression can see.
 
+use std::borrow::Cow;
 use std::net::SocketAddr;
 
 use telamon_http::Message;
@@ -7,30 +8,136 @@ use telamon_http::Message;
 use crate::calls::Calls;
 use crate::vars::Vars;
 
-/// Counters and states that fetches ask for (manual 7.3.2).
+/// Counters and states that fetches ask for (manual 7.3.2 and 7.3.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Number {
+    AcceptedMicros,
     ActiveConnections,
     AverageQueue,
     BackendConnections,
     BackendFreeConnections,
+    BackendQueuePlace,
     BackendSessionRate,
+    BeganMicros,
+    BytesFromClient,
+    BytesToClient,
     ConnectionSlots,
+    /// 0 without an error; no value without a connection.
+    Error(Side),
     FirstRequest,
     FrontendConnections,
     FrontendRequestRate,
     FrontendSessionRate,
-    UsableServers,
+    HttpMajor(Side),
+    /// What the kernel knows of a connection.
+    Kernel(Side, Kernel),
+    Limit(Whose, Limit),
+    ListenerConnections,
+    PriorityClass,
+    PriorityOffset,
+    Process,
     Queue,
+    ReceivedProxy,
+    Redispatched,
+    Retries,
+    Reused,
+    RuleLine,
     ServerConnections,
     ServerFreeConnections,
+    ServerInitialWeight,
     ServerIsUp,
     ServerQueue,
+    ServerQueuePlace,
     ServerSessionRate,
+    ServerStatus,
+    ServerUserWeight,
     ServerWeight,
+    Status,
     Stopping,
-    Threads,
+    Streams(Side),
     Thread,
+    Threads,
+    Timer(Timer),
+    Transaction,
+    UsableServers,
+}
+
+/// An end of the proxy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    Client,
+    Server,
+}
+
+/// Fields of `TCP_INFO` (tcp(7)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kernel {
+    /// Microseconds, as `RttVar`.
+    Rtt,
+    RttVar,
+    Unacked,
+    Sacked,
+    Lost,
+    Retrans,
+    Fackets,
+    Reordering,
+}
+
+/// Whose limit: as the file says it, or as rules have left it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whose {
+    Frontend,
+    Backend,
+    Current,
+}
+
+/// Timeouts (milliseconds), and how often a connect is tried again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    Client,
+    Connect,
+    Queue,
+    Server,
+    Tarpit,
+    Tunnel,
+    Retries,
+}
+
+/// The times of a log line (manual 8.4).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Timer {
+    /// `%Th`
+    Handshake,
+    /// `%Ti`
+    Idle,
+    /// `%TR`
+    Request,
+    /// `%Tq`
+    WholeRequest,
+    /// `%Tw`
+    Queue,
+    /// `%Tc`
+    Connect,
+    /// `%Tr`
+    Response,
+    /// `%Td`
+    Data,
+    /// `%Ta`
+    Active,
+    /// `%Tu`
+    User,
+    /// `%Tt`
+    Total,
+}
+
+/// Texts that fetches ask for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Text {
+    DefaultBackend,
+    ErrorText(Side),
+    RuleFile,
+    /// How the stream ended (manual 8.5).
+    State,
 }
 
 /// Names and numbers of the sections that an exchange has passed.
@@ -61,6 +168,28 @@ pub trait Facts {
     /// The request line as it came: method, URI, version.
     fn request_line(&self) -> Option<&[u8]>;
 
+    fn text(&self, _what: Text) -> Option<Cow<'_, str>> {
+        None
+    }
+    /// Our address towards the server, and the server's.
+    fn server_ends(&self) -> Option<(SocketAddr, SocketAddr)> {
+        None
+    }
+    /// A field of the PROXY header that came.
+    fn proxy_field(&self, _kind: u8) -> Option<&[u8]> {
+        None
+    }
+    /// Local time at a moment: seconds ahead of UTC, and the zone's name.
+    fn zone(&self, _unix_seconds: i64) -> (i32, String) {
+        (0, "UTC".to_owned())
+    }
+    /// The ids of a backend (without a name: the one that the stream is in) and of its server.
+    fn find(&self, _backend: Option<&[u8]>, _server: Option<&[u8]>) -> Option<(u32, Option<u32>)> {
+        None
+    }
+    /// Puts a value into a capture slot.
+    fn keep_capture(&self, _response: bool, _slot: usize, _value: &[u8]) {}
+
     /// While content rules wait for bytes: more may come, so that what a fetch says now may change.
     fn may_change(&self) -> bool {
         false
@@ -82,8 +211,18 @@ pub trait Facts {
 pub struct Env<'e> {
     pub request: Option<&'e Message>,
     pub response: Option<&'e Message>,
-    /// As much of the request's (in response rules: the response's) body as is buffered.
+    /// As much of the request's (in response rules: the response's) body as is buffered; in mode
+    /// tcp all that has come of that side and is not forwarded yet.
     pub body: &'e [u8],
     pub facts: &'e dyn Facts,
     pub vars: &'e Vars,
+}
+
+impl Env<'_> {
+    /// The value depends on bytes that are still to come, as far as any are.
+    pub(crate) fn undecided(&self) {
+        if self.facts.may_change() {
+            self.facts.note_undecided();
+        }
+    }
 }

@@ -25,11 +25,11 @@ mod reply;
 mod sample;
 mod vars;
 
-pub use actions::{Rules, Verdict, Wanted};
+pub use actions::{Place, Rules, Verdict, Wanted};
 pub use calls::{Answer, Call, CallEnd, Calls, Change, Function, Kind as CallKind};
 pub use check::check;
 pub use compile::{Compiler, Condition, Expression};
-pub use env::{Env, Facts, Names, Number};
+pub use env::{Env, Facts, Kernel, Limit, Names, Number, Side, Text, Timer, Whose};
 pub use format::Format;
 pub use patterns::{Entry, Hit, PatternSets, Refusal, Set as PatternSet, Summary, Which};
 pub use reply::{Redirect, Reply};

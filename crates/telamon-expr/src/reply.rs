@@ -71,7 +71,10 @@ impl Reply {
         let mut head = Message::default();
         head.begin_response(self.status, reason(self.status));
         for (name, value) in &self.headers {
-            head.add_field(name, &value.bytes(env));
+            let value = value.bytes(env);
+            if !value.is_empty() {
+                head.add_field(name, &value);
+            }
         }
         head.add_field(b"content-length", body.len().to_string().as_bytes());
         if let Some(kind) = self.content_type.as_ref().filter(|_| !body.is_empty()) {

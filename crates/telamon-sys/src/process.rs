@@ -30,13 +30,26 @@ pub fn thread_cpu_ns() -> u64 {
 
 /// Seconds that local time is ahead of UTC at a moment (unix seconds).
 pub fn utc_offset(unix_seconds: i64) -> i32 {
+    local(unix_seconds).map_or(0, |local| local.tm_gmtoff as i32)
+}
+
+/// The same, and the zone's abbreviation.
+pub fn local_zone(unix_seconds: i64) -> (i32, String) {
+    let Some(local) = local(unix_seconds) else {
+        return (0, "UTC".to_owned());
+    };
+    if local.tm_zone.is_null() {
+        return (local.tm_gmtoff as i32, String::new());
+    }
+    // SAFETY: the C library's names of zones end with NUL and stay as long as the program.
+    let name = unsafe { std::ffi::CStr::from_ptr(local.tm_zone) };
+    (local.tm_gmtoff as i32, name.to_string_lossy().into_owned())
+}
+
+fn local(unix_seconds: i64) -> Option<libc::tm> {
     // SAFETY: all zeroes is a valid tm.
     let mut local: libc::tm = unsafe { std::mem::zeroed() };
     // SAFETY: both pointers are to values that outlive the call.
     let found = unsafe { libc::localtime_r(&raw const unix_seconds, &raw mut local) };
-    if found.is_null() {
-        0
-    } else {
-        local.tm_gmtoff as i32
-    }
+    (!found.is_null()).then_some(local)
 }

@@ -172,6 +172,19 @@ def _number(written: Written, scope: Scope) -> Argument:
     return check_variable(written.text)
 
 
+def _shift(written: Written, _: Scope) -> str:
+    """A number whose sign says something, so that it stays a text."""
+    if re.fullmatch(r"[+-]?\d+", written.text) is None:
+        raise ValueError("write a number, with '+' or '-' if it is relative")
+    return written.text
+
+
+def _as_integer(written: Written, _: Scope) -> str:
+    if written.text not in ("", "int"):
+        raise ValueError("the only type that can be asked for is 'int'")
+    return written.text
+
+
 def _bool(written: Written, _: Scope) -> int:
     values = {"true": 1, "1": 1, "false": 0, "0": 0}
     if written.text not in values:
@@ -253,6 +266,7 @@ def _acl(written: Written, scope: Scope) -> str:
 _KINDS: dict[str, Callable[[Written, Scope], Argument]] = {
     "acl": _acl,
     "argument": _text,
+    "asint": _as_integer,
     "backend": _named("backend"),
     "base64": _base64,
     "bool": _bool,
@@ -272,6 +286,7 @@ _KINDS: dict[str, Callable[[Written, Scope], Argument]] = {
     "regex": _regex,
     "regexflags": _regex_flags,
     "server": _named("server"),
+    "shift": _shift,
     "str": _text,
     "var": _variable,
 }

@@ -178,6 +178,10 @@ pub(crate) struct Exchange {
     pub(crate) sent: usize,
     /// Its connection had served others before.
     pub(crate) reused: bool,
+    /// What the server said, before rules changed it.
+    pub(crate) server_status: Option<u16>,
+    /// The rule that ended a list last.
+    pub(crate) last_rule: Option<std::sync::Arc<telamon_expr::Place>>,
     /// The server's connection cannot carry another request.
     pub(crate) server_closes: bool,
     /// The response has begun to go to the client.
@@ -283,6 +287,8 @@ impl Exchange {
             output: Vec::new(),
             sent: 0,
             reused: false,
+            server_status: None,
+            last_rule: None,
             server_closes: false,
             answered: false,
             done: false,

@@ -706,6 +706,7 @@ fn read(
         }
     }
     exchange.log.status = Some(response.status);
+    exchange.server_status = Some(response.status);
     exchange.log.response_time = Some(now.saturating_sub(exchange.connected_at));
     exchange.answered = true;
     if tunnel {

@@ -117,9 +117,14 @@ fn decode(text: &[u8], alphabet: &[u8; 64]) -> Option<Vec<u8>> {
     Some(out)
 }
 
-/// A key as `hmac` takes it: in base64.
-pub(super) fn decode_key(text: &[u8]) -> Option<Vec<u8>> {
+/// Keys and credentials: base64 of the first alphabet.
+pub(crate) fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
     decode(text, STANDARD)
+}
+
+/// As tokens have it: base64url, without padding (RFC 7515, 2).
+pub(crate) fn decode_base64url(text: &[u8]) -> Option<Vec<u8>> {
+    decode(text, FOR_URLS)
 }
 
 fn url_decode(text: &[u8], form: bool) -> Option<Vec<u8>> {

@@ -111,7 +111,7 @@ fn digest(args: Args<'_>) -> Made {
 
 fn hmac(args: Args<'_>) -> Made {
     let key = args.needed(1, "a key")?;
-    let key = super::encodings::decode_key(&key).ok_or("the key is no base64")?;
+    let key = super::decode_base64(&key).ok_or("the key is no base64")?;
     macro_rules! with {
         ($hash:ty) => {
             boxed(move |_, sample| {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use telamon_plan::rules::Match;
 
-use super::{boxed, Made, Row};
+use super::{boxed, by, Made, Row};
 use crate::args::Args;
 use crate::compile::Compiler;
 use crate::matching::{Matcher, Regex};
@@ -12,122 +12,120 @@ use crate::patterns::{tries, Derived, Lines, Output, Use};
 use crate::sample::Sample;
 
 pub(super) const ROWS: &[Row] = &[
-    Row {
-        name: "map",
-        make: |args, compiler| map(args, compiler, Match::Str, Output::Text),
-    },
-    Row {
-        name: "map_beg",
-        make: |args, compiler| map(args, compiler, Match::Beg, Output::Text),
-    },
-    Row {
-        name: "map_beg_int",
-        make: |args, compiler| map(args, compiler, Match::Beg, Output::Int),
-    },
-    Row {
-        name: "map_beg_ip",
-        make: |args, compiler| map(args, compiler, Match::Beg, Output::Ip),
-    },
-    Row {
-        name: "map_dir",
-        make: |args, compiler| map(args, compiler, Match::Dir, Output::Text),
-    },
-    Row {
-        name: "map_dir_int",
-        make: |args, compiler| map(args, compiler, Match::Dir, Output::Int),
-    },
-    Row {
-        name: "map_dir_ip",
-        make: |args, compiler| map(args, compiler, Match::Dir, Output::Ip),
-    },
-    Row {
-        name: "map_dom",
-        make: |args, compiler| map(args, compiler, Match::Dom, Output::Text),
-    },
-    Row {
-        name: "map_dom_int",
-        make: |args, compiler| map(args, compiler, Match::Dom, Output::Int),
-    },
-    Row {
-        name: "map_dom_ip",
-        make: |args, compiler| map(args, compiler, Match::Dom, Output::Ip),
-    },
-    Row {
-        name: "map_end",
-        make: |args, compiler| map(args, compiler, Match::End, Output::Text),
-    },
-    Row {
-        name: "map_end_int",
-        make: |args, compiler| map(args, compiler, Match::End, Output::Int),
-    },
-    Row {
-        name: "map_end_ip",
-        make: |args, compiler| map(args, compiler, Match::End, Output::Ip),
-    },
-    Row {
-        name: "map_int",
-        make: |args, compiler| map(args, compiler, Match::Int, Output::Text),
-    },
-    Row {
-        name: "map_int_int",
-        make: |args, compiler| map(args, compiler, Match::Int, Output::Int),
-    },
-    Row {
-        name: "map_int_ip",
-        make: |args, compiler| map(args, compiler, Match::Int, Output::Ip),
-    },
-    Row {
-        name: "map_ip",
-        make: |args, compiler| map(args, compiler, Match::Ip, Output::Text),
-    },
-    Row {
-        name: "map_ip_int",
-        make: |args, compiler| map(args, compiler, Match::Ip, Output::Int),
-    },
-    Row {
-        name: "map_ip_ip",
-        make: |args, compiler| map(args, compiler, Match::Ip, Output::Ip),
-    },
-    Row {
-        name: "map_reg",
-        make: |args, compiler| map(args, compiler, Match::Reg, Output::Text),
-    },
-    Row {
-        name: "map_reg_int",
-        make: |args, compiler| map(args, compiler, Match::Reg, Output::Int),
-    },
-    Row {
-        name: "map_reg_ip",
-        make: |args, compiler| map(args, compiler, Match::Reg, Output::Ip),
-    },
-    Row {
-        name: "map_regm",
-        make: |args, compiler| map(args, compiler, Match::Reg, Output::Groups),
-    },
-    Row {
-        name: "map_str",
-        make: |args, compiler| map(args, compiler, Match::Str, Output::Text),
-    },
-    Row {
-        name: "map_str_int",
-        make: |args, compiler| map(args, compiler, Match::Str, Output::Int),
-    },
-    Row {
-        name: "map_str_ip",
-        make: |args, compiler| map(args, compiler, Match::Str, Output::Ip),
-    },
-    Row {
-        name: "map_sub",
-        make: |args, compiler| map(args, compiler, Match::Sub, Output::Text),
-    },
-    Row {
-        name: "map_sub_int",
-        make: |args, compiler| map(args, compiler, Match::Sub, Output::Int),
-    },
-    Row {
-        name: "map_sub_ip",
-        make: |args, compiler| map(args, compiler, Match::Sub, Output::Ip),
-    },
+    by("map", |args, compiler| {
+        map(args, compiler, Match::Str, Output::Text)
+    }),
+    by("map_beg", |args, compiler| {
+        map(args, compiler, Match::Beg, Output::Text)
+    }),
+    by("map_beg_int", |args, compiler| {
+        map(args, compiler, Match::Beg, Output::Int)
+    }),
+    by("map_beg_ip", |args, compiler| {
+        map(args, compiler, Match::Beg, Output::Ip)
+    }),
+    by("map_beg_key", |args, compiler| {
+        map(args, compiler, Match::Beg, Output::Key)
+    }),
+    by("map_dir", |args, compiler| {
+        map(args, compiler, Match::Dir, Output::Text)
+    }),
+    by("map_dir_int", |args, compiler| {
+        map(args, compiler, Match::Dir, Output::Int)
+    }),
+    by("map_dir_ip", |args, compiler| {
+        map(args, compiler, Match::Dir, Output::Ip)
+    }),
+    by("map_dir_key", |args, compiler| {
+        map(args, compiler, Match::Dir, Output::Key)
+    }),
+    by("map_dom", |args, compiler| {
+        map(args, compiler, Match::Dom, Output::Text)
+    }),
+    by("map_dom_int", |args, compiler| {
+        map(args, compiler, Match::Dom, Output::Int)
+    }),
+    by("map_dom_ip", |args, compiler| {
+        map(args, compiler, Match::Dom, Output::Ip)
+    }),
+    by("map_dom_key", |args, compiler| {
+        map(args, compiler, Match::Dom, Output::Key)
+    }),
+    by("map_end", |args, compiler| {
+        map(args, compiler, Match::End, Output::Text)
+    }),
+    by("map_end_int", |args, compiler| {
+        map(args, compiler, Match::End, Output::Int)
+    }),
+    by("map_end_ip", |args, compiler| {
+        map(args, compiler, Match::End, Output::Ip)
+    }),
+    by("map_end_key", |args, compiler| {
+        map(args, compiler, Match::End, Output::Key)
+    }),
+    by("map_int", |args, compiler| {
+        map(args, compiler, Match::Int, Output::Text)
+    }),
+    by("map_int_int", |args, compiler| {
+        map(args, compiler, Match::Int, Output::Int)
+    }),
+    by("map_int_ip", |args, compiler| {
+        map(args, compiler, Match::Int, Output::Ip)
+    }),
+    by("map_int_key", |args, compiler| {
+        map(args, compiler, Match::Int, Output::Key)
+    }),
+    by("map_ip", |args, compiler| {
+        map(args, compiler, Match::Ip, Output::Text)
+    }),
+    by("map_ip_int", |args, compiler| {
+        map(args, compiler, Match::Ip, Output::Int)
+    }),
+    by("map_ip_ip", |args, compiler| {
+        map(args, compiler, Match::Ip, Output::Ip)
+    }),
+    by("map_ip_key", |args, compiler| {
+        map(args, compiler, Match::Ip, Output::Key)
+    }),
+    by("map_reg", |args, compiler| {
+        map(args, compiler, Match::Reg, Output::Text)
+    }),
+    by("map_reg_int", |args, compiler| {
+        map(args, compiler, Match::Reg, Output::Int)
+    }),
+    by("map_reg_ip", |args, compiler| {
+        map(args, compiler, Match::Reg, Output::Ip)
+    }),
+    by("map_reg_key", |args, compiler| {
+        map(args, compiler, Match::Reg, Output::Key)
+    }),
+    by("map_str", |args, compiler| {
+        map(args, compiler, Match::Str, Output::Text)
+    }),
+    by("map_str_int", |args, compiler| {
+        map(args, compiler, Match::Str, Output::Int)
+    }),
+    by("map_str_ip", |args, compiler| {
+        map(args, compiler, Match::Str, Output::Ip)
+    }),
+    by("map_str_key", |args, compiler| {
+        map(args, compiler, Match::Str, Output::Key)
+    }),
+    by("map_sub", |args, compiler| {
+        map(args, compiler, Match::Sub, Output::Text)
+    }),
+    by("map_sub_int", |args, compiler| {
+        map(args, compiler, Match::Sub, Output::Int)
+    }),
+    by("map_sub_ip", |args, compiler| {
+        map(args, compiler, Match::Sub, Output::Ip)
+    }),
+    by("map_sub_key", |args, compiler| {
+        map(args, compiler, Match::Sub, Output::Key)
+    }),
+    by("map_regm", |args, compiler| {
+        map(args, compiler, Match::Reg, Output::Groups)
+    }),
 ];
 
 /// A file's lines in the form in which they are looked up.
@@ -153,7 +151,7 @@ fn map(args: Args<'_>, compiler: &mut Compiler, method: Match, output: Output) -
         ignore_case: false,
         output: Some(output),
     });
-    let table = Derived::new(set, move |lines| Table::new(method, lines))?;
+    let table = Derived::new(set, move |lines| Table::new(method, lines, output))?;
     boxed(move |_, sample| {
         let found = table.with(|table| table.find(&sample, output));
         let value = found.and_then(|text| output.of(text));
@@ -162,14 +160,18 @@ fn map(args: Args<'_>, compiler: &mut Compiler, method: Match, output: Output) -
 }
 
 impl Table {
-    fn new(method: Match, lines: &Lines) -> Result<Table, String> {
+    fn new(method: Match, lines: &Lines, output: Output) -> Result<Table, String> {
+        let given = |key: &[u8], value: &Option<Vec<u8>>| match output {
+            Output::Key => key.to_vec(),
+            _ => value.clone().unwrap_or_default(),
+        };
         if method == Match::Str {
             let mut exact = HashMap::with_capacity(lines.len());
             for (key, value) in lines {
                 // The first line of a key counts.
                 exact
                     .entry(key.clone())
-                    .or_insert_with(|| value.clone().unwrap_or_default());
+                    .or_insert_with(|| given(key, value));
             }
             return Ok(Table::Exact(exact));
         }
@@ -181,7 +183,7 @@ impl Table {
             } else {
                 Key::Pattern(Matcher::new(method, &[key], false)?)
             };
-            listed.push((compiled, value.clone().unwrap_or_default()));
+            listed.push((compiled, given(key, value)));
         }
         Ok(Table::Listed(listed))
     }

@@ -8,11 +8,24 @@ use crate::compile::Compiler;
 use crate::env::Env;
 use crate::sample::Sample;
 
+mod chunks;
+mod dates;
 mod encodings;
+mod fix;
+mod forwarded;
 mod hashes;
+mod json;
+mod jwt;
+mod languages;
+mod lookups;
 mod maps;
+mod mqtt;
 mod numbers;
+mod pieces;
+mod protobuf;
 mod texts;
+
+pub(crate) use encodings::{decode_base64, decode_base64url};
 
 pub(crate) type Converter =
     Box<dyn for<'e> Fn(&Env<'e>, Sample<'e>) -> Option<Sample<'e>> + Send + Sync>;
@@ -25,11 +38,26 @@ pub(crate) struct Row {
     make: fn(Args<'_>, &mut Compiler) -> Made,
 }
 
-const FAMILIES: [&[Row]; 5] = [
+const fn by(name: &'static str, make: fn(Args<'_>, &mut Compiler) -> Made) -> Row {
+    Row { name, make }
+}
+
+const FAMILIES: [&[Row]; 16] = [
+    chunks::ROWS,
+    dates::ROWS,
     encodings::ROWS,
+    fix::ROWS,
+    forwarded::ROWS,
     hashes::ROWS,
+    json::ROWS,
+    jwt::ROWS,
+    languages::ROWS,
+    lookups::ROWS,
     maps::ROWS,
+    mqtt::ROWS,
     numbers::ROWS,
+    pieces::ROWS,
+    protobuf::ROWS,
     texts::ROWS,
 ];
 

@@ -2,217 +2,69 @@
 
 use telamon_http::{cookies, Message};
 
-use super::{Fetch, Row};
+use super::{by, sided, Fetch, Of, Row};
 use crate::args::Args;
-use crate::env::Env;
+use crate::env::Number;
 use crate::sample::{leading_number, Sample};
 
-/// Which of the two heads.
-#[derive(Clone, Copy)]
-enum Of {
-    Request,
-    Response,
-}
-
-impl Of {
-    fn head<'e>(self, env: &Env<'e>) -> Option<&'e Message> {
-        match self {
-            Of::Request => env.request,
-            Of::Response => env.response,
-        }
-    }
-}
-
 pub(super) const ROWS: &[Row] = &[
-    Row {
-        name: "base",
-        make: |_, _| base(),
-    },
-    Row {
-        name: "capture.req.hdr",
-        make: |args, _| capture(args, false),
-    },
-    Row {
-        name: "capture.req.method",
-        make: |_, _| captured_word(0),
-    },
-    Row {
-        name: "capture.req.uri",
-        make: |_, _| captured_word(1),
-    },
-    Row {
-        name: "capture.req.ver",
-        make: |_, _| captured_word(2),
-    },
-    Row {
-        name: "capture.res.hdr",
-        make: |args, _| capture(args, true),
-    },
-    Row {
-        name: "method",
-        make: |_, _| text(|head| head.method()),
-    },
-    Row {
-        name: "path",
-        make: |_, _| text(|head| head.path()),
-    },
-    Row {
-        name: "pathq",
-        make: |_, _| text(|head| head.pathq()),
-    },
-    Row {
-        name: "query",
-        make: |_, _| text(|head| head.query()),
-    },
-    Row {
-        name: "req.body",
-        make: |_, _| Fetch::new(|env| Some(Sample::Bin(env.body.into()))),
-    },
-    Row {
-        name: "req.body_len",
-        make: |_, _| Fetch::new(|env| Some(Sample::Int(env.body.len() as i64))),
-    },
-    Row {
-        name: "req.body_size",
-        make: |_, _| body_size(),
-    },
-    Row {
-        name: "req.body_param",
-        make: |args, _| body_param(args),
-    },
-    Row {
-        name: "req.cook",
-        make: |args, _| cookie(args, Of::Request),
-    },
-    Row {
-        name: "req.cook_cnt",
-        make: |args, _| cookie_count(args, Of::Request),
-    },
-    Row {
-        name: "req.cook_names",
-        make: |args, _| cookie_names(args, Of::Request),
-    },
-    Row {
-        name: "req.cook_val",
-        make: |args, _| number_of(cookie(args, Of::Request)?),
-    },
-    Row {
-        name: "req.fhdr",
-        make: |args, _| line(args, Of::Request),
-    },
-    Row {
-        name: "req.fhdr_cnt",
-        make: |args, _| line_count(args, Of::Request),
-    },
-    Row {
-        name: "req.hdr",
-        make: |args, _| header(args, Of::Request),
-    },
-    Row {
-        name: "req.hdr_cnt",
-        make: |args, _| header_count(args, Of::Request),
-    },
-    Row {
-        name: "req.hdr_ip",
-        make: |args, _| address_of(header(args, Of::Request)?),
-    },
-    Row {
-        name: "req.hdr_names",
-        make: |args, _| header_names(args, Of::Request),
-    },
-    Row {
-        name: "req.hdr_val",
-        make: |args, _| number_of(header(args, Of::Request)?),
-    },
-    Row {
-        name: "req.hdrs",
-        make: |_, _| all_headers(Of::Request),
-    },
-    Row {
-        name: "req.ver",
-        make: |_, _| version(Of::Request),
-    },
-    Row {
-        name: "res.cook",
-        make: |args, _| cookie(args, Of::Response),
-    },
-    Row {
-        name: "res.cook_cnt",
-        make: |args, _| cookie_count(args, Of::Response),
-    },
-    Row {
-        name: "res.cook_names",
-        make: |args, _| cookie_names(args, Of::Response),
-    },
-    Row {
-        name: "res.cook_val",
-        make: |args, _| number_of(cookie(args, Of::Response)?),
-    },
-    Row {
-        name: "res.fhdr",
-        make: |args, _| line(args, Of::Response),
-    },
-    Row {
-        name: "res.fhdr_cnt",
-        make: |args, _| line_count(args, Of::Response),
-    },
-    Row {
-        name: "res.hdr",
-        make: |args, _| header(args, Of::Response),
-    },
-    Row {
-        name: "res.hdr_cnt",
-        make: |args, _| header_count(args, Of::Response),
-    },
-    Row {
-        name: "res.hdr_ip",
-        make: |args, _| address_of(header(args, Of::Response)?),
-    },
-    Row {
-        name: "res.hdr_names",
-        make: |args, _| header_names(args, Of::Response),
-    },
-    Row {
-        name: "res.hdr_val",
-        make: |args, _| number_of(header(args, Of::Response)?),
-    },
-    Row {
-        name: "res.hdrs",
-        make: |_, _| all_headers(Of::Response),
-    },
-    Row {
-        name: "res.ver",
-        make: |_, _| version(Of::Response),
-    },
-    Row {
-        name: "status",
-        make: |_, _| status(),
-    },
-    Row {
-        name: "unique-id",
-        make: |_, _| unique_id(),
-    },
-    Row {
-        name: "url",
-        make: |_, _| text(|head| head.uri()),
-    },
-    Row {
-        name: "url_param",
-        make: |args, _| parameter(args),
-    },
+    by("capture.req.hdr", |args, _| capture(args, false)),
+    by("capture.req.method", |_, _| captured_word(0)),
+    by("capture.req.uri", |_, _| captured_word(1)),
+    by("capture.req.ver", |_, _| captured_word(2)),
+    by("capture.res.hdr", |args, _| capture(args, true)),
+    by("capture.res.ver", |_, _| {
+        Fetch::new(|env| {
+            // Answers of the proxy's own have none.
+            env.facts.number(Number::ServerStatus, None, None)?;
+            let version = env.response?.version();
+            let text = format!("HTTP/{}.{}", version.major, version.minor);
+            Some(Sample::owned(text.into_bytes()))
+        })
+    }),
+    by("method", |_, _| text(|head| head.method())),
+    by("path", |_, _| text(|head| head.path())),
+    by("pathq", |_, _| text(|head| head.pathq())),
+    by("query", |_, _| text(|head| head.query())),
+    sided("req.body", "res.body", |_, _| {
+        Fetch::new(|env| Some(Sample::Bin(env.body.into())))
+    }),
+    sided("req.body_len", "res.body_len", |_, _| {
+        Fetch::new(|env| Some(Sample::Int(env.body.len() as i64)))
+    }),
+    sided("req.body_size", "res.body_size", |_, of| body_size(of)),
+    by("req.body_param", |args, _| body_param(args)),
+    sided("req.cook", "res.cook", cookie),
+    sided("req.cook_cnt", "res.cook_cnt", cookie_count),
+    sided("req.cook_names", "res.cook_names", cookie_names),
+    sided("req.cook_val", "res.cook_val", |args, of| {
+        number_of(cookie(args, of)?)
+    }),
+    sided("req.fhdr", "res.fhdr", line),
+    sided("req.fhdr_cnt", "res.fhdr_cnt", line_count),
+    sided("req.hdr", "res.hdr", header),
+    sided("req.hdr_cnt", "res.hdr_cnt", header_count),
+    sided("req.hdr_ip", "res.hdr_ip", |args, of| {
+        address_of(header(args, of)?)
+    }),
+    sided("req.hdr_names", "res.hdr_names", header_names),
+    sided("req.hdr_val", "res.hdr_val", |args, of| {
+        number_of(header(args, of)?)
+    }),
+    sided("req.hdrs", "res.hdrs", |_, of| all_headers(of)),
+    sided("req.hdrs_bin", "res.hdrs_bin", |_, of| {
+        all_headers_binary(of)
+    }),
+    sided("req.ver", "res.ver", |_, of| version(of)),
+    by("status", |_, _| status()),
+    by("unique-id", |_, _| unique_id()),
+    by("url", |_, _| text(|head| head.uri())),
+    by("url_param", |args, _| parameter(args)),
+    by("urlp_val", |args, _| number_of(parameter(args)?)),
 ];
 
 fn text(of: fn(&Message) -> &[u8]) -> Result<Fetch, String> {
     Fetch::new(move |env| Some(Sample::text(of(env.request?))))
-}
-
-fn base() -> Result<Fetch, String> {
-    Fetch::new(|env| {
-        let head = env.request?;
-        let mut base = head.lines(b"host").next().unwrap_or_default().to_vec();
-        base.extend_from_slice(head.path());
-        Some(Sample::owned(base))
-    })
 }
 
 fn status() -> Result<Fetch, String> {
@@ -254,9 +106,9 @@ fn captured_word(at: usize) -> Result<Fetch, String> {
     })
 }
 
-fn body_size() -> Result<Fetch, String> {
-    Fetch::new(|env| {
-        let declared = env.request?.lines(b"content-length").next();
+fn body_size(of: Of) -> Result<Fetch, String> {
+    Fetch::new(move |env| {
+        let declared = of.head(env)?.lines(b"content-length").next();
         let size = declared.and_then(leading_number);
         Some(Sample::Int(size.unwrap_or(env.body.len() as i64)))
     })
@@ -388,8 +240,38 @@ fn all_headers(of: Of) -> Result<Fetch, String> {
     })
 }
 
+/// Names and values, each with its length in front; two empty texts end the list.
+fn all_headers_binary(of: Of) -> Result<Fetch, String> {
+    Fetch::new(move |env| {
+        let mut out = Vec::new();
+        for field in of.head(env)?.fields() {
+            for text in [field.name, field.value] {
+                write_length(&mut out, text.len());
+                out.extend_from_slice(text);
+            }
+        }
+        out.extend_from_slice(&[0, 0]);
+        Some(Sample::Bin(out.into()))
+    })
+}
+
+/// A number as SPOE writes it (HAProxy's doc/SPOE.txt, 3.1): one byte below 240, else four bits of
+/// it and then seven bits a byte, the lowest first.
+fn write_length(out: &mut Vec<u8>, length: usize) {
+    let Some(mut rest) = length.checked_sub(240) else {
+        return out.push(length as u8);
+    };
+    out.push((rest & 15) as u8 | 240);
+    rest >>= 4;
+    while rest >= 128 {
+        out.push((rest & 127) as u8 | 128);
+        rest = (rest - 128) >> 7;
+    }
+    out.push(rest as u8);
+}
+
 fn number_of(fetch: Fetch) -> Result<Fetch, String> {
-    Fetch::each_of(true, move |env, test| {
+    Fetch::each_of(fetch.takes_last(), move |env, test| {
         fetch.each(env, &mut |sample| {
             sample
                 .as_int()
@@ -399,7 +281,7 @@ fn number_of(fetch: Fetch) -> Result<Fetch, String> {
 }
 
 fn address_of(fetch: Fetch) -> Result<Fetch, String> {
-    Fetch::each_of(true, move |env, test| {
+    Fetch::each_of(fetch.takes_last(), move |env, test| {
         fetch.each(env, &mut |sample| {
             sample.as_ip().is_some_and(|ip| test(Sample::Ip(ip)))
         })

@@ -2,83 +2,33 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use super::{Fetch, Row};
+use super::{by, Fetch, Row};
 use crate::env::{Env, Names};
 use crate::sample::Sample;
 
 pub(super) const ROWS: &[Row] = &[
-    Row {
-        name: "be_id",
-        make: |_, _| id(|names| Some(names.backend?.1)),
-    },
-    Row {
-        name: "be_name",
-        make: |_, _| name(|names| Some(names.backend?.0)),
-    },
-    Row {
-        name: "dst",
-        make: |_, _| address(|env| env.facts.destination()),
-    },
-    Row {
-        name: "dst_is_local",
-        make: |_, _| local(|env| env.facts.destination()),
-    },
-    Row {
-        name: "dst_port",
-        make: |_, _| port(|env| env.facts.destination()),
-    },
-    Row {
-        name: "fc_dst",
-        make: |_, _| address(|env| env.facts.destination()),
-    },
-    Row {
-        name: "fc_dst_port",
-        make: |_, _| port(|env| env.facts.destination()),
-    },
-    Row {
-        name: "fc_src",
-        make: |_, _| address(|env| env.facts.source()),
-    },
-    Row {
-        name: "fc_src_port",
-        make: |_, _| port(|env| env.facts.source()),
-    },
-    Row {
-        name: "fe_id",
-        make: |_, _| id(|names| Some(names.frontend.1)),
-    },
-    Row {
-        name: "fe_name",
-        make: |_, _| name(|names| Some(names.frontend.0)),
-    },
-    Row {
-        name: "so_id",
-        make: |_, _| id(|names| Some(names.listener.1)),
-    },
-    Row {
-        name: "so_name",
-        make: |_, _| name(|names| Some(names.listener.0)),
-    },
-    Row {
-        name: "src",
-        make: |_, _| address(|env| env.facts.source()),
-    },
-    Row {
-        name: "src_is_local",
-        make: |_, _| local(|env| env.facts.source()),
-    },
-    Row {
-        name: "src_port",
-        make: |_, _| port(|env| env.facts.source()),
-    },
-    Row {
-        name: "srv_id",
-        make: |_, _| id(|names| Some(names.server?.1)),
-    },
-    Row {
-        name: "srv_name",
-        make: |_, _| name(|names| Some(names.server?.0)),
-    },
+    by("be_id", |_, _| id(|names| Some(names.backend?.1))),
+    by("be_name", |_, _| name(|names| Some(names.backend?.0))),
+    by("dst", |_, _| address(|env| env.facts.destination())),
+    by("dst_is_local", |_, _| local(|env| env.facts.destination())),
+    by("dst_port", |_, _| port(|env| env.facts.destination())),
+    by("fc_dst", |_, _| address(|env| env.facts.destination())),
+    by("fc_dst_is_local", |_, _| {
+        local(|env| env.facts.destination())
+    }),
+    by("fc_dst_port", |_, _| port(|env| env.facts.destination())),
+    by("fc_src", |_, _| address(|env| env.facts.source())),
+    by("fc_src_is_local", |_, _| local(|env| env.facts.source())),
+    by("fc_src_port", |_, _| port(|env| env.facts.source())),
+    by("fe_id", |_, _| id(|names| Some(names.frontend.1))),
+    by("fe_name", |_, _| name(|names| Some(names.frontend.0))),
+    by("so_id", |_, _| id(|names| Some(names.listener.1))),
+    by("so_name", |_, _| name(|names| Some(names.listener.0))),
+    by("src", |_, _| address(|env| env.facts.source())),
+    by("src_is_local", |_, _| local(|env| env.facts.source())),
+    by("src_port", |_, _| port(|env| env.facts.source())),
+    by("srv_id", |_, _| id(|names| Some(names.server?.1))),
+    by("srv_name", |_, _| name(|names| Some(names.server?.0))),
 ];
 
 type Ends = fn(&Env<'_>) -> Option<SocketAddr>;

@@ -1,127 +1,133 @@
-//! Counters and states of proxies and servers (manual 7.3.2).
+//! Counters and states of the process, of proxies and servers (manual 7.3.2).
 
-use super::{Fetch, Row};
+use super::{by, number, shaped, text, Fetch, Row};
 use crate::args::Args;
-use crate::env::Number;
+use crate::env::{Limit, Number, Text, Whose};
 use crate::sample::Sample;
 
+/// What a row's arguments say, and what its number becomes.
+#[derive(Clone, Copy)]
+pub(crate) enum Shape {
+    Plain,
+    Flag,
+    /// The argument is a proxy.
+    OfProxy,
+    /// The arguments are a backend and a server.
+    OfServer,
+    FlagOfServer,
+    /// Microseconds since 1970; the argument is the unit that is wanted, seconds without one.
+    Date,
+    /// Microseconds; the argument is the unit that is wanted, milliseconds without one.
+    Span,
+}
+
+use Limit::{Client, Connect, Queue, Retries, Server, Tarpit, Tunnel};
+use Shape::{Date, Flag, FlagOfServer, OfProxy, OfServer};
+use Whose::{Backend, Current, Frontend};
+
 pub(super) const ROWS: &[Row] = &[
-    Row {
-        name: "act_conn",
-        make: |_, _| plain(Number::ActiveConnections),
-    },
-    Row {
-        name: "avg_queue",
-        make: |args, _| of_proxy(args, Number::AverageQueue),
-    },
-    Row {
-        name: "be_conn",
-        make: |args, _| of_proxy(args, Number::BackendConnections),
-    },
-    Row {
-        name: "be_conn_free",
-        make: |args, _| of_proxy(args, Number::BackendFreeConnections),
-    },
-    Row {
-        name: "be_sess_rate",
-        make: |args, _| of_proxy(args, Number::BackendSessionRate),
-    },
-    Row {
-        name: "connslots",
-        make: |args, _| of_proxy(args, Number::ConnectionSlots),
-    },
-    Row {
-        name: "fe_conn",
-        make: |args, _| of_proxy(args, Number::FrontendConnections),
-    },
-    Row {
-        name: "fe_req_rate",
-        make: |args, _| of_proxy(args, Number::FrontendRequestRate),
-    },
-    Row {
-        name: "fe_sess_rate",
-        make: |args, _| of_proxy(args, Number::FrontendSessionRate),
-    },
-    Row {
-        name: "http_first_req",
-        make: |_, _| yes_or_no(Number::FirstRequest),
-    },
-    Row {
-        name: "nbsrv",
-        make: |args, _| of_proxy(args, Number::UsableServers),
-    },
-    Row {
-        name: "nbthread",
-        make: |_, _| plain(Number::Threads),
-    },
-    Row {
-        name: "queue",
-        make: |args, _| of_proxy(args, Number::Queue),
-    },
-    Row {
-        name: "srv_conn",
-        make: |args, _| of_server(args, Number::ServerConnections),
-    },
-    Row {
-        name: "srv_conn_free",
-        make: |args, _| of_server(args, Number::ServerFreeConnections),
-    },
-    Row {
-        name: "srv_is_up",
-        make: |args, _| {
-            let (proxy, server) = ids(args)?;
-            Fetch::new(move |env| {
-                let value = env.facts.number(Number::ServerIsUp, proxy, server)?;
-                Some(Sample::Bool(value != 0))
-            })
-        },
-    },
-    Row {
-        name: "srv_queue",
-        make: |args, _| of_server(args, Number::ServerQueue),
-    },
-    Row {
-        name: "srv_sess_rate",
-        make: |args, _| of_server(args, Number::ServerSessionRate),
-    },
-    Row {
-        name: "srv_weight",
-        make: |args, _| of_server(args, Number::ServerWeight),
-    },
-    Row {
-        name: "stopping",
-        make: |_, _| yes_or_no(Number::Stopping),
-    },
-    Row {
-        name: "thread",
-        make: |_, _| plain(Number::Thread),
-    },
+    shaped("accept_date", Number::AcceptedMicros, Date),
+    number("act_conn", Number::ActiveConnections),
+    shaped("avg_queue", Number::AverageQueue, OfProxy),
+    shaped("be_conn", Number::BackendConnections, OfProxy),
+    shaped("be_conn_free", Number::BackendFreeConnections, OfProxy),
+    number("be_connect_timeout", Number::Limit(Backend, Connect)),
+    number("be_max_retries", Number::Limit(Backend, Retries)),
+    number("be_queue_timeout", Number::Limit(Backend, Queue)),
+    number("be_server_timeout", Number::Limit(Backend, Server)),
+    shaped("be_sess_rate", Number::BackendSessionRate, OfProxy),
+    number("be_tarpit_timeout", Number::Limit(Backend, Tarpit)),
+    number("be_tunnel_timeout", Number::Limit(Backend, Tunnel)),
+    number("bytes_in", Number::BytesFromClient),
+    number("bytes_out", Number::BytesToClient),
+    shaped("connslots", Number::ConnectionSlots, OfProxy),
+    number("cur_client_timeout", Number::Limit(Current, Client)),
+    number("cur_connect_timeout", Number::Limit(Current, Connect)),
+    number("cur_max_retries", Number::Limit(Current, Retries)),
+    number("cur_queue_timeout", Number::Limit(Current, Queue)),
+    number("cur_server_timeout", Number::Limit(Current, Server)),
+    number("cur_tarpit_timeout", Number::Limit(Current, Tarpit)),
+    number("cur_tunnel_timeout", Number::Limit(Current, Tunnel)),
+    number("fe_client_timeout", Number::Limit(Frontend, Client)),
+    shaped("fe_conn", Number::FrontendConnections, OfProxy),
+    text("fe_defbe", Text::DefaultBackend),
+    shaped("fe_req_rate", Number::FrontendRequestRate, OfProxy),
+    shaped("fe_sess_rate", Number::FrontendSessionRate, OfProxy),
+    number("fe_tarpit_timeout", Number::Limit(Frontend, Tarpit)),
+    shaped("http_first_req", Number::FirstRequest, Flag),
+    text("last_rule_file", Text::RuleFile),
+    number("last_rule_line", Number::RuleLine),
+    // There is one process.
+    by("nbproc", |_, _| Fetch::new(|_| Some(Sample::Int(1)))),
+    shaped("nbsrv", Number::UsableServers, OfProxy),
+    number("nbthread", Number::Threads),
+    number("pid", Number::Process),
+    number("prio_class", Number::PriorityClass),
+    number("prio_offset", Number::PriorityOffset),
+    by("proc", |_, _| Fetch::new(|_| Some(Sample::Int(1)))),
+    shaped("queue", Number::Queue, OfProxy),
+    // There is no QUIC.
+    by("quic_enabled", |_, _| {
+        Fetch::new(|_| Some(Sample::Bool(false)))
+    }),
+    number("req.bytes_in", Number::BytesFromClient),
+    shaped("request_date", Number::BeganMicros, Date),
+    number("res.bytes_out", Number::BytesToClient),
+    number("server_status", Number::ServerStatus),
+    shaped("srv_conn", Number::ServerConnections, OfServer),
+    shaped("srv_conn_free", Number::ServerFreeConnections, OfServer),
+    shaped("srv_is_up", Number::ServerIsUp, FlagOfServer),
+    shaped("srv_iweight", Number::ServerInitialWeight, OfServer),
+    shaped("srv_queue", Number::ServerQueue, OfServer),
+    shaped("srv_sess_rate", Number::ServerSessionRate, OfServer),
+    shaped("srv_uweight", Number::ServerUserWeight, OfServer),
+    shaped("srv_weight", Number::ServerWeight, OfServer),
+    shaped("stopping", Number::Stopping, Flag),
+    number("thread", Number::Thread),
+    number("txn.conn_retries", Number::Retries),
+    number("txn.id32", Number::Transaction),
+    shaped("txn.redispatched", Number::Redispatched, Flag),
+    text("txn.sess_term_state", Text::State),
+    number("txn.status", Number::Status),
 ];
 
-fn plain(what: Number) -> Result<Fetch, String> {
-    Fetch::new(move |env| env.facts.number(what, None, None).map(Sample::Int))
-}
-
-fn yes_or_no(what: Number) -> Result<Fetch, String> {
-    Fetch::new(move |env| {
-        let value = env.facts.number(what, None, None)?;
-        Some(Sample::Bool(value != 0))
-    })
-}
-
-fn ids(args: Args<'_>) -> Result<(Option<u32>, Option<u32>), String> {
+pub(super) fn fetch(args: Args<'_>, what: Number, shape: Shape) -> Result<Fetch, String> {
     let id = |at: usize| -> Result<Option<u32>, String> {
         Ok(args.number(at)?.and_then(|id| u32::try_from(id).ok()))
     };
-    Ok((id(0)?, id(1)?))
+    let (proxy, server) = match shape {
+        Shape::OfProxy => (id(0)?, None),
+        Shape::OfServer | Shape::FlagOfServer => (id(0)?, id(1)?),
+        _ => (None, None),
+    };
+    let divisor = match shape {
+        Shape::Date => unit(args, "s")?,
+        Shape::Span => unit(args, "ms")?,
+        _ => 1,
+    };
+    let flag = matches!(shape, Shape::Flag | Shape::FlagOfServer);
+    // A span is rounded, a date is not.
+    let half = if matches!(shape, Shape::Span) {
+        divisor / 2
+    } else {
+        0
+    };
+    Fetch::new(move |env| {
+        let value = env.facts.number(what, proxy, server)?;
+        Some(match flag {
+            true => Sample::Bool(value != 0),
+            false => Sample::Int((value + half).div_euclid(divisor)),
+        })
+    })
 }
 
-fn of_proxy(args: Args<'_>, what: Number) -> Result<Fetch, String> {
-    let (proxy, _) = ids(args)?;
-    Fetch::new(move |env| env.facts.number(what, proxy, None).map(Sample::Int))
-}
-
-fn of_server(args: Args<'_>, what: Number) -> Result<Fetch, String> {
-    let (proxy, server) = ids(args)?;
-    Fetch::new(move |env| env.facts.number(what, proxy, server).map(Sample::Int))
+/// How many microseconds the first argument's unit has.
+fn unit(args: Args<'_>, default: &str) -> Result<i64, String> {
+    let unit = args.string(0).unwrap_or_else(|| default.to_owned());
+    Ok(match unit.as_str() {
+        "s" => 1_000_000,
+        "ms" => 1000,
+        "us" => 1,
+        _ => return Err(format!("'{unit}' is no unit: write s, ms or us")),
+    })
 }

@@ -16,12 +16,14 @@ pub(crate) enum Output {
     Ip,
     /// Text in which `\1` names what the key's groups matched.
     Groups,
+    /// The key itself.
+    Key,
 }
 
 impl Output {
     pub(crate) fn of(self, text: Vec<u8>) -> Option<Sample<'static>> {
         Some(match self {
-            Output::Text | Output::Groups => Sample::owned(text),
+            Output::Text | Output::Groups | Output::Key => Sample::owned(text),
             Output::Int => Sample::Int(leading_number(&text)?),
             Output::Ip => Sample::Ip(std::str::from_utf8(&text).ok()?.parse().ok()?),
         })

@@ -16,6 +16,7 @@ from telamon.haproxy.samples.types import Type
 KINDS = {
     "acl": "an ACL's name",
     "argument": "a text for a Python function",
+    "asint": "the word 'int'",
     "backend": "a backend's name",
     "base64": "base64 digits or a variable",
     "bits": "a key's size",
@@ -36,6 +37,7 @@ KINDS = {
     "regex": "a regular expression",
     "regexflags": "'i', 'g' or both",
     "server": "a server's name",
+    "shift": "an integer, relative if it has a sign",
     "str": "a text",
     "table": "a stick table's name",
     "userlist": "a userlist's name",

@@ -3,7 +3,7 @@
 use telamon_expr::{Env, Vars};
 
 use crate::io::Io;
-use crate::seen::{Line, Seen};
+use crate::seen::Seen;
 use crate::worker::Worker;
 
 impl<I: Io> Worker<I> {
@@ -11,6 +11,7 @@ impl<I: Io> Worker<I> {
     /// `unsee`.
     pub(crate) fn see(&mut self, index: u32) -> Seen {
         let (shared, thread, now) = (self.shared.clone(), self.index, self.now);
+        let (live, line) = (self.live(index), self.line(index));
         let slot = self.slots.get(index);
         let mut seen = Seen {
             shared,
@@ -32,10 +33,9 @@ impl<I: Io> Worker<I> {
             may_change: false,
             undecided: Default::default(),
             calls: Default::default(),
-            line: Line {
-                accepted: Some(slot.accepted),
-                ..Line::default()
-            },
+            line,
+            live,
+            kept: Default::default(),
         };
         if let Some(inspection) = slot.inspection.as_deref_mut() {
             seen.captures = std::mem::take(&mut inspection.captures);
@@ -49,14 +49,13 @@ impl<I: Io> Worker<I> {
                 seen.request_line = exchange.log.request_line.take();
                 seen.unique_id = std::mem::take(&mut exchange.unique_id);
                 seen.calls = std::mem::take(&mut exchange.calls);
-                seen.line.began = Some(exchange.log.wall);
-                seen.line.idle = exchange.log.idle;
             }
         }
         seen
     }
 
-    pub(crate) fn unsee(&mut self, index: u32, seen: Seen) {
+    pub(crate) fn unsee(&mut self, index: u32, mut seen: Seen) {
+        seen.settle_captures();
         if let Some(inspection) = self.slots.get(index).inspection.as_deref_mut() {
             inspection.captures = seen.captures;
             return;

@@ -108,6 +108,15 @@ impl<I: Io> Worker<I> {
             &mut wanted,
         );
         slot.vars = Some(vars);
+        // A rule that answers has not come to its end: see `rule_answer`.
+        if matches!(
+            verdict,
+            Verdict::Allow | Verdict::Deny(_) | Verdict::Reject | Verdict::SilentDrop
+        ) {
+            if let Some(exchange) = slot.exchange() {
+                exchange.last_rule = rules.place(at).cloned();
+            }
+        }
         self.unsee(index, seen);
         self.grant(index, wanted, in_response);
         (verdict, at)

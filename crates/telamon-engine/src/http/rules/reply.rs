@@ -14,6 +14,7 @@ impl<I: Io> Worker<I> {
         self.leave_server(index);
         if let Some(exchange) = self.exchange(index) {
             exchange.log.end = end;
+            exchange.last_rule = rules.place(at).cloned();
             exchange.keep &= exchange.upload.is_done();
         }
         match made {

@@ -7,15 +7,15 @@ from telamon.haproxy.samples.types import Type
 
 _S, _I, _B, _BOOL = Type.STR, Type.INT, Type.BIN, Type.BOOL
 _PROTOBUF = (
-    "field:fields [type:bool|bytes|double|enum|fixed32|fixed64|float|int32|int64|sfixed32|sfixed64"
-    "|sint32|sint64|string|uint32|uint64]"
+    "field:fields [type:bool|double|enum|fixed32|fixed64|float|int32|int64|sfixed32|sfixed64"
+    "|sint32|sint64|uint32|uint64]"
 )
 _CHUNKS = "[separator:str] [size:int] [truncate:int]"
 
 CONVERTERS = (
     Converter("b64dec", "", _S, _B, "Decodes base64."),
     Converter("base64", "", _B, _S, "Encodes as base64."),
-    Converter("be2dec", "separator:str [size:int] [truncate:int]", _B, _S,
+    Converter("be2dec", "separator:str size:int [truncate:int]", _B, _S,
               "Big-endian numbers as decimal ones."),
     Converter("be2hex", _CHUNKS, _B, _S, "Bytes as hexadecimal groups."),
     Converter("fix_is_valid", "", _B, _BOOL, "Whether it is a FIX message."),
@@ -24,12 +24,12 @@ CONVERTERS = (
     Converter("hex2i", "", _S, _I, "The number that hexadecimal digits write."),
     Converter("htonl", "", _I, _B, "A number's four bytes in network order."),
     Converter("json", "[input:ascii|utf8|utf8s|utf8p|utf8ps]", _S, _S, "Escaped for JSON."),
-    Converter("json_query", "path:str [type:int]", _S, Type.ANY, "A value within JSON."),
-    Converter("jwt_header_query", "[path:str] [type:int]", _B, Type.ANY, "Within a JWT's header."),
-    Converter("jwt_payload_query", "[path:str] [type:int]", _B, Type.ANY,
+    Converter("json_query", "path:str [type:asint]", _S, Type.ANY, "A value within JSON."),
+    Converter("jwt_header_query", "[path:str] [type:asint]", _B, Type.ANY, "Within a JWT's header."),
+    Converter("jwt_payload_query", "[path:str] [type:asint]", _B, Type.ANY,
               "Within a JWT's payload."),
     Converter("jwt_verify", "algorithm:str key:str", _B, _I, "1 if a JWT's signature is right."),
-    Converter("le2dec", "separator:str [size:int] [truncate:int]", _B, _S,
+    Converter("le2dec", "separator:str size:int [truncate:int]", _B, _S,
               "Little-endian numbers as decimal ones.", "3.1"),
     Converter("mqtt_field_value", "type:str field:str", _B, _S, "A field of an MQTT message."),
     Converter("mqtt_is_valid", "", _B, _BOOL, "Whether it is an MQTT message."),

@@ -8,7 +8,7 @@ from telamon.haproxy.samples.types import Type
 
 _Q, _R, _M = Needs.REQUEST, Needs.RESPONSE, Needs.MESSAGE
 _PAYLOAD = "offset:int length:int"
-_PAYLOAD_LV = "offset:int length:int [offset2:str]"
+_PAYLOAD_LV = "offset:int length:int [offset2:shift]"
 
 FETCHES = (
     Fetch("distcc_body", "token:str [occurrence:int]", Type.BIN, _M, "The body of a distcc token."),

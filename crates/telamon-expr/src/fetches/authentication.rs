@@ -1,0 +1,53 @@
+//! What `Authorization` says (RFC 9110, 11.6.2): the scheme and its credentials.
+
+use telamon_http::Message;
+
+use super::{by, Fetch, Row};
+use crate::converters::decode_base64;
+use crate::sample::Sample;
+
+pub(super) const ROWS: &[Row] = &[
+    by("http_auth_bearer", |args, _| {
+        let name = args.text(0).filter(|name| !name.is_empty());
+        let name = name.map_or(b"authorization".to_vec(), |name| name.to_ascii_lowercase());
+        Fetch::new(move |env| {
+            let (scheme, token) = credentials(env.request?, &name)?;
+            let bearer = scheme.eq_ignore_ascii_case(b"bearer");
+            bearer.then(|| Sample::owned(token.to_vec()))
+        })
+    }),
+    by("http_auth_pass", |_, _| {
+        Fetch::new(|env| Some(Sample::owned(basic(env.request?)?.1)))
+    }),
+    by("http_auth_type", |_, _| {
+        Fetch::new(|env| {
+            let (scheme, _) = credentials(env.request?, b"authorization")?;
+            let known = [&b"basic"[..], b"bearer"];
+            let known = known.iter().any(|one| scheme.eq_ignore_ascii_case(one));
+            known.then(|| Sample::owned(scheme.to_vec()))
+        })
+    }),
+    by("http_auth_user", |_, _| {
+        Fetch::new(|env| Some(Sample::owned(basic(env.request?)?.0)))
+    }),
+];
+
+/// The scheme, and what follows it.
+fn credentials<'h>(head: &'h Message, name: &[u8]) -> Option<(&'h [u8], &'h [u8])> {
+    let line = head.fields().find(|field| field.name == name)?.value;
+    let end = memchr::memchr(b' ', line).filter(|end| *end > 0)?;
+    Some((&line[..end], line[end..].trim_ascii_start()))
+}
+
+/// User and password (RFC 7617).
+fn basic(head: &Message) -> Option<(Vec<u8>, Vec<u8>)> {
+    let (scheme, token) = credentials(head, b"authorization")?;
+    if !scheme.eq_ignore_ascii_case(b"basic") {
+        return None;
+    }
+    let mut user = decode_base64(token)?;
+    let colon = memchr::memchr(b':', &user)?;
+    let password = user.split_off(colon + 1);
+    user.pop();
+    Some((user, password))
+}
