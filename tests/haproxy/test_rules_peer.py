@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from telamon.base.diagnostic import Severity, render
+from telamon.engine import check_rules
 from telamon.haproxy.load import load
 from tests.support.peers import need
 
@@ -24,6 +25,8 @@ _HEAD = (
 )
 
 STRICTER = {
+    "acl a req.payload(-1,0) -m bin 33",
+    "acl a str(a),bytes(-1) -m str x",
     "http-request set-header x %[str(a),add]",
     "http-request set-nice x",
     "http-request set-tos 300",
@@ -806,16 +809,21 @@ def test_accepts_refuses_and_warns_as_haproxy(case: str, tmp_path: Path) -> None
     path.write_text(_HEAD + "".join(f" {statement}\n" for statement in case.split(" | ")))
     done = subprocess.run([program, "-c", "-f", path], capture_output=True, text=True, timeout=60)
     ours = load([str(path)], environment={}, ahead=True)
-    said = f"{done.stdout}{done.stderr}\n{render(ours.report)}"
+    # The engine knows of arguments what their kinds alone do not say.
+    beyond = check_rules(ours.plan) if ours.plan is not None else []
+    failed = ours.report.failed or bool(beyond)
+    said = f"{done.stdout}{done.stderr}\n{render(ours.report)}{beyond}"
+    if any("not yet to Telamon" in text for text in beyond):
+        pytest.skip("known to HAProxy, not yet to Telamon")
     errors = {d.code for d in ours.report if d.severity is Severity.ERROR}
     if errors and errors <= {"H031", "H034"}:
         pytest.skip("known to HAProxy, not yet to Telamon")
     if case in STRICTER:
-        assert ours.report.failed and done.returncode == 0, said
+        assert failed and done.returncode == 0, said
     elif case in NEWER:
-        assert not ours.report.failed and done.returncode != 0, said
+        assert not failed and done.returncode != 0, said
     else:
-        assert ours.report.failed is (done.returncode != 0), said
-        if not ours.report.failed and case not in WARNED:
+        assert failed is (done.returncode != 0), said
+        if not failed and case not in WARNED:
             warned = any(d.severity is Severity.WARNING for d in ours.report)
             assert warned is ("[WARNING]" in done.stderr), said

@@ -1,6 +1,7 @@
 //! Text: cutting, joining, replacing, comparing.
 
 use std::borrow::Cow;
+use std::net::IpAddr;
 
 use super::{boxed, on_text, Made, Row};
 use crate::args::Args;
@@ -54,10 +55,10 @@ pub(super) const ROWS: &[Row] = &[
     Row {
         name: "ipmask",
         make: |args, _| {
-            let mask = args.string(0).ok_or("a mask is missing")?;
-            let bits = mask_bits(&mask).ok_or_else(|| format!("'{mask}' is no mask"))?;
-            let bits6 = args.number(1)?.unwrap_or(128).clamp(0, 128) as u32;
-            boxed(move |_, sample| Some(Sample::Ip(masked(sample.as_ip()?, bits, bits6))))
+            let address = |text: String| text.parse().map_err(|_| format!("'{text}' is no mask"));
+            let four: IpAddr = address(args.string(0).ok_or("a mask is missing")?)?;
+            let six: Option<IpAddr> = args.string(1).map(address).transpose()?;
+            boxed(move |_, sample| Some(Sample::Ip(masked(sample.as_ip()?, four, six)?)))
         },
     },
     Row {
@@ -279,24 +280,10 @@ fn port_only(text: &[u8]) -> Option<i64> {
     }
 }
 
-fn masked(ip: std::net::IpAddr, bits: u32, bits6: u32) -> std::net::IpAddr {
-    match ip {
-        std::net::IpAddr::V4(ip) => {
-            let mask = u32::MAX.checked_shl(32 - bits).unwrap_or(0);
-            std::net::IpAddr::V4((u32::from(ip) & mask).into())
-        }
-        std::net::IpAddr::V6(ip) => {
-            let mask = u128::MAX.checked_shl(128 - bits6).unwrap_or(0);
-            std::net::IpAddr::V6((u128::from(ip) & mask).into())
-        }
+fn masked(ip: IpAddr, four: IpAddr, six: Option<IpAddr>) -> Option<IpAddr> {
+    match (ip.to_canonical(), four, six) {
+        (IpAddr::V4(ip), IpAddr::V4(mask), _) => Some(IpAddr::V4(ip & mask)),
+        (IpAddr::V6(ip), _, Some(IpAddr::V6(mask))) => Some(IpAddr::V6(ip & mask)),
+        _ => None,
     }
-}
-
-/// A mask as a number of bits, or in dotted form.
-fn mask_bits(text: &str) -> Option<u32> {
-    let bits = text.parse::<u32>().ok().filter(|bits| *bits <= 32);
-    bits.or_else(|| {
-        let mask: std::net::Ipv4Addr = text.parse().ok()?;
-        Some(u32::from(mask).leading_ones())
-    })
 }
