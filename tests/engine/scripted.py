@@ -7,7 +7,7 @@ import http.client
 import select
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from telamon.base.diagnostic import render
@@ -107,11 +107,12 @@ def scripted(
     behind: str = "",
     limit: str = "5s",
     threads: int = 2,
+    serve: Callable[[socket.socket], None] = seen,
 ) -> Iterator[Rig]:
     """`lines` stand in the frontend, `behind` in the backend."""
     file = folder / "rules.py"
     file.write_text(HEAD + script)
-    with TestServer(seen) as server, contextlib.ExitStack() as stack:
+    with TestServer(serve) as server, contextlib.ExitStack() as stack:
         config = folder / "haproxy.cfg"
         config.write_text(
             CONFIG.format(

@@ -9,6 +9,7 @@ import pytest
 from telamon.base.diagnostic import Diagnostic, render
 from telamon.haproxy.load import Loaded, load
 from telamon.plan.rules import Call, Expression, Rule
+from telamon.script import describe
 
 SCRIPT = """\
 from telamon.script import *
@@ -143,7 +144,13 @@ def test_actions_and_services_are_rules(tmp_path: Path) -> None:
         ("http-response python.tag a", "H111", "of http-request and tcp-request", "at="),
         ("http-after-response python.tag a", "H111", "cannot wait", ""),
         ("http-request use-service python.pag", "H100", "service 'pag'", "'python.page'?"),
-        ("http-request use-service lua.x", "H034", "lua.x", ""),
+        ("http-request use-service lua.x", "H034", "lua.x", "Python"),
+        ("http-request use-service prometheus-exporter", "H034", "prometheus-exporter", ""),
+        ("http-request lua.x", "H034", "lua.x", "Python"),
+        ("http-request set-header a %[lua.x(1)]", "H034", "lua.x", "Python"),
+        ("http-request set-header a %[src,lua.x]", "H034", "lua.x", "Python"),
+        ("http-error status 404 content-type a/b lf-string %[python.count]", "H111", "wait", ""),
+        ("monitor fail if { python.many }", "H111", "python.many", "set-var"),
         ("http-after-response set-header a %[python.count]", "H111", "cannot wait", "set-var"),
         ("http-after-response del-header a if { python.many }", "H111", "python.many", "set-var"),
         ("tcp-request connection reject if { python.many }", "H111", "python.many", "set-var"),
@@ -194,6 +201,7 @@ def test_a_fault_in_the_script_is_told_at_its_line(tmp_path: Path) -> None:
         ("global\n    telamon-python rules.py\n    telamon-python rules.py\n", "registered by a"),
         ("global\n    telamon-python-timeout 0\n", "cannot be 0"),
         ("global\n    telamon-python\n", "needs the path"),
+        ("global\n    lua-load x.lua\n", "'lua-load' is known to HAProxy"),
     ],
 )
 def test_global_words_are_checked(tmp_path: Path, head: str, said: str) -> None:
@@ -205,3 +213,11 @@ def test_without_a_file_the_way_to_one_is_told(tmp_path: Path) -> None:
     head = HEAD.replace("    telamon-python rules.py\n", "")
     found = frontend(tmp_path, "    http-request set-var(txn.a) python.x", head=head)
     assert "telamon-python" in only_error(found).help
+
+
+def test_a_file_that_never_ends_loading_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(describe, "PATIENCE", 0.5)
+    found = frontend(tmp_path, "", script="import threading\nthreading.Event().wait()\n")
+    assert "did not load within" in only_error(found).message

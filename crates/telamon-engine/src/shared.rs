@@ -280,6 +280,9 @@ pub enum Event {
     },
 }
 
+/// Calls are not offered to a control process that has so many events before it.
+const MOST_WAITING: usize = 4096;
+
 pub(crate) struct Events {
     waiting: Mutex<Vec<Event>>,
     pub(crate) signal: Signal,
@@ -290,6 +293,19 @@ impl Events {
     pub(crate) fn push(&self, event: Event) {
         lock(&self.waiting).push(event);
         self.signal.signal();
+    }
+
+    /// The same with something that is worth little when the control process is far behind; false
+    /// if it is.
+    pub(crate) fn offer(&self, event: Event) -> bool {
+        let mut waiting = lock(&self.waiting);
+        let room = waiting.len() < MOST_WAITING;
+        if room {
+            waiting.push(event);
+        }
+        drop(waiting);
+        self.signal.signal();
+        room
     }
 
     pub(crate) fn take(&self) -> Vec<Event> {

@@ -563,7 +563,10 @@ impl Rules {
         vars: &Vars,
         wanted: &mut Wanted,
     ) -> (Verdict, usize) {
-        let mut strict = true;
+        let mut strict = {
+            let env = env(edited, other, in_response, body, facts, vars);
+            self.is_strict_at(from, &env)
+        };
         for (at, rule) in self.rules.iter().enumerate().skip(from) {
             let verdict = {
                 let env = env(edited, other, in_response, body, facts, vars);
@@ -610,6 +613,17 @@ impl Rules {
             self.pass(facts);
         }
         (Verdict::GoOn, self.rules.len())
+    }
+
+    /// What `strict-mode` rules before this one have said, for a list that goes on from its middle.
+    fn is_strict_at(&self, from: usize, env: &Env<'_>) -> bool {
+        let before = self.rules.iter().take(from).rev();
+        let mut said = before.filter_map(|rule| match rule.action {
+            Action::Strict(on) => Some((on, rule.condition.as_ref())),
+            _ => None,
+        });
+        let last = said.find(|(_, condition)| condition.is_none_or(|one| one.holds(env)));
+        last.is_none_or(|(on, _)| on)
     }
 
     /// Does a rule hold, and are all of its values there?

@@ -106,6 +106,7 @@ def named_fetch(name: str, scope: Scope, start: int) -> Fetch:
     end = start + len(name)
     if name.startswith(scripts.PREFIX):
         return scripts.fetch(name, scope, start)
+    scripts.refuse_lua(name, start)
     row = index.find_fetch(name, scope.stages)
     if name in index.FETCHES_NOT_YET or (row is not None and row.name in missing.FETCHES):
         raise Mistake(
@@ -181,6 +182,7 @@ class _Reader:
     def _converter(self, name: str, start: int) -> Converter:
         if name.startswith(scripts.PREFIX):
             return scripts.converter(name, self._scope, start)
+        scripts.refuse_lua(name, start)
         row = index.CONVERTER.get(name)
         if name in index.CONVERTERS_NOT_YET or name in missing.CONVERTERS:
             raise Mistake(

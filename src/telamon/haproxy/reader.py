@@ -10,7 +10,7 @@ from telamon.haproxy import awaited
 from telamon.haproxy.environment import Environment
 from telamon.haproxy.http_model import ErrorsDraft
 from telamon.haproxy.keywords import index
-from telamon.haproxy.keywords.known import REMOVED, not_yet
+from telamon.haproxy.keywords.known import INSTEAD, REMOVED, not_yet
 from telamon.haproxy.keywords.row import Arguments, Context, Refused
 from telamon.haproxy.keywords.sections import NAME_CHARACTERS, NOT_YET, PLACES, SECTIONS, Place
 from telamon.haproxy.lexer import Word
@@ -239,7 +239,10 @@ class Reader:
             if name in not_yet(place):
                 self._report.error(
                     "H034", f"'{name}' is known to HAProxy, not yet to Telamon", keyword.span,
-                    help="remove it, or keep this file on HAProxy until Telamon carries it out",
+                    help=INSTEAD.get(
+                        name,
+                        "remove it, or keep this file on HAProxy until Telamon carries it out",
+                    ),
                 )  # fmt: skip
                 return
         other = Place.GLOBAL if place is not Place.GLOBAL else Place.LISTEN

@@ -75,6 +75,7 @@ def _action(args: Arguments, word: Word, at: At, model: Model) -> tuple[Action, 
     """The row, and where its parenthesis opens."""
     if word.text.startswith(PREFIX):
         return python.find(args, word, at, model), len(word.text)
+    python.refuse_lua(args, word)
     name, parenthesis, _ = word.text.partition("(")
     action = index.find(name, at)
     absent = name in index.ACTIONS_NOT_YET or name in missing.ACTIONS

@@ -24,6 +24,9 @@ INSTEAD = (
     "call it before, in an `http-request set-var(txn.name)` rule, and use `var(txn.name)` here"
 )
 
+_LUA = "lua."
+IN_PYTHON = 'Telamon runs no Lua: write it in Python (docs/python.md, "Coming from Lua")'
+
 _TYPES = {
     "any": Type.ANY, "bool": Type.BOOL, "sint": Type.INT, "str": Type.STR, "bin": Type.BIN,
     "ipv4": Type.IPV4, "ipv6": Type.IPV6,
@@ -37,6 +40,14 @@ _USES = {
     Kind.ACTION: "an action: as in `http-request python.{}`",
     Kind.SERVICE: "a service: as in `http-request use-service python.{}`",
 }
+
+
+def refuse_lua(name: str, start: int) -> None:
+    if name.startswith(_LUA):
+        raise Mistake(
+            f"'{name}' is known to HAProxy, not to Telamon", start, start + len(name),
+            help=IN_PYTHON, code="H034",
+        )  # fmt: skip
 
 
 def fetch(name: str, scope: Scope, start: int) -> Fetch:

@@ -53,9 +53,14 @@ impl<I: Io> Worker<I> {
         http.step = Step::Calling;
         http.deadline = after(now, Some(shared.call_timeout));
         self.unsee(index, seen);
-        if let Some(request) = request {
-            self.counters().add(ProcessTotal::Calls, 1);
-            self.shared.events.push(Event::Call(Box::new(request)));
+        self.counters().add(ProcessTotal::Calls, 1);
+        let offered = request.is_some_and(|request| {
+            let event = Event::Call(Box::new(request));
+            self.shared.events.offer(event)
+        });
+        if let (false, Some(http)) = (offered, self.http(index)) {
+            // It has failed already, and the timer says so.
+            http.deadline = now;
         }
         // Whether the client is still there is known only to who reads. In a response that is for
         // those who pass the request's body on.
@@ -93,7 +98,7 @@ impl<I: Io> Worker<I> {
     /// The time limit of a call has passed.
     pub(super) fn call_late(&mut self, index: u32) {
         if let Some(token) = self.call_token(index) {
-            self.shared.events.push(Event::CallOver { token });
+            self.shared.events.offer(Event::CallOver { token });
         }
         self.call_over(index, Answer::failure());
     }

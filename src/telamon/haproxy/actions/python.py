@@ -37,6 +37,13 @@ def find(args: Arguments, word: Word, at: At, model: Model) -> Action:
     return Action("python", at, "", "", (_name(signature), _arguments(signature)))
 
 
+def refuse_lua(args: Arguments, word: Word) -> None:
+    try:
+        scripts.refuse_lua(word.text, 0)
+    except Mistake as mistake:
+        raise _refused(args, word, mistake) from None
+
+
 def _function(args: Arguments, word: Word, kind: Kind, model: Model) -> Signature:
     try:
         return scripts.find(kind, word.text, model)
@@ -80,6 +87,7 @@ def _arguments(signature: Signature) -> Slot:
 def service(rule: RuleWords) -> None:
     """The slot of `use-service`: a Python function. Others are HAProxy's, in Lua or its own."""
     word = rule.args.word("a service")
+    refuse_lua(rule.args, word)
     if not word.text.startswith(scripts.PREFIX) or rule.at is not At.REQUEST:
         raise rule.args.not_yet(word, f"{rule.args.keyword} {word}")
     rule.arguments.append(_function(rule.args, word, Kind.SERVICE, rule.scope.context.model).name)

@@ -8,6 +8,10 @@ from __future__ import annotations
 
 from telamon.haproxy.keywords.sections import Place
 
+_IN_PYTHON = "Telamon runs no Lua: write it in Python, and name the file by `telamon-python`"
+INSTEAD = dict.fromkeys(("lua-load", "lua-load-per-thread", "lua-prepend-path"), _IN_PYTHON)
+"""What to do instead of some of them."""
+
 _GLOBAL = """
 51degrees-allow-unmatched 51degrees-cache-size 51degrees-data-file 51degrees-difference
 51degrees-drift 51degrees-property-name-list 51degrees-property-separator
