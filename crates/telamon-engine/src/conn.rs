@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use telamon_expr::Vars;
 use telamon_session::{Side, Stream};
-use telamon_sys::Chunk;
+use telamon_sys::{pool, Chunk};
 
 use crate::http::{Exchange, Http};
 use crate::inspect::Inspection;
@@ -22,6 +22,9 @@ pub(crate) const NONE: u32 = u32::MAX;
 pub(crate) const RECV: u8 = 1;
 pub(crate) const SEND: u8 = 2;
 pub(crate) const CONNECT: u8 = 4;
+
+/// So many small receives in a row make the next buffer smaller.
+const SEVERAL: u8 = 4;
 
 /// Data on its way to a side. Most of the time there is one buffer or none.
 #[derive(Default)]
@@ -100,8 +103,11 @@ pub(crate) struct Slot {
     pub(crate) logged: bool,
     /// Operations that run, by side.
     pub(crate) running: [u8; 2],
-    /// Buffer class of the next receive, by side.
+    /// Buffer class of the next receive, by side; how many receives in a row a smaller one would have
+    /// done for; and whether the socket had more than the last one took.
     pub(crate) class: [u8; 2],
+    small: [u8; 2],
+    pub(crate) more: [bool; 2],
     /// Operations of descriptors that this slot has given up; it stays until they completed.
     pub(crate) strays: u16,
     pub(crate) generation: [u32; 2],
@@ -156,6 +162,8 @@ impl Slot {
             logged: false,
             running: [0; 2],
             class: [0; 2],
+            small: [0; 2],
+            more: [false; 2],
             strays: 0,
             generation: [0; 2],
             fds: [NO_FD; 2],
@@ -216,6 +224,13 @@ impl Slot {
         self.http.as_deref_mut()?.exchange.as_deref_mut()
     }
 
+    /// The rest of the response under way comes through a pipe.
+    #[inline]
+    pub(crate) fn is_splicing(&mut self) -> bool {
+        self.exchange()
+            .is_some_and(|one| one.pipe.is_some() && !one.download.is_done())
+    }
+
     /// A new owner of the side: completions from before are strays.
     pub(crate) fn renew(&mut self, side: Side) {
         let at = side as usize;
@@ -224,6 +239,27 @@ impl Slot {
         self.generation[at] = (self.generation[at] + 1) & ((1 << GENERATION_BITS) - 1);
         self.fds[at] = NO_FD;
         self.class[at] = 0;
+        self.small[at] = 0;
+        self.more[at] = false;
+    }
+
+    /// Chooses the class of the side's next receive by what the last one brought: up when a buffer
+    /// was filled, down when several in a row were nearly empty. (One alone says nothing: a body of
+    /// 64 KiB with its head is a full buffer and a few bytes.)
+    #[inline]
+    pub(crate) fn weigh(&mut self, side: Side, chunk: &Chunk) {
+        let at = side as usize;
+        let class = self.class[at];
+        if chunk.len() == pool::SIZES[chunk.class()] {
+            self.class[at] = (class + 1).min(pool::CLASSES as u8 - 1);
+        } else if class > 0 && chunk.len() < pool::SIZES[usize::from(class) - 1] / 2 {
+            self.small[at] += 1;
+            if self.small[at] < SEVERAL {
+                return;
+            }
+            self.class[at] = class - 1;
+        }
+        self.small[at] = 0;
     }
 }
 

@@ -70,7 +70,7 @@ macro_rules! process_totals {
 process_totals! {
     CumConns = "CumConns", CumReq = "CumReq", BytesOut = "TotalBytesOut",
     DroppedLogs = "DroppedLogs", SentLogs = "SentLogs", Turns = "Turns", BusyNs = "BusyNs",
-    Panics = "Panics", Calls = "PythonCalls",
+    Panics = "Panics", Calls = "PythonCalls", SplicedBytesOut = "TotalSplicedBytesOut",
 }
 
 /// All that one thread counts.

@@ -348,6 +348,8 @@ pub(crate) struct Shared {
     pub(crate) connections: Gauges,
     pub(crate) connection_rate: Rate,
     pub(crate) session_rate: Rate,
+    /// Of each thread.
+    pub(crate) most_pipes: u32,
     pub(crate) maxconn: AtomicU32,
     /// Threads (as bits) that wait for room to accept.
     pub(crate) waiting_threads: AtomicU64,
@@ -355,6 +357,9 @@ pub(crate) struct Shared {
     pub(crate) objects: usize,
     pub(crate) started: Instant,
 }
+
+/// How many pipes a thread may use: each takes two descriptors.
+const PIPES: u32 = 64;
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     // A thread that panicked is contained; what the lock guards is changed in single steps.
@@ -455,6 +460,10 @@ impl Shared {
             connections: Gauges::new(),
             connection_rate: Rate::limited(plan.process.connection_rate),
             session_rate: Rate::limited(plan.process.session_rate),
+            most_pipes: plan
+                .process
+                .max_pipes
+                .map_or(PIPES, |most| most.div_ceil(threads as u32)),
             waiting_threads: AtomicU64::new(0),
             objects: objects.0,
             started: Instant::now(),

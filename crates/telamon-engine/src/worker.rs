@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use telamon_http::{HeadParser, ResponseParser};
 use telamon_session::{Action, Cause, End, Millis, Policy, Side, Wheel};
-use telamon_sys::{pool, process, socket, Chunk};
+use telamon_sys::{pipe::Pipe, process, socket, Chunk};
 
 use crate::accept::Gate;
 use crate::conn::{Role, Slots, CONNECT, NONE, NO_FD, RECV, SEND};
@@ -68,6 +68,12 @@ pub(crate) struct Worker<I: Io> {
     /// Where heads are written, and bodies that change.
     pub(crate) scratch: Vec<u8>,
     pub(crate) rewritten: Vec<u8>,
+    /// Pipes that are free, how many exchanges have one, and how many may.
+    pub(crate) pipes: Vec<Pipe>,
+    pub(crate) pipes_used: u32,
+    pub(crate) most_pipes: u32,
+    /// Clients whose exchange has more to move than is fair in one turn.
+    pub(crate) pumps: Vec<Key>,
     next_purge: Millis,
     starved: Vec<(Key, usize)>,
     stopped: bool,
@@ -109,6 +115,10 @@ impl<I: Io> Worker<I> {
             responses: ResponseParser::new(BUFFER),
             scratch: Vec::with_capacity(BUFFER),
             rewritten: Vec::new(),
+            pipes: Vec::new(),
+            pipes_used: 0,
+            most_pipes: shared.most_pipes,
+            pumps: Vec::new(),
             next_purge: now + PURGE_EVERY,
             starved: Vec::new(),
             stopped: false,
@@ -161,11 +171,14 @@ impl<I: Io> Worker<I> {
         if let Some(at) = self.retry_rates {
             next = Some(next.map_or(at, |next| next.min(at)));
         }
-        if self.pools.any() {
+        if self.pools.any() || !self.pipes.is_empty() {
             next = Some(next.map_or(self.next_purge, |next| next.min(self.next_purge)));
         }
         if !self.starved.is_empty() {
             next = Some(self.now + 1);
+        }
+        if !self.pumps.is_empty() {
+            next = Some(self.now);
         }
         // `now` was read when the turn began; what has passed since is caught up next turn.
         next.map(|at| Duration::from_millis(at.saturating_sub(self.now)))
@@ -185,9 +198,19 @@ impl<I: Io> Worker<I> {
                 self.receive(key, class, true);
             }
         }
+        for key in std::mem::take(&mut self.pumps) {
+            if self.slots.live(key).is_some() {
+                self.contain(|worker, place| {
+                    *place = Some(key.slot);
+                    worker.pump(key.slot);
+                });
+            }
+        }
         if self.now >= self.next_purge {
             self.next_purge = self.now + PURGE_EVERY;
             self.purge_pools();
+            // Pipes that nobody needs give their descriptors back, half of them each time.
+            self.pipes.truncate(self.pipes.len() / 2);
         }
         if self.now >= self.next_trim {
             self.next_trim = self.now + TRIM_EVERY;
@@ -234,6 +257,13 @@ impl<I: Io> Worker<I> {
                 *slot = Some(key.slot);
                 self.sent(key, result);
             }
+            Event::Readable { key } => match self.slots.live(key) {
+                None => self.stray(key),
+                Some(_) => {
+                    *slot = Some(key.slot);
+                    self.upstream_readable(key);
+                }
+            },
             Event::Connected { key, result } => {
                 *slot = Some(key.slot);
                 self.connected(key, result);
@@ -290,6 +320,7 @@ impl<I: Io> Worker<I> {
             return self.stray(key);
         };
         slot.running[from] &= !RECV;
+        slot.more[from] = more;
         match slot.role {
             Role::Tcp => {}
             Role::Client => return self.http_received(key.slot, result),
@@ -324,7 +355,7 @@ impl<I: Io> Worker<I> {
             return self.withhold(key, chunk);
         }
         let count = chunk.len() as u64;
-        slot.class[from] = next_class(slot.class[from], chunk.class(), chunk.len());
+        slot.weigh(side, &chunk);
         slot.bytes[from] += count;
         slot.stream.received(side, count, self.now);
         slot.out[to].push(chunk);
@@ -764,17 +795,5 @@ fn column(side: Side) -> Total {
     match side {
         Side::Client => Total::Bin,
         Side::Server => Total::Bout,
-    }
-}
-
-/// The class of the next receive: up when a buffer was filled, down when it was nearly empty.
-#[inline]
-pub(crate) fn next_class(wanted: u8, class: usize, len: usize) -> u8 {
-    if len == pool::SIZES[class] {
-        (wanted + 1).min(pool::CLASSES as u8 - 1)
-    } else if wanted > 0 && len < pool::SIZES[wanted as usize - 1] / 2 {
-        wanted - 1
-    } else {
-        wanted
     }
 }

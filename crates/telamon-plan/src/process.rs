@@ -223,6 +223,9 @@ pub struct ProcessPlan {
     pub connection_rate: Option<u32>,
     #[serde(default)]
     pub session_rate: Option<u32>,
+    /// How many long bodies may pass through pipes at once.
+    #[serde(default)]
+    pub max_pipes: Option<u32>,
     #[serde(default)]
     pub strict_limits: bool,
     #[serde(default)]

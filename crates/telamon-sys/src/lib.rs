@@ -7,6 +7,7 @@
 
 pub mod addr;
 pub mod epoll;
+pub mod pipe;
 pub mod pool;
 pub mod process;
 pub mod ring;

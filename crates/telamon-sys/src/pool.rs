@@ -55,6 +55,11 @@ impl Chunk {
         self.len -= count;
     }
 
+    /// Bytes of the buffer before its data.
+    pub fn room_before(&self) -> usize {
+        self.start as usize
+    }
+
     /// Forgets all data but the first `count` bytes.
     pub fn truncate(&mut self, count: usize) {
         self.len = self.len.min(count as u32);
@@ -159,6 +164,14 @@ impl Pool {
         }
     }
 
+    /// Puts `bytes` before the chunk's data; there must be room (`Chunk::room_before`).
+    pub fn prepend(&mut self, chunk: &mut Chunk, bytes: &[u8]) {
+        let start = chunk.room_before() - bytes.len();
+        self.space(chunk)[start..start + bytes.len()].copy_from_slice(bytes);
+        chunk.start = start as u32;
+        chunk.len += bytes.len() as u32;
+    }
+
     /// How many buffers are held by chunks, by class.
     pub fn held(&self) -> [usize; CLASSES] {
         [
@@ -247,6 +260,20 @@ mod tests {
         assert!(chunk.is_empty());
         pool.put(chunk);
         assert_eq!(pool.held(), [0, 0, 0]);
+    }
+
+    #[test]
+    fn what_was_read_makes_room_before() {
+        let mut pool = Pool::new().unwrap();
+        let mut chunk = pool.take(0).unwrap();
+        pool.space(&chunk)[..8].copy_from_slice(b"headbody");
+        chunk.fill(8);
+        chunk.advance(4);
+        assert_eq!(chunk.room_before(), 4);
+        pool.prepend(&mut chunk, b"HED");
+        assert_eq!(pool.data(&chunk), b"HEDbody");
+        assert_eq!(chunk.room_before(), 1);
+        pool.put(chunk);
     }
 
     #[test]

@@ -321,9 +321,18 @@ impl Ring {
         );
     }
 
-    /// Waits once for readability (used for the wake-up eventfd).
+    /// Waits once for readability, or for the end of the stream.
     pub fn poll(&mut self, fd: RawFd, token: u64) {
-        let entry = opcode::PollAdd::new(Fd(fd), libc::POLLIN as u32)
+        self.poll_for(fd, libc::POLLIN | libc::POLLRDHUP, token);
+    }
+
+    /// Waits once until the socket takes more.
+    pub fn poll_writable(&mut self, fd: RawFd, token: u64) {
+        self.poll_for(fd, libc::POLLOUT, token);
+    }
+
+    fn poll_for(&mut self, fd: RawFd, events: libc::c_short, token: u64) {
+        let entry = opcode::PollAdd::new(Fd(fd), events as u32)
             .build()
             .user_data(token);
         self.push(entry);

@@ -154,7 +154,6 @@ def _old(hard: bool) -> Apply:
 
 
 _0, _1, _T, _P = Takes.NOTHING, Takes.WORD, Takes.TAIL, Takes.NUMBERS
-_NO_SPLICE = "-dS: nothing is spliced here"
 _NO_RESOLVER = "-dr: server names are resolved when the file is read; an unknown one is an error"
 _NO_TLS = "-dV: no TLS is spoken here yet"
 _NO_ZERO_COPY = "-dZ and -dF: there is one way to forward here"
@@ -186,7 +185,7 @@ FLAGS: tuple[Flag, ...] = (
     Flag("dp", _0, _note(f"-dp: {_NO_POLLER}"), "disables poll(): no meaning here"),
     Flag("dk", _0, _note(f"-dk: {_NO_POLLER}"), "disables kqueue(): no meaning here"),
     Flag("dv", _0, _note(f"-dv: {_NO_POLLER}"), "disables event ports: no meaning here"),
-    Flag("dS", _0, _note(_NO_SPLICE), "disables splice usage: no meaning here"),
+    Flag("dS", _0, _set("splice", False), "disables splice usage"),
     Flag("dZ", _0, _note(_NO_ZERO_COPY), "disables zero-copy forwarding: no meaning here"),
     Flag("dF", _0, _note(_NO_ZERO_COPY), "disables fast-forward: no meaning here"),
     Flag("dG", _0, _note("-dG: names are always resolved by getaddrinfo()"),

@@ -112,6 +112,8 @@ def tell(diagnostic: Diagnostic, options: Options, console: Console) -> None:
 def overridden(plan: ProxyPlan, options: Options) -> ProxyPlan:
     """The command line has the last word (management guide 3)."""
     changes: dict[str, object] = {}
+    if not options.splice:
+        changes["max_pipes"] = 0
     if options.maxconn is not None:
         changes["maxconn"] = options.maxconn
     if options.pid_file is not None:

@@ -35,6 +35,7 @@ class Options:
     take_from: str | None = None
     reuse_port: bool = True
     epoll: bool = True
+    splice: bool = True
     dump_libraries: bool = False
     dump_keywords: str | None = None
     notes: tuple[str, ...] = ()

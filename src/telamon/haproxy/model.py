@@ -268,6 +268,7 @@ class ProcessDraft:
     payload_with_any_method: bool = False
     connection_rate: int | None = None
     session_rate: int | None = None
+    max_pipes: int | None = None
     strict_limits: bool = False
     dumpable: bool = False
     fd_hard_limit: int | None = None

@@ -164,7 +164,8 @@ class ProcessPlan:
     `uid`/`gid` are resolved from names at load, so that an unknown user is a diagnostic.
     `daemon` asks to go to the background once everything is ready. A received head has room for
     `bufsize` less `maxrewrite` bytes. `connection_rate` and `session_rate` are the most per second
-    (`maxconnrate`, `maxsessrate`); `strict_limits`: do not start with fewer descriptors than asked.
+    (`maxconnrate`, `maxsessrate`); `max_pipes` how many long bodies may pass through pipes at once;
+    `strict_limits`: do not start with fewer descriptors than asked.
     `python_files` have the functions that rules call, each for `python_timeout` at most.
     """
 
@@ -197,6 +198,7 @@ class ProcessPlan:
     payload_with_any_method: bool = False
     connection_rate: int | None = None
     session_rate: int | None = None
+    max_pipes: int | None = None
     strict_limits: bool = False
     dumpable: bool = False
     fd_hard_limit: int | None = None

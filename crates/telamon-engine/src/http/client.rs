@@ -62,6 +62,7 @@ impl<I: Io> Worker<I> {
                 None => return,
             }
         }
+        self.slots.get(index).weigh(Side::Client, &chunk);
         // The backend is told what was its own: the head when it has a server, the body as it goes.
         self.count_before(index, Side::Client, chunk.len() as u64);
         let now = self.now;
@@ -330,8 +331,8 @@ impl<I: Io> Worker<I> {
         let slot = self.slots.get(index);
         let key = slot.key(index, Side::Client);
         slot.running[0] |= RECV;
-        let class = usize::from(slot.class[0]);
-        self.io.recv(key, slot.fds[0], class, false);
+        let (class, more) = (usize::from(slot.class[0]), slot.more[0]);
+        self.io.recv(key, slot.fds[0], class, more);
     }
 
     /// What waited behind the last head or body is looked at now.

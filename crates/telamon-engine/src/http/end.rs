@@ -37,6 +37,9 @@ impl<I: Io> Worker<I> {
         if pending {
             return;
         }
+        if self.exchange(index).is_some_and(|one| one.pipe.is_some()) {
+            return self.pump(index);
+        }
         match step {
             Step::Tunnel => self.tunnel_sent(index, Side::Client),
             Step::Streaming => self.http_check_end(index),
@@ -50,6 +53,10 @@ impl<I: Io> Worker<I> {
         if !slot.out[0].is_empty() || slot.running[0] & SEND != 0 {
             return;
         }
+        if self.is_piped(index) {
+            return self.set_timer(index);
+        }
+        let slot = self.slots.get(index);
         let over = slot
             .exchange()
             .is_some_and(|exchange| exchange.done && exchange.upload.is_done());
@@ -66,6 +73,8 @@ impl<I: Io> Worker<I> {
         self.drop_upstream(index);
         self.book_exchange(index);
         self.log_http(index);
+        let pipe = self.exchange(index).and_then(|one| one.pipe.take());
+        self.give_pipe(pipe);
         let shared = self.shared.clone();
         let slot = self.slots.get(index);
         let timeouts = &shared.proxies[slot.proxy as usize].plan.timeouts;
@@ -368,6 +377,8 @@ impl<I: Io> Worker<I> {
         self.drop_upstream(index);
         self.leave_server(index);
         self.leave_backend(index);
+        let pipe = self.exchange(index).and_then(|one| one.pipe.take());
+        self.give_pipe(pipe);
         if let Some(http) = self.http(index) {
             let (rest, private) = (http.rest.take(), std::mem::replace(&mut http.private, NONE));
             if let Some(rest) = rest {

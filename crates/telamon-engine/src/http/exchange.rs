@@ -271,14 +271,17 @@ impl<I: Io> Worker<I> {
             return;
         }
         let owner = slot.peer;
+        if owner != NONE && self.slots.get(owner).is_splicing() {
+            return;
+        }
         if owner != NONE && self.slots.get(owner).out[0].len() >= crate::worker::MAX_BUFFERS {
             return;
         }
         let slot = self.slots.get(up);
         let key = slot.key(up, Side::Server);
         slot.running[1] |= RECV;
-        let class = usize::from(slot.class[1]);
-        self.io.recv(key, slot.fds[1], class, class > 0);
+        let (class, more) = (usize::from(slot.class[1]), slot.more[1]);
+        self.io.recv(key, slot.fds[1], class, more);
     }
 
     /// No server has taken the request: what the client is told of it.

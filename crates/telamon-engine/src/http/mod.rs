@@ -20,7 +20,7 @@
 //! ```
 //!
 //! Files: `client.rs` what comes from clients, `exchange.rs` the way to a server, `upstream.rs` what
-//! comes back, `pool.rs` idle connections, `body.rs` bodies, `cookie.rs` persistence, `rules/` what is
+//! comes back, `pool.rs` idle connections, `body.rs` bodies, `splice.rs` long ones, `cookie.rs` persistence, `rules/` what is
 //! done with heads, `calls.rs` rules that wait for Python, `answer.rs` the proxy's own answers,
 //! `timers.rs` deadlines, `end.rs` how things end.
 
@@ -35,6 +35,7 @@ mod exchange;
 mod pool;
 mod route;
 mod rules;
+mod splice;
 mod timers;
 mod upstream;
 
@@ -43,7 +44,7 @@ use telamon_http::forward::Connection;
 use telamon_http::{HeadParser, Message, Version};
 use telamon_plan::Timeouts;
 use telamon_session::{End, Millis, Policy};
-use telamon_sys::Chunk;
+use telamon_sys::{pipe::Pipe, Chunk};
 
 use crate::conn::NONE;
 
@@ -163,6 +164,8 @@ pub(crate) struct Exchange {
     /// No more of it goes to the server, which is gone or has said enough.
     pub(crate) discard: bool,
     pub(crate) download: Body,
+    /// A long body goes this way (`splice.rs`).
+    pub(crate) pipe: Option<Pipe>,
     /// The request's head for the server (until the response begins: a retry sends it again), and
     /// as much of its body as a retry would need.
     pub(crate) outgoing: Vec<u8>,
@@ -278,6 +281,7 @@ impl Exchange {
             upload: Body::Done,
             discard: false,
             download: Body::Done,
+            pipe: None,
             outgoing: Vec::new(),
             kept_body: None,
             raw: Vec::new(),

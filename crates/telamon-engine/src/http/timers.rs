@@ -31,8 +31,14 @@ impl<I: Io> Worker<I> {
     }
 
     fn limits(&mut self, index: u32) -> Limits {
+        let piped = self.is_piped(index);
         let slot = self.slots.get(index);
-        let (up, ahead) = (slot.peer, slot.out[0].len());
+        // While the client has something to take from a pipe, nobody waits for the server.
+        let ahead = match piped {
+            true => MAX_BUFFERS,
+            false => slot.out[0].len(),
+        };
+        let up = slot.peer;
         let (behind, server_ended) = match up {
             NONE => (0, true),
             _ => {

@@ -15,7 +15,7 @@ use super::{Body, Exchange, Step, BUFFER};
 use crate::conn::{NONE, NO_FD, SEND};
 use crate::io::{Io, Key};
 use crate::shared::ServerState;
-use crate::worker::{next_class, Worker};
+use crate::worker::Worker;
 
 /// What became of the bytes of a response's head.
 enum Head {
@@ -55,7 +55,7 @@ impl<I: Io> Worker<I> {
     fn response_data(&mut self, index: u32, up: u32, chunk: Chunk) {
         let now = self.now;
         let slot = self.slots.get(up);
-        slot.class[1] = next_class(slot.class[1], chunk.class(), chunk.len());
+        slot.weigh(Side::Server, &chunk);
         self.count_bytes(index, Side::Server, chunk.len() as u64);
         let Some(http) = self.http(index) else {
             return self.io.put(chunk);
@@ -319,7 +319,13 @@ impl<I: Io> Worker<I> {
         exchange.log.bytes += taken.counted;
         exchange.server_closes |= taken.used < data.len();
         let done = exchange.download.is_done();
-        if headed && taken.used <= TOGETHER {
+        let head = self.scratch.len();
+        if headed && taken.plain && head <= chunk.room_before() {
+            // The server's head stood there: ours has room in its place.
+            chunk.truncate(taken.used);
+            self.io.pool_mut().prepend(&mut chunk, &self.scratch);
+            self.slots.get(index).out[0].push(chunk);
+        } else if headed && taken.used <= TOGETHER {
             let scratch = &mut self.scratch;
             scratch.extend_from_slice(if taken.plain {
                 &data[..taken.used]
@@ -350,6 +356,9 @@ impl<I: Io> Worker<I> {
         if done {
             return self.download_ended(index);
         }
+        if self.splices(index, up) {
+            return self.pump(index);
+        }
         self.upstream_receive(up);
         if headed {
             self.set_timer(index);
@@ -357,7 +366,7 @@ impl<I: Io> Worker<I> {
     }
 
     /// The response is complete as far as the server is concerned.
-    fn download_ended(&mut self, index: u32) {
+    pub(super) fn download_ended(&mut self, index: u32) {
         let Some(exchange) = self.exchange(index) else {
             return;
         };
@@ -388,7 +397,7 @@ impl<I: Io> Worker<I> {
     }
 
     /// The server has sent its last byte, in good order or by a reset.
-    fn response_eof(&mut self, index: u32, up: u32, broken: bool) {
+    pub(super) fn response_eof(&mut self, index: u32, up: u32, broken: bool) {
         let shared = self.shared.clone();
         let slot = self.slots.get(index);
         let retry = &shared.route(slot.proxy, slot.backend).retry;

@@ -20,6 +20,8 @@ const WAKE: u64 = 1 << 61;
 /// Connections taken from one listener in one turn, so that it cannot starve the streams.
 const ACCEPT_BURST: usize = 64;
 const GATHER: usize = 16;
+/// Of a side that is watched by somebody who receives by himself.
+const NO_CLASS: u8 = u8::MAX;
 
 #[derive(Clone, Copy)]
 struct State {
@@ -168,8 +170,13 @@ impl EpollIo {
             self.state(key).sending = false;
             self.events.push_back(Event::Sent { key, result: Ok(0) });
         }
-        if let (true, Some(class)) = (state.readable, state.receiving) {
-            self.try_recv(key, usize::from(class));
+        match (state.readable, state.receiving) {
+            (true, Some(NO_CLASS)) => {
+                self.state(key).receiving = None;
+                self.events.push_back(Event::Readable { key });
+            }
+            (true, Some(class)) => self.try_recv(key, usize::from(class)),
+            _ => {}
         }
     }
 }
@@ -260,6 +267,26 @@ impl Io for EpollIo {
             other => other,
         };
         self.events.push_back(Event::Sent { key, result });
+    }
+
+    fn is_still(&self, key: Key) -> bool {
+        let state = &self.states[key.slot as usize][key.side as usize];
+        state.receiving.is_none()
+    }
+
+    fn await_readable(&mut self, key: Key, _fd: RawFd) {
+        let state = self.state(key);
+        if state.hung {
+            return self.events.push_back(Event::Readable { key });
+        }
+        state.readable = false;
+        state.receiving = Some(NO_CLASS);
+    }
+
+    fn await_writable(&mut self, key: Key, _fd: RawFd) {
+        let state = self.state(key);
+        state.writable = false;
+        state.sending = true;
     }
 
     fn connect(&mut self, key: Key, fd: RawFd, address: &SockAddr) {

@@ -77,6 +77,10 @@ pub(crate) enum Event {
         key: Key,
         result: io::Result<usize>,
     },
+    /// After `await_readable`.
+    Readable {
+        key: Key,
+    },
     Connected {
         key: Key,
         result: io::Result<()>,
@@ -105,6 +109,13 @@ pub(crate) trait Io {
     /// Sends what fits of the chunks, which stay the caller's.
     fn send<'a>(&mut self, key: Key, fd: RawFd, chunks: impl Iterator<Item = &'a Chunk>);
     fn connect(&mut self, key: Key, fd: RawFd, address: &SockAddr);
+    /// Nothing runs that receives from this side, and nothing that came waits to be asked for.
+    fn is_still(&self, key: Key) -> bool;
+    /// The side's socket was just found empty: `Readable` tells when it is not any more.
+    fn await_readable(&mut self, key: Key, fd: RawFd);
+    /// The side's socket was just found full: `Sent` (of 0 bytes) tells when it is not any more.
+    fn await_writable(&mut self, key: Key, fd: RawFd);
+
     /// Gives a descriptor back: what runs on it is cancelled (and still completes, if
     /// `running`), then it is closed.
     fn close(&mut self, key: Key, fd: RawFd, running: bool);

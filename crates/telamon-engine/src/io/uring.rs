@@ -25,6 +25,8 @@ const ACCEPT: u64 = 4;
 const WAKE: u64 = 5;
 /// Cancels and closes: nobody waits for them.
 const SILENT: u64 = 6;
+const READABLE: u64 = 7;
+const WRITABLE: u64 = 8;
 
 /// Up to so many completions in a turn, sends are made by system call: a send through the ring
 /// completes while it is submitted, so the wait would return for it at once, and the turn would
@@ -297,6 +299,19 @@ impl Io for UringIo {
         self.ring.send(fd, chunks, key.pack() | SEND << KIND_SHIFT);
     }
 
+    fn is_still(&self, key: Key) -> bool {
+        let inlet = &self.inlets[key.slot as usize][key.side as usize];
+        inlet.armed == Armed::Nothing && inlet.held.is_empty()
+    }
+
+    fn await_readable(&mut self, key: Key, fd: RawFd) {
+        self.ring.poll(fd, key.pack() | READABLE << KIND_SHIFT);
+    }
+
+    fn await_writable(&mut self, key: Key, fd: RawFd) {
+        (self.ring).poll_writable(fd, key.pack() | WRITABLE << KIND_SHIFT);
+    }
+
     fn connect(&mut self, key: Key, fd: RawFd, address: &SockAddr) {
         self.ring
             .connect(fd, address, key.pack() | CONNECT << KIND_SHIFT);
@@ -358,6 +373,11 @@ impl Io for UringIo {
                 CONNECT => Event::Connected {
                     key,
                     result: outcome(done.result).map(drop),
+                },
+                READABLE => Event::Readable { key },
+                WRITABLE => Event::Sent {
+                    key,
+                    result: outcome(done.result.min(0)),
                 },
                 ACCEPT => self.accepted(&done),
                 WAKE => {

@@ -121,6 +121,16 @@ def _silent(args: Arguments, _: Context) -> None:
     args.end()
 
 
+def _max_pipes(args: Arguments, context: Context) -> None:
+    context.model.process.max_pipes = args.integer("a number", 0, values.MAX_ID)
+    args.end()
+
+
+def _no_splice(args: Arguments, context: Context) -> None:
+    args.end()
+    context.model.process.max_pipes = 0
+
+
 def _rate(field: str) -> Callable[[Arguments, Context], None]:
     """A number per second, 0 for no limit."""
 
@@ -218,6 +228,9 @@ KEYWORDS: tuple[Keyword, ...] = (
             _rate("connection_rate")),
     Keyword("maxsessrate", _G, "<number>", "Most new sessions per second.",
             _rate("session_rate")),
+    Keyword("maxpipes", _G, "<number>", "How many long bodies may pass through pipes at once.",
+            _max_pipes),
+    Keyword("nosplice", _G, "", "Nothing passes through pipes (splice).", _no_splice),
     Keyword("set-dumpable", _G, "", "A crash may leave a core file.", _flag("dumpable"),
             negatable=True),
     Keyword("strict-limits", _G, "", "Rather not start than go on with fewer descriptors.",
@@ -235,11 +248,11 @@ _NO_LIMIT = "nothing that it allows is forbidden here"
 _NO_TLS = "no TLS is spoken here yet, so that it could not change anything"
 _WITHOUT_MEANING = {
     **dict.fromkeys(("busy-polling", "noepoll", "nokqueue", "noevports", "nopoll"), _OWN_POLLER),
-    **dict.fromkeys(("nosplice", "noreuseport", "no-memory-trimming"), _OWN_ENGINE),
+    **dict.fromkeys(("noreuseport", "no-memory-trimming"), _OWN_ENGINE),
     **dict.fromkeys(("cpu-map", "cpu-policy", "cpu-set", "numa-cpu-mapping"), _OWN_ENGINE),
     **dict.fromkeys(("thread-groups", "thread-group", "profiling.tasks"), _OWN_ENGINE),
     **dict.fromkeys(("profiling.memory", "max-threads-per-group"), _OWN_ENGINE),
-    **dict.fromkeys(("maxpipes", "prealloc-fd", "warn-blocked-traffic-after"), _OWN_ENGINE),
+    **dict.fromkeys(("prealloc-fd", "warn-blocked-traffic-after"), _OWN_ENGINE),
     **dict.fromkeys(("force-cfg-parser-pause",), _OWN_ENGINE),
     **dict.fromkeys(("maxcompcpuusage", "maxcomprate", "maxzlibmem"), _NO_COMPRESSION),
     **dict.fromkeys(("no-quic", "limited-quic", "cluster-secret"), _NO_QUIC),
