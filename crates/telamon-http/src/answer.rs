@@ -69,11 +69,12 @@ static ROWS: [Row; 19] = [
         "Gone",
         "The resource is no longer available and will not be available again.",
     ),
-    row(
-        413,
-        "Payload Too Large",
-        "The request entity exceeds the maximum allowed.",
-    ),
+    Row {
+        status: 413,
+        reason: "Payload Too Large",
+        text: "The request entity exceeds the maximum allowed.",
+        closes: false,
+    },
     row(
         421,
         "Misdirected Request",

@@ -60,13 +60,17 @@ impl Framing {
         Ok(())
     }
 
-    /// `chunked` must come last and once; empty list members do not count (RFC 9110 5.6.1).
+    /// `chunked` must come last and once. Empty list members do not count behind it; before it, in
+    /// the same line, HAProxy takes them for a coding that it does not know, and so do we.
     fn take_codings(&mut self, value: &[u8]) -> Result<(), Reason> {
         self.codings = true;
+        let mut empty = false;
         for word in value.split(|byte| *byte == b',').map(trim) {
             if word.is_empty() {
+                empty = true;
                 continue;
             }
+            self.unknown |= empty;
             if self.chunked {
                 return Err(Reason::TransferEncoding);
             }
@@ -77,13 +81,23 @@ impl Framing {
     }
 
     /// How a response's body ends (RFC 9112 6.3). `Content-Length` beside `Transfer-Encoding` does
-    /// not count, and unknown codings end with the connection.
-    pub(crate) fn response_body(&self) -> Length {
+    /// not count. Codings other than `chunked` are refused, as HAProxy does: nobody asked for them.
+    pub(crate) fn response_body(&self) -> Result<Length, Reason> {
         match (self.codings, self.length) {
-            (true, _) if self.chunked => Length::Chunked,
-            (true, _) | (false, None) => Length::UntilClose,
-            (false, Some(length)) => Length::Known(length),
+            (true, _) if self.unknown => Err(Reason::UnknownCoding),
+            (true, _) if self.chunked => Ok(Length::Chunked),
+            (true, _) | (false, None) => Ok(Length::UntilClose),
+            (false, Some(length)) => Ok(Length::Known(length)),
         }
+    }
+
+    pub(crate) fn is_coded(&self) -> bool {
+        self.codings
+    }
+
+    /// Both fields are there.
+    pub(crate) fn is_doubtful(&self) -> bool {
+        self.codings && self.length.is_some()
     }
 
     pub(crate) fn body(&self) -> Result<Body, Reason> {

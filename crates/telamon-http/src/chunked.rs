@@ -10,8 +10,8 @@ use crate::error::Reason;
 use crate::fields::MAX_FIELDS;
 use crate::token::is_token;
 
-/// Digits of a size: 2^60 bytes are enough for anybody.
-const MAX_DIGITS: u8 = 15;
+/// Digits of a size, leading zeros aside: 2^52 bytes, HAProxy's limit, are enough for anybody.
+const MAX_DIGITS: u8 = 13;
 /// Bytes of one chunk's extension, and of all trailers: more is an attack.
 const MAX_EXTENSION: u32 = 4096;
 const MAX_TRAILERS: u32 = 16 << 10;
@@ -20,7 +20,9 @@ const MAX_TRAILERS: u32 = 16 << 10;
 enum State {
     /// Digits of a size.
     Size,
-    /// Blanks, or what follows a semicolon, up to the line's end.
+    /// Blanks behind a size.
+    Blank,
+    /// What follows a semicolon, up to the line's end.
     Extension,
     /// The LF after a CR that ends a size line.
     SizeLf,
@@ -146,17 +148,29 @@ impl Chunked {
         let mut piece = Piece::Framing;
         self.state = match (self.state, byte) {
             (State::Size, _) if byte.is_ascii_hexdigit() => {
-                if self.digits == MAX_DIGITS {
+                // Leading zeros say nothing; endless ones are an attack.
+                let zero = self.left == 0 && byte == b'0';
+                if !zero && self.digits == MAX_DIGITS || self.extension == MAX_EXTENSION {
                     return Err(Reason::Chunk);
                 }
-                self.digits += 1;
+                self.digits += u8::from(!zero);
+                self.extension += u32::from(zero);
                 self.left = self.left << 4 | u64::from(hex(byte));
                 State::Size
             }
-            (State::Size, _) if self.digits == 0 => return Err(Reason::Chunk),
-            (State::Size | State::Extension, b'\r') => State::SizeLf,
-            (State::Size, b' ' | b'\t' | b';') => {
-                self.extension = 1;
+            (State::Size, _) if self.digits == 0 && self.extension == 0 => {
+                return Err(Reason::Chunk)
+            }
+            (State::Size | State::Blank | State::Extension, b'\r') => {
+                self.extension = 0;
+                State::SizeLf
+            }
+            (State::Size | State::Blank, b' ' | b'\t') if self.extension < MAX_EXTENSION => {
+                self.extension += 1;
+                piece = Piece::Extension;
+                State::Blank
+            }
+            (State::Size | State::Blank, b';') => {
                 piece = Piece::Extension;
                 State::Extension
             }

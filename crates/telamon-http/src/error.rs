@@ -33,6 +33,8 @@ pub enum Reason {
     Chunk,
     /// A body where HTTP/1.0 has none: old agents would take it for the next request.
     Payload,
+    /// A WebSocket handshake without its key.
+    WebSocket,
 }
 
 impl BadRequest {
@@ -64,6 +66,7 @@ impl fmt::Display for BadRequest {
             Reason::UnknownCoding => "an unknown transfer coding",
             Reason::Host => "Host is not the URI's, or there are two",
             Reason::Chunk => "a chunk's framing is broken",
+            Reason::WebSocket => "a WebSocket handshake without a key",
             Reason::Payload => "a body in a GET, HEAD or DELETE of HTTP/1.0",
         };
         write!(f, "{what} (at byte {})", self.at)

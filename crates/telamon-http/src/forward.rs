@@ -39,6 +39,41 @@ impl Connection {
     }
 }
 
+/// Which of a head's fields that say how long the body is go on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Framing {
+    #[default]
+    Kept,
+    /// A `Content-Length` beside the coding is left out, since it does not count.
+    Coded,
+    /// Neither goes on: an interim response and a 204 have no body (RFC 9110 8.6, RFC 9112 6.1),
+    /// and who believed the fields would take the next response for one.
+    Bodiless,
+}
+
+/// The fields of a head that go on at all: of several `Host`s, which all say the same, the first;
+/// of `TE`, which is this connection's alone, what we keep for the other side (RFC 9110 10.1.4);
+/// and an `Upgrade` only without a body, since nobody could say in which protocol that is.
+pub fn forwarded<'b>(
+    fields: impl Iterator<Item = Field<'b>> + 'b,
+    has_body: bool,
+) -> impl Iterator<Item = Field<'b>> + 'b {
+    let mut host_seen = false;
+    fields.filter_map(move |field| match field.name.len() {
+        2 if field.is("te") => keeps_trailers(field.value).then_some(Field {
+            value: b"trailers",
+            ..field
+        }),
+        4 if field.is("host") => (!std::mem::replace(&mut host_seen, true)).then_some(field),
+        7 if has_body && field.is("upgrade") => None,
+        _ => Some(field),
+    })
+}
+
+fn keeps_trailers(value: &[u8]) -> bool {
+    (value.split(|byte| *byte == b',')).any(|word| trim(word) == b"trailers")
+}
+
 /// The start line of a request. A version above 1.1 becomes 1.1, the one that we speak.
 pub fn write_request_line(out: &mut Vec<u8>, method: &[u8], uri: &[u8], version: Version) {
     out.extend_from_slice(method);
@@ -80,15 +115,15 @@ pub fn write_field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// The fields that came, as they go on. `chunked`: a `Content-Length` beside the coding is left
-/// out, since it does not count. The bytes of all names and values are what HAProxy's logs count.
+/// The fields that came, as they go on. The bytes of all names and values are what HAProxy's logs
+/// count.
 pub fn write_fields<'b>(
     out: &mut Vec<u8>,
     fields: impl Iterator<Item = Field<'b>>,
-    chunked: bool,
+    framing: Framing,
 ) -> usize {
-    let (start, mut count) = (out.len(), 0);
-    let mut length_seen = chunked;
+    let (start, mut count, mut left_out) = (out.len(), 0, 0);
+    let mut length_seen = framing == Framing::Coded;
     for field in fields {
         let whole = field.unfolded();
         let mut value = whole.as_ref();
@@ -104,6 +139,14 @@ pub fn write_fields<'b>(
                 // A list of equal numbers goes on as the one that it means.
                 let end = memchr::memchr(b',', value).unwrap_or(value.len());
                 value = trim(&value[..end]);
+                if framing == Framing::Bodiless {
+                    left_out += field.name.len() + value.len();
+                    continue;
+                }
+            }
+            17 if framing == Framing::Bodiless && field.is("transfer-encoding") => {
+                left_out += field.name.len() + value.len();
+                continue;
             }
             _ => {}
         }
@@ -113,7 +156,7 @@ pub fn write_fields<'b>(
         out.extend_from_slice(b"\r\n");
         count += 1;
     }
-    out.len() - start - count * ": \r\n".len()
+    out.len() - start - count * ": \r\n".len() + left_out
 }
 
 /// The connection's own line, if one is needed, and the end of the head.
@@ -145,7 +188,10 @@ fn write_options(out: &mut Vec<u8>, value: &[u8]) -> bool {
         out.extend_from_slice(if behind_removed { &part[lead..] } else { part });
         behind_removed = false;
     }
-    if out.len() == begin {
+    if out[begin..]
+        .iter()
+        .all(|byte| *byte == b',' || is_blank(*byte))
+    {
         out.truncate(start);
         return false;
     }
@@ -163,7 +209,7 @@ mod tests {
         let request = parser.parse(head).unwrap().unwrap();
         let mut out = Vec::new();
         write_request_line(&mut out, request.method, request.uri, request.version);
-        write_fields(&mut out, request.fields(), false);
+        write_fields(&mut out, request.fields(), Framing::Kept);
         write_end(&mut out, Connection::of_request(request.version, keep));
         String::from_utf8(out).unwrap()
     }

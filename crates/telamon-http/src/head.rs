@@ -11,6 +11,7 @@ use std::ops::Range;
 use crate::body::{Body, Framing};
 use crate::error::{BadRequest, Reason};
 use crate::fields::{bad, run, without_cr, Field, Fields, Line};
+use crate::forward;
 use crate::host;
 use crate::token::{is_blank, is_token, is_uri, trim};
 
@@ -55,6 +56,11 @@ impl<'b> Request<'b> {
         self.fields.iter().map(move |line| line.field(buffer))
     }
 
+    /// Those that go on to the server.
+    pub fn forwarded(&self) -> impl Iterator<Item = Field<'b>> + 'b {
+        forward::forwarded(self.fields(), self.body != Body::Length(0))
+    }
+
     /// The first field of this name.
     pub fn field(&self, name: &str) -> Option<Field<'b>> {
         self.fields().find(|field| field.is(name))
@@ -71,9 +77,29 @@ impl<'b> Request<'b> {
         !said("close") && (self.version.is_1_1() || said("keep-alive"))
     }
 
-    /// Does it ask for another protocol (RFC 9110 7.8)?
+    /// Does it ask for another protocol (RFC 9110 7.8)? Not with a body.
     pub fn upgrades(&self) -> bool {
-        upgrades(self.fields())
+        self.body == Body::Length(0) && upgrades(self.fields())
+    }
+
+    /// `Connection` names `upgrade`: what else it says of the connection's end would spoil that.
+    pub fn lists_upgrade(&self) -> bool {
+        lists_upgrade(self.fields())
+    }
+
+    /// A WebSocket handshake without its key (RFC 6455 4.1: 16 bytes in base64): HAProxy refuses
+    /// it, since a server might take it for a plain request, and a client its answer for a tunnel.
+    fn is_broken_websocket(&self) -> bool {
+        let asks = |field: Field<'_>| {
+            field.is("upgrade")
+                && (field.value.split(|byte| *byte == b','))
+                    .any(|word| trim(word).eq_ignore_ascii_case(b"websocket"))
+        };
+        let has_key = || {
+            self.fields()
+                .any(|field| field.is("sec-websocket-key") && field.value.len() == 24)
+        };
+        self.fields().any(asks) && self.upgrades() && !has_key()
     }
 
     /// A body where HTTP/1.0 gave it no meaning (RFC 1945 8): HAProxy refuses it.
@@ -89,11 +115,17 @@ pub(crate) fn upgrades<'b>(fields: impl Iterator<Item = Field<'b>>) -> bool {
     let (mut named, mut listed) = (false, false);
     for field in fields {
         named |= field.is("upgrade");
-        listed |= field.is("connection")
-            && (field.value.split(|byte| *byte == b','))
-                .any(|word| trim(word).eq_ignore_ascii_case(b"upgrade"));
+        listed |= lists_upgrade(std::iter::once(field));
     }
     named && listed
+}
+
+pub(crate) fn lists_upgrade<'b>(mut fields: impl Iterator<Item = Field<'b>>) -> bool {
+    fields.any(|field| {
+        field.is("connection")
+            && (field.value.split(|byte| *byte == b','))
+                .any(|word| trim(word).eq_ignore_ascii_case(b"upgrade"))
+    })
 }
 
 #[derive(Clone, Debug)]
@@ -207,6 +239,13 @@ impl HeadParser {
         host::check(&request).map_err(|reason| bad(reason, self.start))?;
         if request.has_unexpected_body() {
             return Err(bad(Reason::Payload, self.start));
+        }
+        if request.is_broken_websocket() {
+            return Err(bad(Reason::WebSocket, self.start));
+        }
+        // The preface of HTTP/2 (RFC 9113 3.4): what follows it is no HTTP/1.
+        if request.method == b"PRI" {
+            return Err(bad(Reason::Method, self.start));
         }
         Ok(request)
     }

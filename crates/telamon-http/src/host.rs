@@ -17,28 +17,36 @@ pub(crate) fn check(request: &Request<'_>) -> Result<(), Reason> {
     if request.method == b"CONNECT" {
         return check_connect(request.uri, host);
     }
-    let Some((default_port, authority)) = authority(request.uri) else {
+    let Some(host) = host else {
         return Ok(());
     };
-    match host {
-        Some(host) if !authority.is_empty() && !same(authority, host, default_port) => {
-            Err(Reason::Host)
-        }
-        _ => Ok(()),
+    let agree = match Target::of(request.uri) {
+        Target::Path => true,
+        Target::Absolute(authority, port) => authority.is_empty() || same(authority, host, port),
+        // Without a scheme no port goes without saying.
+        Target::Authority(authority) => authority.eq_ignore_ascii_case(host),
+    };
+    match agree {
+        true => Ok(()),
+        false => Err(Reason::Host),
     }
 }
 
 /// `CONNECT host:port`: the port must be said, and `Host` may leave it out if it is 80 or 443.
+/// Anything around the two has no place here (RFC 9112 3.2.3).
 fn check_connect(uri: &[u8], host: Option<&[u8]>) -> Result<(), Reason> {
     let (name, port) = split_port(uri);
     let Some(port) = port.filter(|port| !port.is_empty()) else {
         return Err(Reason::Host);
     };
+    if memchr::memchr2(b'@', b'/', name).is_some() {
+        return Err(Reason::Host);
+    }
     let Some(host) = host else {
         return Ok(());
     };
     let (host_name, host_port) = split_port(host);
-    let agree = match host_port {
+    let agree = match host_port.filter(|port| !port.is_empty()) {
         Some(other) => other == port,
         None => port == b"80" || port == b"443",
     };
@@ -67,9 +75,11 @@ impl Normal {
                 host: name.to_vec(),
             });
         }
-        let (default_port, whole) = authority(uri)?;
+        let Target::Absolute(whole, default_port) = Target::of(uri) else {
+            return None;
+        };
         let (name, port) = split_port(whole);
-        if port != Some(default_port) {
+        if !matches!(port, Some(port) if port.is_empty() || port == default_port) {
             return None;
         }
         // It follows the scheme, with or without user information.
@@ -82,31 +92,57 @@ impl Normal {
     }
 }
 
-/// The authority of an absolute URI, without user information, and its scheme's port.
-fn authority(uri: &[u8]) -> Option<(&'static [u8], &[u8])> {
-    let scheme_end = memchr::memmem::find(uri, b"://")?;
-    if !uri[0].is_ascii_alphabetic() || uri[..scheme_end].contains(&b'/') {
-        return None;
-    }
-    let rest = &uri[scheme_end + 3..];
-    let end = rest
-        .iter()
-        .position(|byte| matches!(byte, b'/' | b'?'))
-        .unwrap_or(rest.len());
-    let authority = &rest[..end];
-    let begin = memchr::memrchr(b'@', authority).map_or(0, |at| at + 1);
-    let default: &'static [u8] = match uri[..scheme_end].eq_ignore_ascii_case(b"https") {
-        true => b"443",
-        false => b"80",
-    };
-    Some((default, &authority[begin..]))
+/// What a request's target says of the host (RFC 9112 3.2).
+enum Target<'u> {
+    /// Nothing: a path, or `*`.
+    Path,
+    /// The authority of an absolute URI, without user information, and its scheme's own port.
+    Absolute(&'u [u8], &'static [u8]),
+    /// All up to the first slash, without user information.
+    Authority(&'u [u8]),
 }
 
+impl<'u> Target<'u> {
+    fn of(uri: &'u [u8]) -> Target<'u> {
+        if matches!(uri, [b'/' | b'*', ..]) {
+            return Target::Path;
+        }
+        let Some((scheme, rest)) = scheme(uri) else {
+            return Target::Authority(authority(uri));
+        };
+        let port: &[u8] = match scheme {
+            _ if scheme.eq_ignore_ascii_case(b"http") => b"80",
+            _ if scheme.eq_ignore_ascii_case(b"https") => b"443",
+            _ => b"",
+        };
+        Target::Absolute(authority(rest), port)
+    }
+}
+
+/// The scheme (RFC 3986 3.1) of an absolute URI, and what follows its `://`.
+fn scheme(uri: &[u8]) -> Option<(&[u8], &[u8])> {
+    let end = memchr::memmem::find(uri, b"://")?;
+    let scheme = &uri[..end];
+    let letter = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
+    let is_scheme =
+        scheme.first().is_some_and(u8::is_ascii_alphabetic) && scheme.iter().all(letter);
+    is_scheme.then_some((scheme, &uri[end + 3..]))
+}
+
+/// Up to the slash, without user information. As in HAProxy a question mark alone does not end it:
+/// such a host agrees with none.
+fn authority(text: &[u8]) -> &[u8] {
+    let end = memchr::memchr(b'/', text).unwrap_or(text.len());
+    let begin = memchr::memrchr(b'@', &text[..end]).map_or(0, |at| at + 1);
+    &text[begin..end]
+}
+
+/// An empty port is the scheme's own.
 fn same(a: &[u8], b: &[u8], default_port: &[u8]) -> bool {
     let (a_name, a_port) = split_port(a);
     let (b_name, b_port) = split_port(b);
     let said = |port: Option<&[u8]>| {
-        port.filter(|port| *port != default_port)
+        port.filter(|port| !port.is_empty() && *port != default_port)
             .map(<[u8]>::to_vec)
     };
     a_name.eq_ignore_ascii_case(b_name) && said(a_port) == said(b_port)
@@ -127,13 +163,53 @@ mod tests {
     use crate::HeadParser;
 
     #[test]
+    fn hosts_that_haproxy_takes_and_refuses() {
+        let taken = [
+            ("GET *", "b"),
+            ("GET x/y", "x"),
+            ("GET x?y", "x?y"),
+            ("GET u@a:81", "A:81"),
+            ("GET a:", "a:"),
+            ("GET http:/a", "http:"),
+            ("GET http:///x", "b"),
+            ("GET http://a:80/", "a:"),
+            ("GET https://a:/", "a:443"),
+            ("GET ftp://a/", "a:"),
+            ("CONNECT a:80", "a:"),
+        ];
+        let refused = [
+            ("GET x/y", "x/y"),
+            ("GET a:80", "a"),
+            ("GET a:", ""),
+            ("GET 1a://a/", "a"),
+            ("GET ws://a:80/", "a"),
+            ("GET http://a?q", "a"),
+            ("GET http://a:81/", "a:"),
+            ("CONNECT a", "a"),
+        ];
+        let takes = |(line, host): (&str, &str)| {
+            let head = format!("{line} HTTP/1.1\r\nHost: {host}\r\n\r\n");
+            HeadParser::new(8192).parse(head.as_bytes()).is_ok()
+        };
+        for case in taken {
+            assert!(takes(case), "{case:?}");
+        }
+        for case in refused.into_iter().chain([("CONNECT u@a:80", "a")]) {
+            assert!(!takes(case), "{case:?}");
+        }
+    }
+
+    #[test]
     fn default_ports_go() {
         let cases = [
             ("CONNECT a:443", Some(("a:443", "a"))),
             ("CONNECT a:8443", None),
             ("GET http://a:80/x", Some(("http://a/x", "a"))),
-            ("GET https://a:443?x", Some(("https://a?x", "a"))),
+            ("GET https://a:443?x", None),
             ("GET http://a:443/", None),
+            ("GET http://a:/x", Some(("http://a/x", "a"))),
+            ("GET ftp://a:80/", None),
+            ("GET a:80", None),
             ("GET http://a/", None),
             ("GET /", None),
         ];

@@ -7,7 +7,7 @@
 use std::ops::Range;
 
 use crate::fields::Field;
-use crate::forward::{self, Connection};
+use crate::forward::{self, Connection, Framing};
 use crate::head::{Request, Version};
 use crate::normalize::{BrokenEscape, Normalizer};
 use crate::response::Response;
@@ -54,7 +54,7 @@ impl Message {
         self.first = self.add(request.method);
         self.second = self.add(request.uri);
         self.version = Some(request.version);
-        self.take_fields(request.fields());
+        self.take_fields(request.forwarded());
     }
 
     /// Takes over a response's head.
@@ -63,7 +63,7 @@ impl Message {
         self.status = response.status;
         self.second = self.add(response.reason);
         self.version = Some(response.version);
-        self.take_fields(response.fields());
+        self.take_fields(response.forwarded());
     }
 
     /// Begins a response of our own.
@@ -78,6 +78,11 @@ impl Message {
         for field in fields {
             self.add_field(field.name, &field.unfolded());
         }
+    }
+
+    /// `Connection` names `upgrade`.
+    pub fn lists_upgrade(&self) -> bool {
+        crate::head::lists_upgrade(self.fields())
     }
 
     /// Is there a head at all?
@@ -265,18 +270,18 @@ impl Message {
     /// The head as it goes to a server.
     pub fn write_request(&self, out: &mut Vec<u8>) {
         forward::write_request_line(out, self.method(), self.uri(), self.version());
-        forward::write_fields(out, self.fields(), false);
+        forward::write_fields(out, self.fields(), Framing::Kept);
     }
 
     /// The head as it goes to a client. Says how many bytes its fields' names and values have.
     pub fn write_response(
         &self,
         out: &mut Vec<u8>,
-        chunked: bool,
+        framing: Framing,
         connection: Connection,
     ) -> usize {
         forward::write_status_line(out, self.version(), self.status, self.reason());
-        let fields = forward::write_fields(out, self.fields(), chunked);
+        let fields = forward::write_fields(out, self.fields(), framing);
         forward::write_end(out, connection);
         fields
     }

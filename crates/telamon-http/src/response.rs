@@ -4,9 +4,10 @@ use std::ops::Range;
 
 use crate::body::{Framing, Length};
 use crate::error::{BadRequest, Reason};
-use crate::fields::{bad, without_cr, Field, Fields, Line};
+use crate::fields::{bad, run, without_cr, Field, Fields, Line};
+use crate::forward;
 use crate::head::Version;
-use crate::token::trim;
+use crate::token::{is_blank, trim};
 
 /// A whole response head, pointing into the buffer and the parser.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +18,10 @@ pub struct Response<'b> {
     /// What the fields say of the body. The request's method and the status come before them, see
     /// [`Response::length`].
     pub framing: Length,
+    /// `Content-Length` beside `Transfer-Encoding`, or a coding where HTTP/1.0 knows none: others
+    /// may read it differently, so that no other response may follow on its connections (RFC 9112
+    /// 6.1).
+    pub doubtful: bool,
     /// How many bytes of the buffer the head has.
     pub end: usize,
     buffer: &'b [u8],
@@ -28,6 +33,11 @@ impl<'b> Response<'b> {
     pub fn fields(&self) -> impl Iterator<Item = Field<'b>> + 'b {
         let buffer = self.buffer;
         self.fields.iter().map(move |line| line.field(buffer))
+    }
+
+    /// Those that go on to the client.
+    pub fn forwarded(&self) -> impl Iterator<Item = Field<'b>> + 'b {
+        forward::forwarded(self.fields(), false)
     }
 
     /// The first field of this name.
@@ -46,6 +56,15 @@ impl<'b> Response<'b> {
             Length::Known(0)
         } else {
             self.framing
+        }
+    }
+
+    /// Which of its fields go on that say how long the body is.
+    pub fn forwarded_framing(&self) -> forward::Framing {
+        match self.status {
+            ..=199 | 204 => forward::Framing::Bodiless,
+            _ if self.framing == Length::Chunked => forward::Framing::Coded,
+            _ => forward::Framing::Kept,
         }
     }
 
@@ -110,7 +129,9 @@ impl ResponseParser {
                 return Err(bad(Reason::TooLong, self.limit));
             }
             let text = without_cr(buffer, line);
-            if self.line.is_none() {
+            if self.line.is_none() && text.is_empty() {
+                // Some servers end a body with a line too many; HAProxy skips it.
+            } else if self.line.is_none() {
                 self.line = Some(status_line(buffer, text)?);
             } else if text.is_empty() {
                 self.next = after;
@@ -144,7 +165,10 @@ impl ResponseParser {
             version: line.version,
             status: line.status,
             reason: &buffer[line.reason.clone()],
-            framing: framing.response_body(),
+            framing: framing
+                .response_body()
+                .map_err(|reason| bad(reason, line.reason.start))?,
+            doubtful: framing.is_doubtful() || (framing.is_coded() && !line.version.is_1_1()),
             end,
             buffer,
             fields: self.fields.lines(),
@@ -152,31 +176,33 @@ impl ResponseParser {
     }
 }
 
-/// `HTTP/1.x 200 reason`; the reason may be missing, with its blank or without.
+/// `HTTP/1.x 200 reason`, with any blanks between; the reason may be missing.
 fn status_line(buffer: &[u8], text: Range<usize>) -> Result<StatusLine, BadRequest> {
     let line = &buffer[text.clone()];
-    let (Some(b"HTTP/"), Some([b'1', b'.', minor @ b'0'..=b'9'])) = (line.get(..5), line.get(5..8))
+    let Some([b'H', b'T', b'T', b'P', b'/', major @ b'0'..=b'9', b'.', minor @ b'0'..=b'9']) =
+        line.get(..8)
     else {
         return Err(bad(Reason::Version, text.start));
     };
-    let digits = line.get(8..12).unwrap_or_default();
-    let status = match digits {
-        [b' ', a @ b'1'..=b'9', b @ b'0'..=b'9', c @ b'0'..=b'9'] => {
+    let (blanks, at) = run(buffer, text.start + 8..text.end, is_blank);
+    let (digits, after) = run(buffer, at..text.end, |byte| byte.is_ascii_digit());
+    let status = match (&buffer[digits], blanks.is_empty()) {
+        ([a @ b'1'..=b'9', b, c], false) => {
             let digit = |byte: &u8| u16::from(byte - b'0');
             digit(a) * 100 + digit(b) * 10 + digit(c)
         }
-        _ => return Err(bad(Reason::Status, text.start + 8)),
+        _ => return Err(bad(Reason::Status, at)),
     };
-    let reason = match line.get(12) {
-        None => text.end..text.end,
-        Some(b' ') => text.start + 13..text.end,
-        Some(_) => return Err(bad(Reason::Status, text.start + 12)),
-    };
+    let (blanks, begin) = run(buffer, after..text.end, is_blank);
+    if blanks.is_empty() && begin < text.end {
+        return Err(bad(Reason::Status, begin));
+    }
+    let reason = begin..text.end;
     if let Some(at) = memchr::memchr2(b'\r', b'\0', &buffer[reason.clone()]) {
         return Err(bad(Reason::FieldValue, reason.start + at));
     }
     let version = Version {
-        major: 1,
+        major: major - b'0',
         minor: minor - b'0',
     };
     Ok(StatusLine {
@@ -188,8 +214,8 @@ fn status_line(buffer: &[u8], text: Range<usize>) -> Result<StatusLine, BadReque
 
 /// Could these bytes begin a response?
 fn looks_right(bytes: &[u8]) -> bool {
-    let common = bytes.len().min(7);
-    bytes[..common] == b"HTTP/1."[..common]
+    let common = bytes.len().min(5);
+    bytes == b"\r" || bytes[..common] == b"HTTP/"[..common]
 }
 
 #[cfg(test)]
@@ -231,9 +257,9 @@ mod tests {
                 Length::Known(0),
             ),
             (
-                b"HTTP/1.1 200 a\r\nTransfer-Encoding: gzip\r\n\r\n",
+                b"\r\nHTTP/1.0\t200  a \r\n\r\n",
                 200,
-                b"a",
+                b"a ",
                 Length::UntilClose,
             ),
         ];
@@ -244,9 +270,14 @@ mod tests {
 
     #[test]
     fn what_is_no_response_is_refused_at_once() {
-        let cases: [(&[u8], Reason); 6] = [
+        let cases: [(&[u8], Reason); 8] = [
             (b"foo", Reason::Version),
-            (b"HTTP/2.0 200 OK\r\n", Reason::Version),
+            (b"RTSP/1.0 200 OK\r\n", Reason::Version),
+            (b"HTTP/1.1 099 OK\r\n", Reason::Status),
+            (
+                b"HTTP/1.1 200 a\r\nTransfer-Encoding: gzip, chunked\r\n\r\n",
+                Reason::UnknownCoding,
+            ),
             (b"HTTP/1.1 20 OK\r\n", Reason::Status),
             (b"HTTP/1.1 2000\r\n", Reason::Status),
             (b"HTTP/1.1 200 OK\r\nA B: c\r\n", Reason::FieldName),

@@ -266,10 +266,14 @@ impl<I: Io> Worker<I> {
             }
         };
         if let Some(kept) = &mut exchange.kept_body {
-            if kept.len() + taken.used > BUFFER {
+            let sent = match taken.plain {
+                true => &data[..taken.used],
+                false => rewritten.as_slice(),
+            };
+            if kept.len() + sent.len() > BUFFER {
                 exchange.kept_body = None;
             } else {
-                kept.extend_from_slice(&data[..taken.used]);
+                kept.extend_from_slice(sent);
             }
         }
         let discard = exchange.discard || up == NONE;
@@ -289,6 +293,10 @@ impl<I: Io> Worker<I> {
             self.rewritten = rewritten;
         }
         if let Some(http) = self.http(index) {
+            if let (Some(exchange), true) = (http.exchange.as_deref_mut(), rest > 0) {
+                // Without a buffer for the next request its begin is lost: it must not be read.
+                exchange.keep &= behind.is_some();
+            }
             http.rest = behind;
         }
         if !discard {
@@ -385,14 +393,11 @@ fn read(
     if from.proxy.logger.wanted() || from.ruled {
         let line = exchange.log.request_line.get_or_insert_default();
         line.clear();
+        // With one blank between its words, however many there were.
+        let uri = normal.as_ref().map_or(request.uri, |normal| &normal.uri);
         let said = &data[request.start..request.line_end()];
-        match &normal {
-            None => line.extend_from_slice(said),
-            Some(normal) => {
-                let at = said.iter().rposition(|byte| *byte == b' ');
-                let version = &said[at.unwrap_or(said.len())..];
-                line.extend([request.method, b" ", &normal.uri, version].concat());
-            }
+        for part in [request.method, b" ", uri, b" ", &said[said.len() - 8..]] {
+            line.extend_from_slice(part);
         }
     }
     if let Some(uri) = &plan.http.monitor_uri {
@@ -435,16 +440,16 @@ fn write(
     let uri = normal.map_or(request.uri, |normal| &normal.uri);
     forward::write_request_line(out, request.method, uri, request.version);
     if let Some(normal) = normal {
-        let fields = request.fields().map(|field| match field.is("host") {
+        let fields = request.forwarded().map(|field| match field.is("host") {
             true => Field {
                 value: &normal.host,
                 ..field
             },
             false => field,
         });
-        forward::write_fields(out, fields, false);
+        forward::write_fields(out, fields, forward::Framing::Kept);
     } else {
-        forward::write_fields(out, request.fields(), false);
+        forward::write_fields(out, request.forwarded(), forward::Framing::Kept);
     }
     let had = |name: &[u8]| {
         let mut fields = request.fields();
@@ -453,7 +458,10 @@ fn write(
     write_addresses(out, route, from.client, from.destination, had);
     // The line that names the server is added when it is known.
     let keeps = exchange.keep_server || route.pretend_keepalive;
-    exchange.connection = forward::Connection::of_request(request.version, keeps);
+    exchange.connection = match request.lists_upgrade() {
+        true => forward::Connection::Implied,
+        false => forward::Connection::of_request(request.version, keeps),
+    };
 }
 
 /// The fields that tell a server of the client's addresses; `had`: was a field of this name there?

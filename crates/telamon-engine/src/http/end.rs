@@ -236,10 +236,7 @@ impl<I: Io> Worker<I> {
             self.http_end(index, end);
             return self.http_close(index);
         }
-        if let Some(exchange) = self.exchange(index) {
-            exchange.log.end = end;
-        }
-        self.bare_answer(index, 400);
+        self.fail(index, 400, end);
     }
 
     /// The client's connection broke, or the exchange cannot go on.

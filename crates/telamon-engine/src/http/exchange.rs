@@ -352,6 +352,7 @@ impl<I: Io> Worker<I> {
         }
         if let Some(exchange) = self.exchange(index) {
             exchange.incoming.clear();
+            exchange.server_closes = false;
             exchange.log.bytes = 0;
             exchange.log.status = None;
             exchange.log.response_time = None;

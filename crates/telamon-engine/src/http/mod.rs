@@ -40,7 +40,7 @@ mod timers;
 mod upstream;
 
 use telamon_expr::Calls;
-use telamon_http::forward::Connection;
+use telamon_http::forward::{Connection, Framing};
 use telamon_http::{HeadParser, Message, Version};
 use telamon_plan::Timeouts;
 use telamon_session::{End, Millis, Policy};
@@ -157,6 +157,8 @@ pub(crate) struct Exchange {
     pub(crate) connection: Connection,
     /// The client's connection may carry another request.
     pub(crate) keep: bool,
+    /// The same before the response was looked at.
+    pub(crate) keep_asked: bool,
     /// The server is asked to keep its connection.
     pub(crate) keep_server: bool,
     /// The request's body as far as it is still to come.
@@ -198,8 +200,7 @@ pub(crate) struct Exchange {
     pub(crate) ruled: bool,
     pub(crate) head: Message,
     pub(crate) reply: Message,
-    /// The response's body comes in chunks.
-    pub(crate) reply_chunked: bool,
+    pub(crate) reply_framing: Framing,
     pub(crate) place: RulePlace,
     /// The same in the response's lists.
     pub(crate) reply_place: RulePlace,
@@ -277,6 +278,7 @@ impl Exchange {
             monitor: false,
             connection: Connection::Implied,
             keep: false,
+            keep_asked: false,
             keep_server: false,
             upload: Body::Done,
             discard: false,
@@ -303,7 +305,7 @@ impl Exchange {
             ruled: false,
             head: Message::default(),
             reply: Message::default(),
-            reply_chunked: false,
+            reply_framing: Framing::Kept,
             place: RulePlace::default(),
             reply_place: RulePlace::default(),
             calls: Calls::default(),

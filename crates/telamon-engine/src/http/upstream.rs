@@ -83,6 +83,7 @@ impl<I: Io> Worker<I> {
             return self.io.put(chunk);
         };
         exchange.keep &= !stopping && !ended;
+        exchange.keep_asked = exchange.keep;
         self.responses.reset();
         self.scratch.clear();
         let head = if exchange.incoming.is_empty() {
@@ -293,7 +294,7 @@ impl<I: Io> Worker<I> {
         exchange.log.status = Some(reply.status());
         let connection =
             forward::Connection::of_response(reply.version(), exchange.version, exchange.keep);
-        reply.write_response(scratch, exchange.reply_chunked, connection);
+        reply.write_response(scratch, exchange.reply_framing, connection);
         exchange.log.bytes += exchange.log.head;
     }
 
@@ -310,9 +311,10 @@ impl<I: Io> Worker<I> {
             Err(_) => {
                 self.io.put(chunk);
                 if !headed {
-                    return self.response_cut(index, Cause::Proxy);
+                    return self.response_cut(index, Cause::Server);
                 }
                 exchange.log.bytes -= exchange.log.head;
+                exchange.keep = exchange.keep_asked;
                 return self.bad_response(index);
             }
         };
@@ -422,7 +424,7 @@ impl<I: Io> Worker<I> {
                     cause: Cause::Server,
                     stage: Stage::Header,
                 };
-                if !first && empty {
+                if !first {
                     // The client may send a request again that met a connection's end, and is told
                     // so by the end of its own (RFC 9112 9.3.1).
                     return self.close_silently(index, end);
@@ -691,21 +693,23 @@ fn read(
     let tunnel =
         response.status == 101 || (exchange.is_connect && (200..300).contains(&response.status));
     let unasked = response.status == 101 && !(exchange.upgrades && response.upgrades());
-    let chunked = response.framing == Length::Chunked;
+    let framing = response.forwarded_framing();
     let ruled = exchange.ruled && !response.is_interim() && !tunnel;
     if ruled {
         exchange.reply.take_response(&response);
-        exchange.reply_chunked = chunked;
+        exchange.reply_framing = framing;
         // Logs count a head as it came, not as rules and cookies have made it.
-        let fields = forward::write_fields(out, response.fields(), chunked);
+        let fields = forward::write_fields(out, response.forwarded(), framing);
         exchange.log.head = logged_size(response.reason, fields);
     } else {
         forward::write_status_line(out, response.version, response.status, response.reason);
-        let fields = forward::write_fields(out, response.fields(), chunked);
+        let fields = forward::write_fields(out, response.forwarded(), framing);
         exchange.log.head = logged_size(response.reason, fields);
         exchange.log.bytes += exchange.log.head;
     }
+    exchange.server_closes |= !response.keeps_alive() || response.doubtful;
     if unasked {
+        exchange.log.bytes += (data.len() - response.end) as u64;
         return Head::Bad;
     }
     if response.is_interim() || tunnel {
@@ -722,7 +726,8 @@ fn read(
         return Head::Tunnel(response.end);
     }
     let length = response.length(exchange.is_head);
-    exchange.server_closes = !response.keeps_alive() || length == Length::UntilClose;
+    exchange.server_closes |= length == Length::UntilClose;
+    exchange.keep &= !response.doubtful || response.version.is_1_1();
     exchange.download = Body::from(length);
     let unread = !exchange.upload.is_done() && exchange.server_closes;
     exchange.keep &= length != Length::UntilClose && !unread;

@@ -42,7 +42,9 @@ impl<I: Io> Worker<I> {
             exchange.keep,
         );
         let mut out = Vec::new();
-        exchange.reply.write_response(&mut out, false, connection);
+        exchange
+            .reply
+            .write_response(&mut out, forward::Framing::Kept, connection);
         if !exchange.is_head {
             out.extend_from_slice(body);
         }

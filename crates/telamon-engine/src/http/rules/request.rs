@@ -156,7 +156,10 @@ impl<I: Io> Worker<I> {
         write_addresses(out, route, client, destination, had);
         let version = exchange.head.version();
         let keeps = exchange.keep_server || route.pretend_keepalive;
-        exchange.connection = forward::Connection::of_request(version, keeps);
+        exchange.connection = match exchange.head.lists_upgrade() {
+            true => forward::Connection::Implied,
+            false => forward::Connection::of_request(version, keeps),
+        };
         if exchange.raw_head > 0 {
             return self.page_begin(index);
         }

@@ -1,0 +1,158 @@
+"""What is the same, and what may differ for a reason that docs/compatibility.md names."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from tests.engine.odd.arena import Outcome
+from tests.engine.odd.framing import breaks_chunks, plain
+from tests.engine.odd.grammar import Case
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """A difference on purpose; `reason` stands in docs/compatibility.md."""
+
+    reason: str
+    holds: Callable[[Case, Outcome, Outcome], bool]
+
+
+def text_of(case: Case) -> bytes:
+    return b"\n\n".join([b"".join(case.sends), *(b"".join(one.pieces) for one in case.answers)])
+
+
+REFUSAL = re.compile(r"\S+ (?:400 \d+ P[RHD]|502 \d+ PH|\d+ \d+ [SP]D)")
+
+
+def stricter(theirs: Outcome, ours: Outcome) -> bool:
+    """The first line that differs is our refusal, and not HAProxy's."""
+    pairs = zip(theirs.log + [""] * len(ours.log), ours.log, strict=False)
+    one, other = next((pair for pair in pairs if pair[0] != pair[1]), ("", ""))
+    return bool(REFUSAL.match(other)) and one.split()[1:2] != other.split()[1:2]
+
+
+def refused(pattern: bytes) -> Callable[[Case, Outcome, Outcome], bool]:
+    """We have refused what HAProxy let pass, and such bytes were there. The other way round is
+    never allowed."""
+    odd = re.compile(pattern, re.IGNORECASE | re.MULTILINE)
+    return lambda case, theirs, ours: stricter(theirs, ours) and bool(odd.search(text_of(case)))
+
+
+def refused_chunks(case: Case, theirs: Outcome, ours: Outcome) -> bool:
+    return stricter(theirs, ours) and breaks_chunks(text_of(case))
+
+
+def both_refuse(case: Case, theirs: Outcome, ours: Outcome) -> bool:
+    """At another step, as with a body that is broken behind a head that is, too."""
+    pairs = zip(theirs.log, ours.log, strict=False)
+    one, other = next((pair for pair in pairs if pair[0] != pair[1]), ("", ""))
+    return all(re.match(r"\S+ 4\d\d \d+ P[RH]", line) for line in (one, other))
+
+
+def responses(one: Outcome, text: bytes | None = None) -> tuple[object, ...]:
+    """What the client got, chunks aside."""
+    return plain(one.client if text is None else text, ['"HEAD ' in line for line in one.log])
+
+
+def without_close(text: bytes) -> bytes:
+    return text.replace(b"connection: close\r\n", b"")
+
+
+def goes_on(case: Case, theirs: Outcome, ours: Outcome) -> bool:
+    """The client had ended its words: we say that we close, and answer what it had sent before."""
+    if not case.ends or ours.log[: len(theirs.log)] != theirs.log:
+        return False
+    whole = responses(ours, without_close(ours.client))
+    part = responses(theirs, without_close(theirs.client))
+    return whole[: len(part)] == part
+
+
+def says_close(case: Case, theirs: Outcome, ours: Outcome) -> bool:
+    answers = b"".join(piece for one in case.answers for piece in one.pieces)
+    return bool(
+        re.search(rb"connection:[^\n]*upgrade", answers, re.IGNORECASE)
+        and theirs.log == ours.log
+        and responses(theirs, without_close(theirs.client))
+        == responses(ours, without_close(ours.client))
+    )
+
+
+def server_left(case: Case, theirs: Outcome, ours: Outcome) -> bool:
+    """A server that closes without having said so: whether the next request meets its end is
+    chance."""
+    short, long = sorted((theirs.log, ours.log), key=len)
+    return any(one.closes for one in case.answers) and long[: len(short)] == short != long
+
+
+def blames_client(case: Case, theirs: Outcome, ours: Outcome) -> bool:
+    pairs = list(zip(theirs.log, ours.log, strict=False))
+    return any(" 504 " in a and "sH" in a and " 408 " in b and "cH" in b for a, b in pairs) or any(
+        "sD--" in a and "cD--" in b for a, b in pairs
+    )
+
+
+INTERIM = re.compile(rb"HTTP/1\.\d 1\d\d [^\r\n]*\r\n(?:[^\r\n]+\r\n)*\r\n")
+
+
+def interim_first(case: Case, theirs: Outcome, ours: Outcome) -> bool:
+    one, other = INTERIM.sub(b"", theirs.client), INTERIM.sub(b"", ours.client)
+    return len(theirs.log) == len(ours.log) and responses(theirs, one) == responses(ours, other)
+
+
+def last_line_missing(case: Case, theirs: Outcome, ours: Outcome) -> bool:
+    pieces = [b"".join(answer.pieces) for answer in case.answers]
+    return any(piece.endswith(b"\n\r") for piece in pieces) and any("sD" in x for x in ours.log)
+
+
+def mangled(case: Case, theirs: Outcome, ours: Outcome) -> bool:
+    """HAProxy 2.6 reads on in the `Connection` that it has written anew already."""
+    odd = re.compile(rb"connection:[^\n]*(?:close|keep-alive)[^\n]*", re.IGNORECASE)
+    found = odd.findall(text_of(case))
+    return len(case.sends) > 1 and any(b"," in line for line in found)
+
+
+ALLOWED: list[Allowed] = [
+    Allowed("a NUL in a head", refused(rb"\x00")),
+    Allowed("chunks and trailers that RFC 9112 does not allow", refused_chunks),
+    Allowed(
+        "a response that is not HTTP/d.d with a status from 100 to 999",
+        refused(rb"\n\n(?:HTTP/\d\.\d[ \t]+(?:0\d\d|\d{1,2}|\d{4,})\b|RTSP)"),
+    ),
+    Allowed("a length of more than 63 bits", refused(rb"length:[^\r\n]*\d{19,}")),
+    Allowed("CONNECT to more than host and port", refused(rb"^CONNECT \S*[@/]")),
+    Allowed(
+        "`Content-Length` and `Transfer-Encoding`",
+        refused(rb"transfer-encoding(?s:.)*content-length|content-length(?s:.)*transfer-encoding"),
+    ),
+    Allowed("refused at another step", both_refuse),
+    Allowed("a head near the limit", lambda case, theirs, ours: len(text_of(case)) > 14_000),
+    Allowed("a client that has ended its words", goes_on),
+    Allowed("a server that closes without having said so", server_left),
+    Allowed("a head in pieces with `Connection: close, X`", mangled),
+    Allowed("a client stops within its body", blames_client),
+    Allowed("an interim response before a broken one", interim_first),
+    Allowed("an answer with `Connection: upgrade`", says_close),
+    Allowed("the last LF of a chunked response does not come", last_line_missing),
+    Allowed(
+        "a WebSocket answer without 101",
+        lambda case, theirs, ours: b"Sec-Websocket-Accept" in theirs.client,
+    ),
+]
+
+
+def differs(case: Case, theirs: Outcome, ours: Outcome) -> list[str]:
+    """The parts that are not the same, and are not meant to differ either."""
+    parts = []
+    if responses(theirs) != responses(ours):
+        parts.append("client")
+    if theirs.end != ours.end and "stuck" in (theirs.end, ours.end):
+        parts.append("end")
+    if [plain(one) for one in theirs.server] != [plain(one) for one in ours.server]:
+        parts.append("server")
+    if theirs.log != ours.log:
+        parts.append("log")
+    if parts and any(one.holds(case, theirs, ours) for one in ALLOWED):
+        return []
+    return parts
