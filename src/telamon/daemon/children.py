@@ -20,6 +20,7 @@ from telamon.daemon.effects import Role
 from telamon.daemon.messages import Channel, Failed
 from telamon.daemon.plans import Bindings, Plans
 from telamon.engine import IoEngine
+from telamon.kernel.namespaces import join_named
 from telamon.kernel.process import (
     close_descriptors,
     close_terminal,
@@ -53,6 +54,12 @@ def router(plan: RouterPlan, *, foreground: bool) -> Child:
     write = None if foreground else (lambda level, text: own.log(level, "%s", text))
 
     def start(channel: Channel, parent: int) -> int:
+        if plan.namespace is not None:
+            try:
+                join_named(plan.namespace)
+            except OSError as error:
+                channel.send(Failed(f"net_namespace {plan.namespace}: {error.strerror}"))
+                return 1
         return vrrp.run(plan, channel, log=write, supervisor=parent)
 
     return Child(start)

@@ -38,7 +38,7 @@ from telamon.daemon.standalone_log import Log
 from telamon.daemon.standalone_options import Options
 from telamon.daemon.standalone_pids import PidFile, runs_already
 from telamon.daemon.standalone_signals import DUMPS, REAL_TIME, Function
-from telamon.kernel.namespaces import Namespaces, join
+from telamon.kernel.namespaces import join_named
 from telamon.kernel.process import (
     Launch,
     Launched,
@@ -74,13 +74,29 @@ def main(options: Options) -> int:
         if missing(options.file):
             log.error(f"Config files missing '{options.file}'.")
             return ExitCode.SECURITY
-        if runs_already(options.pid_path) or runs_already(options.vrrp_pid_path):
-            log.error("daemon is already running")
+        if _runs_already(options, log):
             return ExitCode.OK
         plan = _load(options, log)
         if plan is None:
             return ExitCode.CONFIG
+        if plan.namespace is not None and options.namespace is None:
+            # The command line's goes before that of the file.
+            options = replace(options, namespace=plan.namespace)
+            try:
+                _prepare(options)
+            except OSError as error:
+                log.error(f"cannot start: net_namespace {plan.namespace}: {error.strerror}")
+                return ExitCode.FAILED
+            if _runs_already(options, log):
+                return ExitCode.OK
         return _start(options, plan, log)
+
+
+def _runs_already(options: Options, log: Log) -> bool:
+    if runs_already(options.pid_path) or runs_already(options.vrrp_pid_path):
+        log.error("daemon is already running")
+        return True
+    return False
 
 
 def _prepare(options: Options) -> None:
@@ -88,11 +104,7 @@ def _prepare(options: Options) -> None:
     if options.umask is not None:
         os.umask(options.umask)
     if options.namespace is not None:
-        fd = os.open(f"/run/netns/{options.namespace}", os.O_RDONLY | os.O_CLOEXEC)
-        try:
-            join(fd, Namespaces.NET)
-        finally:
-            os.close(fd)
+        join_named(options.namespace)
         options.pid_path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
 
 

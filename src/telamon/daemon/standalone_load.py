@@ -6,13 +6,14 @@ import os
 import socket
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
 from telamon.base.diagnostic import Diagnostic, Report, Severity
 from telamon.daemon.standalone_options import Options
 from telamon.keepalived import codes
 from telamon.keepalived.load import check_failed, load
+from telamon.kernel.namespaces import join_named
 from telamon.plan.router import InstancePlan, RouterPlan, SyncGroupPlan
 
 
@@ -55,12 +56,21 @@ def read(options: Options) -> Loaded:
     return Loaded(None if absent else loaded.router, report)
 
 
-def verdict(loaded: Loaded) -> tuple[ExitCode, list[str]]:
+def verdict(loaded: Loaded, options: Options) -> tuple[ExitCode, list[str]]:
     """What -t exits with, and what it says."""
     lines = list(loaded.lines)
     plan = loaded.plan
     if plan is None or check_failed(loaded.report):
         return ExitCode.CONFIG, lines
+    if plan.namespace is not None and options.namespace is None:
+        options = replace(options, namespace=plan.namespace)
+    if options.namespace is not None:
+        # Only interfaces are looked at from here on, and the process ends.
+        try:
+            join_named(options.namespace)
+        except OSError as error:
+            lines.append(f"net_namespace {options.namespace}: {error.strerror}")
+            return ExitCode.CONFIG, lines
     present = {name for _index, name in socket.if_nameindex()}
     loops = [i for i in plan.instances if i.interface == "lo"]
     if loops:
@@ -95,7 +105,7 @@ def check(options: Options, log_file: str | None) -> ExitCode:
     if missing(options.file):
         code, lines = ExitCode.CONFIG, [f"Config files missing '{options.file}'."]
     else:
-        code, lines = verdict(read(options))
+        code, lines = verdict(read(options), options)
     text = "".join(f"{line}\n" for line in lines)
     if log_file is None:
         sys.stderr.write(text)

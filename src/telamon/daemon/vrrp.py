@@ -652,12 +652,14 @@ class _Role:
 
     def _take(self, plan: RouterPlan, force: bool) -> None:
         """A new plan, by difference: what stays as it was is not touched."""
+        if plan.namespace != self.plan.namespace:
+            self._refuse("net_namespace cannot change by a reload: restart the router")
+            return
         lost = self._core.losses(arrange(plan)[0])
         if lost and not force:
             names = ", ".join(str(virtual.address.ip) for virtual in lost)
             reason = f"this node holds {names} and would lose it; force the reload if that is meant"
-            self._warn(f"the new plan is refused, the old one stays: {reason}")
-            self._supervisor.say(Failed(reason))
+            self._refuse(reason)
             return
         try:
             arranged = self._surroundings.plan(plan, libc.now())
@@ -665,8 +667,7 @@ class _Role:
             self._read_monitor()
             effects = self._core.reload(arranged, libc.now())
         except ValueError as error:
-            self._warn(f"the new plan is refused, the old one stays: {error}")
-            self._supervisor.say(Failed(str(error)))
+            self._refuse(str(error))
             return
         self.plan = plan
         self._heard = None
@@ -683,6 +684,10 @@ class _Role:
         self._info("reloaded")
         self._supervisor.say(Ready())
         self._say_status()
+
+    def _refuse(self, reason: str) -> None:
+        self._warn(f"the new plan is refused, the old one stays: {reason}")
+        self._supervisor.say(Failed(reason))
 
     def _stop(self, reason: str) -> None:
         if not self._running:

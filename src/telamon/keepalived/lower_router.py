@@ -73,6 +73,7 @@ def lower_router(
         delay_after_boot=globals_.delay_after_boot or 0.0,
         allow_missing_interfaces=globals_.dynamic_interfaces,
         script_security=globals_.script_security,
+        namespace=configuration.namespace,
         written=tuple(
             (statement.name, tuple(word.text for word in statement.arguments))
             for statement in globals_.written

@@ -353,6 +353,7 @@ class Configuration:
     """The whole file."""
 
     globals: GlobalDefs
+    namespace: str | None = None
     scripts: list[Script] = field(default_factory=list)
     track_files: list[TrackFile] = field(default_factory=list)
     track_processes: list[TrackProcess] = field(default_factory=list)

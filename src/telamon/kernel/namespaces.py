@@ -65,6 +65,15 @@ def join(pidfd: int, kinds: Namespaces) -> None:
     _checked(_libc.setns(pidfd, kinds.value), f"setns({_names(kinds)})")
 
 
+def join_named(name: str) -> None:
+    """Move this process into the network namespace that ip-netns(8) calls `name`."""
+    fd = os.open(f"/run/netns/{name}", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        _checked(_libc.setns(fd, Namespaces.NET.value), f"setns({name})")
+    finally:
+        os.close(fd)
+
+
 def mount(
     source: str, target: str, kind: str = "", flags: MountFlags = MountFlags.NONE, options: str = ""
 ) -> None:

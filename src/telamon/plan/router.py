@@ -439,7 +439,8 @@ class RouterPlan:
     `startup_delay` s pass before any instance starts, `delay_after_boot` s from the machine's
     boot on. `startup` and `shutdown` run before and after all else, for so long at most.
     `beside_proxy`: a proxy runs on this node, and its supervisor tells of it.
-    `allow_missing_interfaces`: Keepalived's `dynamic_interfaces`.
+    `allow_missing_interfaces`: Keepalived's `dynamic_interfaces`. `namespace`: that of ip-netns(8)
+    in which the router runs (None: where it is started).
     For dumps alone: `written`, the words of global_defs (and of the top level, where they have no
     block) with their arguments; `script_user`, the default user's numbers.
     """
@@ -466,5 +467,6 @@ class RouterPlan:
     allow_missing_interfaces: bool = False
     script_security: bool = False
     beside_proxy: bool = False
+    namespace: str | None = None
     written: tuple[tuple[str, tuple[str, ...]], ...] = ()
     script_user: tuple[int, int] = (0, 0)

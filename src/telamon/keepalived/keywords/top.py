@@ -64,6 +64,15 @@ def _word(_reading: Reading, statement: Statement, node: Configuration) -> None:
     node.globals.written.append(statement)
 
 
+def _namespace(reading: Reading, statement: Statement, node: Configuration) -> None:
+    word = statement.words[1]
+    if "/" in word.text or word.text in (".", ".."):
+        reading.wrong(word.span, f"'{word.text}' is not a name of ip-netns(8)")
+        return
+    node.namespace = word.text
+    node.globals.written.append(statement)
+
+
 def _bag(_reading: Reading, statement: Statement, node: Configuration) -> None:
     node.bags.append(Bag(statement))
 
@@ -137,8 +146,8 @@ ROWS: tuple[Keyword, ...] = (
             meaning="BFD is not spoken; VRRPv3 with advert_int 0.01 fails over in 0.03 s"),
     Keyword("linkbeat_interfaces", _T, "{ NAME [TYPE] ... }", _noted, "links to be polled", _bag,
             meaning="links are watched by netlink events"),
-    Keyword("net_namespace", _T, "NAME", Mark.REFUSED_YET, "run in this network namespace", _bag,
-            least=1, meaning="start Telamon in it: ip netns exec NAME telamon ..."),
+    Keyword("net_namespace", _T, "NAME", _carried, "run the router in this network namespace",
+            _namespace, least=1),
     Keyword("net_namespace_ipvs", _T, "[NAME]", _noted, "IPVS's network namespace", _word,
             meaning="it concerns virtual_server, which is not carried out yet"),
     Keyword("namespace_with_ipsets", _T, "", _noted, "ipsets in a namespace", _bag,
