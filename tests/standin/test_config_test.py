@@ -53,6 +53,15 @@ CORPUS = {
     "script with security": _SECURE + _SCRIPT + _TRACKS,
     "script that nobody tracks": _SCRIPT + _GOOD,
     "notify without security": _INSTANCE % 'notify "/usr/bin/true"',
+    "notify script that is not there": _INSTANCE % 'notify "/nowhere/notify.sh"',
+    "a redirection as script": _SECURE
+    + _SCRIPT.replace("/usr/bin/true", "</dev/tcp/127.0.0.1/9")
+    + _TRACKS,
+    "route without interface": _INSTANCE % "virtual_routes {\n 10.8.0.0/16 via 10.9.0.1\n }",
+    "route that is not tracked": _INSTANCE
+    % "virtual_routes {\n 10.8.0.0/16 via 10.9.0.1 no_track\n }",
+    "an address twice": _INSTANCE % "virtual_ipaddress {\n 10.9.0.7\n 10.9.0.7\n }",
+    "source that is not there": _INSTANCE % "track_src_ip",
     "unknown script": _SECURE + _INSTANCE % "track_script {\n nope\n }",
     "bad address": _GOOD.replace("10.9.0.100", "10.9.0.300"),
     "fraction in version 2": _INSTANCE % "advert_int 0.5",

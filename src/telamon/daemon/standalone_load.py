@@ -13,6 +13,7 @@ from telamon.base.diagnostic import Diagnostic, Report, Severity
 from telamon.daemon.standalone_options import Options
 from telamon.keepalived import codes
 from telamon.keepalived.load import check_failed, load
+from telamon.keepalived.users import examine
 from telamon.kernel.namespaces import join_named
 from telamon.plan.router import InstancePlan, RouterPlan, SyncGroupPlan
 
@@ -89,8 +90,10 @@ def verdict(loaded: Loaded, options: Options) -> tuple[ExitCode, list[str]]:
 def _runs_scripts(plan: RouterPlan) -> bool:
     owners: tuple[InstancePlan | SyncGroupPlan, ...] = (*plan.instances, *plan.groups)
     names = ("master", "backup", "fault", "stop", "deleted", "any", "lower_priority_heard")
-    told = any(getattr(owner.notify, name) for owner in owners for name in names)
-    return bool(plan.scripts) or told or plan.startup is not None or plan.shutdown is not None
+    told = [getattr(owner.notify, name) for owner in owners for name in names]
+    commands = [c for c in (*told, plan.startup, plan.shutdown) if c is not None]
+    # One that is not there (yet) violates nothing.
+    return bool(plan.scripts) or any(not examine(c.command[0]).problem for c in commands)
 
 
 def _line(diagnostic: Diagnostic) -> str:

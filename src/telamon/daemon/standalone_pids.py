@@ -19,10 +19,12 @@ class PidFile:
 
     def write(self, pid: int) -> None:
         """OSError if it cannot be written; a link is not followed."""
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW | os.O_CLOEXEC
+        flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
         fd = os.open(self.path, flags, 0o644)
-        with os.fdopen(fd, "w") as file:
-            file.write(f"{pid}\n")
+        with os.fdopen(fd, "wb") as file:
+            # Over the old number, and cut off afterwards: who reads meanwhile finds no empty file.
+            file.write(b"%d\n" % pid)
+            file.truncate()
         self._written = pid
 
     def __enter__(self) -> PidFile:

@@ -100,7 +100,7 @@ def _script(node: Script, identity: Identity | None) -> ScriptPlan:
     interval = node.interval or 1.0
     return ScriptPlan(
         name=node.name,
-        command=node.command,
+        command=_through_shell(node.command),
         interval=interval,
         timeout=node.timeout or interval,
         rise=node.rise or 1,
@@ -112,6 +112,16 @@ def _script(node: Script, identity: Identity | None) -> ScriptPlan:
         gid=identity.gid if identity else None,
         source_line=node.statement.place,
     )
+
+
+def _through_shell(command: tuple[str, ...]) -> tuple[str, ...]:
+    """A bare redirection, as `</dev/tcp/127.0.0.1/80` of Keepalived's samples, is for the shell.
+
+    It is the system's: bash connects, dash knows no /dev/tcp and always fails.
+    """
+    if command[0].startswith(("<", ">")):
+        return "/bin/sh", "-c", " ".join(command)
+    return command
 
 
 def _usable(
@@ -127,7 +137,7 @@ def _usable(
             help="it is left out, as Keepalived does: write 'script COMMAND'",
         )  # fmt: skip
         return False
-    file = examine(node.command[0])
+    file = examine(_through_shell(node.command)[0])
     place = node.at("command")
     if file.problem:
         report.warning(

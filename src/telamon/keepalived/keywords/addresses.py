@@ -195,10 +195,20 @@ def routes(field: str) -> Reader:
             words, track, group = _own_words(entry)
             plan = RoutePlan(words, _family(words), track, group, entry.place)
             if _is_good(reading, entry, read_route, plan):
+                _tell_untracked(reading, entry, plan)
                 target.append(Placed(plan, entry))
         _note_place(node, field, statement)
 
     return read
+
+
+def _tell_untracked(reading: Reading, entry: Statement, plan: RoutePlan) -> None:
+    route = read_route(plan.arguments, plan.family)
+    if plan.track and route.hop.device is None and not route.hops:
+        reading.report.warning(
+            codes.ADJUSTED, "a route without an interface is not lost with one", entry.whole,
+            help="nothing is tracked, as under Keepalived: write 'dev NAME', or 'no_track'",
+        )  # fmt: skip
 
 
 def rules(field: str) -> Reader:
