@@ -178,11 +178,24 @@ def test_what_cannot_be_is_refused_with_its_place(
     assert error.span is not None
 
 
-def test_mode_tcp_cannot_wait(tmp_path: Path) -> None:
-    found = frontend(tmp_path, "    mode tcp\n    tcp-request content reject if { python.many }")
-    messages = [one.message for one in found.report if one.code == "H111"]
-    assert len(messages) == 1
-    assert "'python.many', and 'f' is in mode tcp" in messages[0]
+def test_choices_of_mode_tcp_cannot_wait(tmp_path: Path) -> None:
+    text = """defaults
+    mode tcp
+    timeout client 1s
+    timeout connect 1s
+    timeout server 1s
+frontend f
+    bind 127.0.0.1:8080
+    tcp-request content set-var(txn.a) python.count
+    use_backend b if { python.many }
+backend b
+    use-server s if { python.many }
+    server s 127.0.0.1:1
+"""
+    found = loaded(tmp_path, text)
+    messages = [one.message for one in found.report if one.severity.label == "error"]
+    assert len(messages) == 2
+    assert all("'python.many', and" in message for message in messages)
 
 
 def test_a_fault_in_the_script_is_told_at_its_line(tmp_path: Path) -> None:

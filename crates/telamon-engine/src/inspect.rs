@@ -12,7 +12,7 @@
 //! (`Verdict::More`) until nothing is waited for any more: the delay is over, the sender has ended,
 //! or a buffer is full. What was withheld then goes on as if it had just come.
 
-use telamon_expr::{Rules, Vars, Verdict, Wanted};
+use telamon_expr::{Calls, Rules, Vars, Verdict, Wanted};
 use telamon_http::Message;
 use telamon_session::{Cause, End, Millis, Side, Stage};
 use telamon_sys::Chunk;
@@ -20,6 +20,7 @@ use telamon_sys::Chunk;
 use crate::conn::NONE;
 use crate::counters::Total;
 use crate::http::{BUFFER, REWRITE};
+use crate::inspect_calls::WaitingCall;
 use crate::io::{Io, Key};
 use crate::worker::{count, Worker};
 
@@ -52,6 +53,11 @@ pub(crate) struct Inspection {
     until: Option<Millis>,
     /// Of the request and of the response, for logs.
     pub(crate) captures: [Vec<Option<Vec<u8>>>; 2],
+    /// Calls of Python functions in the rule at hand.
+    pub(crate) calls: Calls,
+    /// The one that is waited for, and the rule that goes on with its answer.
+    pub(crate) waiting: Option<WaitingCall>,
+    pub(crate) from: usize,
 }
 
 impl Inspection {
@@ -62,12 +68,15 @@ impl Inspection {
             ended: false,
             until: None,
             captures: Default::default(),
+            calls: Calls::default(),
+            waiting: None,
+            from: 0,
         }
     }
 
     /// When the rules must be run once more, if they wait.
     pub(crate) fn deadline(&self) -> Option<Millis> {
-        self.until
+        self.waiting.map_or(self.until, |call| Some(call.until))
     }
 
     pub(crate) fn end(&mut self) {
@@ -155,6 +164,9 @@ impl<I: Io> Worker<I> {
     /// Runs the list that the stream has come to, and those behind it, as far as they can be.
     pub(crate) fn inspect(&mut self, index: u32) {
         let shared = self.shared.clone();
+        if !self.stream_call_is_over(index) {
+            return;
+        }
         loop {
             let now = self.now;
             let slot = self.slots.get(index);
@@ -178,11 +190,13 @@ impl<I: Io> Worker<I> {
                 || inspection.until.is_some_and(|until| until <= now)
                 || inspection.bytes.len() >= BUFFER - REWRITE
                 || delay.unwrap_or(0) == 0;
-            match self.run_content(index, rules, last) {
+            let (verdict, at) = self.run_content(index, rules, last);
+            match verdict {
+                Verdict::Call => return self.call_from_stream(index, at),
                 Verdict::More => return self.await_more(index, list.side(), delay.unwrap_or(0)),
                 Verdict::Close => return self.close_server(index),
                 Verdict::SilentDrop => return self.refuse_content(index, list, true),
-                Verdict::Reject | Verdict::Failed => {
+                Verdict::Reject | Verdict::Failed | Verdict::CallFailed | Verdict::Deny(_) => {
                     return self.refuse_content(index, list, false)
                 }
                 _ => {}
@@ -204,19 +218,23 @@ impl<I: Io> Worker<I> {
         back != NONE && back != front && self.begin_list(index, List::Backend)
     }
 
-    fn run_content(&mut self, index: u32, rules: &Rules, last: bool) -> Verdict {
+    fn run_content(&mut self, index: u32, rules: &Rules, last: bool) -> (Verdict, usize) {
         let shared = self.shared.clone();
         let mut seen = self.see(index);
         seen.may_change = !last;
         let slot = self.slots.get(index);
         let vars = slot.vars.take();
         let vars = vars.unwrap_or_else(|| Vars::new(&shared.programs.process_vars));
+        let from = slot
+            .inspection
+            .as_mut()
+            .map(|one| std::mem::take(&mut one.from));
         let inspection = slot.inspection.as_deref();
         let bytes: &[u8] = inspection.map_or(&[], |inspection| &inspection.bytes);
         let in_response = inspection.is_some_and(|one| one.list == List::Response);
         let (mut none, mut wanted) = (Message::default(), Wanted::default());
-        let (verdict, _) = rules.run(
-            0,
+        let ended = rules.run(
+            from.unwrap_or(0),
             &mut none,
             None,
             in_response,
@@ -228,7 +246,7 @@ impl<I: Io> Worker<I> {
         slot.vars = Some(vars);
         self.unsee(index, seen);
         self.grant(index, wanted, in_response);
-        verdict
+        ended
     }
 
     /// The rules wait: for bytes, for the sender's end, and no longer than the delay.

@@ -12,6 +12,7 @@ mod counters;
 mod engine;
 mod http;
 mod inspect;
+mod inspect_calls;
 mod io;
 mod log;
 mod logs;

@@ -1,4 +1,4 @@
-"""Python functions in sections of mode tcp: no request is there that could wait for them."""
+"""Python functions in sections of mode tcp: content rules can wait for them, choices cannot."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from telamon.base.diagnostic import Report
 from telamon.haproxy.model import ProxyDraft
 from telamon.haproxy.rule_model import RulesDraft
-from telamon.haproxy.scripts import INSTEAD, calls, calls_of_format
+from telamon.haproxy.scripts import calls, calls_of_format
 from telamon.plan.proxy import Mode
-from telamon.plan.rules import Condition, Rule
+from telamon.plan.rules import Condition
 
 
 def check_calls(proxy: ProxyDraft, report: Report) -> None:
@@ -21,31 +21,18 @@ def check_calls(proxy: ProxyDraft, report: Report) -> None:
         report.error(
             "H111", f"'{kind}' at {place} calls '{called}', and '{proxy.name}' is in mode tcp, "
             "where nothing can wait for it", word.span if word is not None else proxy.header,
-            help=INSTEAD if proxy.has_backend and not proxy.has_frontend else "write `mode http`",
+            help="call it before, in a `tcp-request content set-var(txn.name)` rule, and use "
+            "`var(txn.name)` here",
         )  # fmt: skip
 
 
 def _called(rules: RulesDraft) -> Iterator[tuple[str, str, str]]:
     """(kind of rule, its place, what it calls), the first call of each rule."""
-    for rule in rules.sets.get("tcp_content", []):
-        for called in _calls_of_rule(rule, rules):
-            yield "tcp-request content", rule.source_line, called
-            break
     for kind, switches in (("use_backend", rules.backends), ("use-server", rules.servers)):
         for switch in switches:
             found = [*calls_of_format(switch.format), *_calls_of(switch.condition, rules)]
             if found:
                 yield kind, switch.source_line, found[0]
-
-
-def _calls_of_rule(rule: Rule, rules: RulesDraft) -> Iterator[str]:
-    if rule.action == "python":
-        yield f"python.{rule.arguments[0]}"
-    if rule.expression is not None:
-        yield from calls(rule.expression)
-    for format in rule.formats:
-        yield from calls_of_format(format)
-    yield from _calls_of(rule.condition, rules)
 
 
 def _calls_of(condition: Condition | None, rules: RulesDraft) -> Iterator[str]:

@@ -82,7 +82,8 @@ Edit = tuple[str, tuple[Value, ...]]
 class Transaction:
     """One request on its way. `client` is "ADDRESS:PORT", or "unix".
 
-    `response` is None in request rules. Variables have their scope in the name (`txn.tier`).
+    `response` is None in request rules. Variables have their scope in the name (`txn.tier`). In
+    mode tcp there is no request: its `method` is empty, its `body` the first bytes that came.
     """
 
     request: Request
@@ -137,15 +138,23 @@ class Transaction:
 
     def reply(self, answer: Reply) -> None:
         """Answers the request here and now, as `http-request return` does."""
+        self._need_request("reply")
         self.answer = answer
 
     def deny(self, status: int = 403) -> None:
-        """Answers with the proxy's own error page of a status that has one."""
+        """Answers with the proxy's own error page of a status that has one; in mode tcp it closes
+        the connection."""
         if status not in PAGES:
             raise ValueError(f"there is no error page of status {status}: use reply()")
         self._edit("deny", status)
 
+    def _need_request(self, action: str) -> None:
+        if not self.request.method:
+            raise ValueError(f"{action}: there is no request in mode tcp")
+
     def _edit(self, action: str, *arguments: Value) -> None:
+        if action not in ("set-var", "unset-var", "deny"):
+            self._need_request(action)
         for argument in arguments:
             if not isinstance(argument, Value):
                 raise TypeError(f"{action}: {argument!r} cannot be a value of a rule")

@@ -89,10 +89,15 @@ impl<I: Io> Worker<I> {
     /// What came of a call; too late for a request that is gone or has given up.
     pub(crate) fn answered(&mut self, answered: u64, answer: Answer) {
         let index = answered as u32;
-        if index as usize >= self.slots.capacity() || self.call_token(index) != Some(answered) {
+        if index as usize >= self.slots.capacity() {
             return;
         }
-        self.call_over(index, answer);
+        if self.slots.get(index).inspection.is_some() {
+            return self.stream_answered(answered, answer);
+        }
+        if self.call_token(index) == Some(answered) {
+            self.call_over(index, answer);
+        }
     }
 
     /// The time limit of a call has passed.

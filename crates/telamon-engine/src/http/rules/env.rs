@@ -39,6 +39,7 @@ impl<I: Io> Worker<I> {
         };
         if let Some(inspection) = slot.inspection.as_deref_mut() {
             seen.captures = std::mem::take(&mut inspection.captures);
+            seen.calls = std::mem::take(&mut inspection.calls);
         }
         if let Some(http) = slot.http.as_deref_mut() {
             seen.first = http.requests <= 1;
@@ -58,6 +59,7 @@ impl<I: Io> Worker<I> {
         seen.settle_captures();
         if let Some(inspection) = self.slots.get(index).inspection.as_deref_mut() {
             inspection.captures = seen.captures;
+            inspection.calls = seen.calls;
             return;
         }
         if let Some(exchange) = self.exchange(index) {
