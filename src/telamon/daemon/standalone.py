@@ -33,6 +33,7 @@ from telamon.daemon.messages import (
     Stop,
 )
 from telamon.daemon.notify import Systemd
+from telamon.daemon.router_role import Habits
 from telamon.daemon.standalone_load import ExitCode, missing, read
 from telamon.daemon.standalone_log import Log
 from telamon.daemon.standalone_options import Options
@@ -263,7 +264,7 @@ class _Parent:
             close_descriptors([channel.fileno()])
             log = Log(self._options, "Keepalived_vrrp", "_vrrp")
             signal.pthread_sigmask(signal.SIG_UNBLOCK, blocked)
-            habits = vrrp.Habits(self._options.keep_addresses, self._options.report_addresses)
+            habits = Habits(self._options.keep_addresses, self._options.report_addresses)
             code = vrrp.run(self._plan, channel, log=log.write, supervisor=parent, habits=habits)
         except BaseException as error:
             with contextlib.suppress(OSError):
