@@ -39,7 +39,8 @@ def test_two_masters_heal(our_lan: Lan, their_lan: Lan, verdict: Verdict) -> Non
     text = "one master, and the neighbours' ARP agrees, after {:.0f} ms"
     verdict.ours(text.format(took * 1000))
     verdict.theirs(text.format(_split_and_heal(their_lan) * 1000))
-    assert took < 2.0
+    # The rounds that follow every take-over come a second apart: this must be the healing.
+    assert took < 0.4
 
 
 def _split_and_heal(made: Lan) -> float:
