@@ -222,6 +222,14 @@ def test_global_words_are_checked(tmp_path: Path, head: str, said: str) -> None:
     assert any(said in one.message for one in found.report if one.severity.label == "error")
 
 
+def test_a_file_that_everybody_can_change_is_told(tmp_path: Path) -> None:
+    (tmp_path / "rules.py").touch()
+    (tmp_path / "rules.py").chmod(0o666)
+    found = frontend(tmp_path, "")
+    assert found.plan is not None
+    assert "H112" in [one.code for one in found.report]
+
+
 def test_without_a_file_the_way_to_one_is_told(tmp_path: Path) -> None:
     head = HEAD.replace("    telamon-python rules.py\n", "")
     found = frontend(tmp_path, "    http-request set-var(txn.a) python.x", head=head)

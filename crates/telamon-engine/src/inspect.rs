@@ -12,7 +12,7 @@
 //! (`Verdict::More`) until nothing is waited for any more: the delay is over, the sender has ended,
 //! or a buffer is full. What was withheld then goes on as if it had just come.
 
-use telamon_expr::{Calls, Rules, Vars, Verdict, Wanted};
+use telamon_expr::{Answer, Calls, Rules, Vars, Verdict, Wanted};
 use telamon_http::Message;
 use telamon_session::{Cause, End, Millis, Side, Stage};
 use telamon_sys::Chunk;
@@ -54,7 +54,7 @@ pub(crate) struct Inspection {
     /// Of the request and of the response, for logs.
     pub(crate) captures: [Vec<Option<Vec<u8>>>; 2],
     /// Calls of Python functions in the rule at hand.
-    pub(crate) calls: Calls,
+    pub(crate) calls: Option<Box<Calls>>,
     /// The one that is waited for, and the rule that goes on with its answer.
     pub(crate) waiting: Option<WaitingCall>,
     pub(crate) from: usize,
@@ -68,7 +68,7 @@ impl Inspection {
             ended: false,
             until: None,
             captures: Default::default(),
-            calls: Calls::default(),
+            calls: None,
             waiting: None,
             from: 0,
         }
@@ -77,6 +77,14 @@ impl Inspection {
     /// When the rules must be run once more, if they wait.
     pub(crate) fn deadline(&self) -> Option<Millis> {
         self.waiting.map_or(self.until, |call| Some(call.until))
+    }
+
+    /// The call that was waited for has its answer.
+    pub(crate) fn over(&mut self, answer: Answer) {
+        self.waiting = None;
+        if let Some(calls) = &self.calls {
+            calls.tell(answer);
+        }
     }
 
     pub(crate) fn end(&mut self) {

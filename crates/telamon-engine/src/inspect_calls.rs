@@ -1,7 +1,7 @@
 //! Content rules in mode tcp that call Python functions: the stream is withheld until the answer
 //! comes. As `http/calls.rs`, without a request: a function sees the bytes that have come.
 
-use telamon_expr::{Answer, Vars};
+use telamon_expr::{Answer, Calls, Vars};
 use telamon_http::Message;
 use telamon_session::Millis;
 
@@ -33,7 +33,8 @@ impl<I: Io> Worker<I> {
         let token = token(index, thread, calls as u32 ^ slot.generation[0]);
         let vars = slot.vars.as_ref().unwrap_or(&empty);
         let mut until = now + shared.call_timeout;
-        if let (Some(inspection), Some(call)) = (slot.inspection.as_mut(), seen.calls.wanted()) {
+        let wanted = seen.calls.as_deref().and_then(Calls::wanted);
+        if let (Some(inspection), Some(call)) = (slot.inspection.as_mut(), wanted) {
             let (kind, names) = (call.function.kind, &shared.programs.names);
             let view = view(kind, &none, &none, &inspection.bytes, &seen, vars, names);
             let request = CallRequest { token, call, view };
@@ -60,8 +61,7 @@ impl<I: Io> Worker<I> {
         if now < call.until {
             return false;
         }
-        inspection.waiting = None;
-        inspection.calls.tell(Answer::failure());
+        inspection.over(Answer::failure());
         let token = call.token;
         self.shared.events.offer(Event::CallOver { token });
         true
@@ -77,8 +77,7 @@ impl<I: Io> Worker<I> {
             .waiting
             .is_some_and(|call| call.token == answered)
         {
-            inspection.waiting = None;
-            inspection.calls.tell(answer);
+            inspection.over(answer);
             self.inspect(index);
         }
     }

@@ -51,6 +51,8 @@ pub(crate) enum Target {
 /// All programs, in the proxies' order, and what they share.
 pub(crate) struct Programs {
     pub(crate) of: Vec<Program>,
+    /// Some rule calls a Python function.
+    pub(crate) make_calls: bool,
     pub(crate) names: VariableNames,
     pub(crate) process_vars: ProcessVars,
     /// No rule looks at connections.
@@ -76,6 +78,7 @@ impl Programs {
             quiet: !of.iter().any(looks),
             of,
             patterns: compiler.pattern_sets().clone(),
+            make_calls: compiler.makes_calls(),
             names: compiler.into_names(),
             process_vars: ProcessVars::default(),
         })

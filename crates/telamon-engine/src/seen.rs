@@ -49,8 +49,8 @@ pub(crate) struct Seen {
     /// Content rules still wait for bytes, and one of their fetches would like more.
     pub(crate) may_change: bool,
     pub(crate) undecided: std::cell::Cell<bool>,
-    /// Of the exchange.
-    pub(crate) calls: Calls,
+    /// Of the exchange; None where no rule makes any.
+    pub(crate) calls: Option<Box<Calls>>,
     pub(crate) live: Live,
     /// What `capture-req` and `capture-res` have put into slots meanwhile.
     pub(crate) kept: RefCell<Vec<(bool, usize, Vec<u8>)>>,
@@ -202,7 +202,7 @@ impl Facts for Seen {
     }
 
     fn calls(&self) -> Option<&Calls> {
-        Some(&self.calls)
+        self.calls.as_deref()
     }
 
     fn text(&self, what: Text) -> Option<Cow<'_, str>> {

@@ -58,6 +58,17 @@ pub enum Verdict {
     CallFailed,
 }
 
+impl Verdict {
+    /// Is there an answer to be made, of the same values?
+    fn answers(&self) -> bool {
+        use Verdict::{Auth, Deny, Redirect, Return, Tarpit};
+        matches!(
+            self,
+            Deny(_) | Tarpit(_) | Return(_) | Redirect(_) | Auth(_)
+        )
+    }
+}
+
 /// What rules want of the engine beyond the head.
 #[derive(Default)]
 pub struct Wanted {
@@ -518,7 +529,7 @@ fn call(parts: &mut Parts<'_>, kind: calls::Kind) -> Result<Action, String> {
     let name = parts.args.string(0).ok_or("a function's name is missing")?;
     let formats = (0..parts.rule.formats.len()).map(|at| parts.format(at));
     let formats = formats.collect::<Result<_, _>>()?;
-    parts.compiler.makes_calls = true;
+    parts.compiler.calls_made = true;
     let required = parts.args.string(1).is_some();
     Ok(Action::Call(Called::new(kind, name, formats, required)))
 }
@@ -536,7 +547,7 @@ impl Rules {
         });
         Ok(Rules {
             rules: compiled.collect::<Result<_, _>>()?,
-            makes_calls: compiler.makes_calls,
+            makes_calls: compiler.calls_made,
         })
     }
 
@@ -578,21 +589,15 @@ impl Rules {
                 }
             };
             if let Some(verdict) = verdict {
+                if !verdict.answers() {
+                    self.pass(facts);
+                }
                 return (verdict, at);
             }
             if let Action::Call(called) = &rule.action {
                 let outcome = called.outcome(&env(edited, other, in_response, body, facts, vars));
-                let (changes, end) = match outcome {
-                    Outcome::Waits => return (Verdict::Call, at),
-                    Outcome::Failed => return (Verdict::CallFailed, at),
-                    Outcome::Done(changes, end) => (changes, end),
-                };
-                changes
-                    .into_iter()
-                    .for_each(|change| change.make(edited, vars));
-                match end {
-                    Some(CallEnd::Message(_)) => return (Verdict::Return(at), at),
-                    Some(CallEnd::Deny(_)) => return (Verdict::Deny(at), at),
+                match follow(outcome, at, edited, vars) {
+                    Some(verdict) => return (verdict, at),
                     None => self.pass(facts),
                 }
                 continue;
@@ -685,6 +690,22 @@ impl Rules {
             _ => (500, None),
         }
     }
+}
+
+/// Does what a function outside wants. The verdict, if it ends or stops the list.
+fn follow(outcome: Outcome, at: usize, edited: &mut Message, vars: &Vars) -> Option<Verdict> {
+    let (changes, end) = match outcome {
+        Outcome::Waits => return Some(Verdict::Call),
+        Outcome::Failed => return Some(Verdict::CallFailed),
+        Outcome::Done(changes, end) => (changes, end),
+    };
+    for change in changes {
+        change.make(edited, vars);
+    }
+    end.map(|end| match end {
+        CallEnd::Message(_) => Verdict::Return(at),
+        CallEnd::Deny(_) => Verdict::Deny(at),
+    })
 }
 
 /// RFC 7617: who are you?

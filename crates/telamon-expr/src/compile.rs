@@ -20,7 +20,7 @@ pub struct Compiler {
     /// The ACLs of the proxy at hand.
     acls: Vec<Arc<Vec<Test>>>,
     /// Something that was compiled calls a function outside.
-    pub(crate) makes_calls: bool,
+    pub(crate) calls_made: bool,
 }
 
 impl Compiler {
@@ -47,6 +47,11 @@ impl Compiler {
     /// A variable's number. Its scope is the name's first part.
     pub(crate) fn slot(&mut self, name: &str) -> Slot {
         self.names.number(name)
+    }
+
+    /// Does anything that was compiled call a function outside?
+    pub fn makes_calls(&self) -> bool {
+        self.calls_made
     }
 
     /// What the variables are called.

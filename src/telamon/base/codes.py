@@ -96,6 +96,7 @@ CODES: dict[str, str] = {
     "H110": "A file of `telamon-python` that cannot be read or loaded, or registers a name twice.",
     "H111": "A Python function where nothing can wait for it: in log lines, in rules about "
     "connections, in choices of mode tcp. See `python.md`.",
+    "H112": "A file of `telamon-python` that everybody can change.",
     # keepalived.conf: the file and its blocks
     "K001": "A file that cannot be read.",
     "K003": "A quote that is not closed on its line.",

@@ -11,7 +11,7 @@
 //!
 //! A data thread never takes Python's lock, and never waits: other exchanges go on meanwhile.
 
-use telamon_expr::{Answer, Vars};
+use telamon_expr::{Answer, Calls, Vars};
 
 use super::{after, token, Step};
 use crate::calls::{view, CallRequest};
@@ -27,7 +27,7 @@ impl<I: Io> Worker<I> {
         let shared = self.shared.clone();
         let generation = self.slots.get(index).generation[0];
         let seen = self.see(index);
-        let wanted = seen.calls.wanted();
+        let wanted = seen.calls.as_deref().and_then(Calls::wanted);
         let empty = Vars::new(&shared.programs.process_vars);
         let slot = self.slots.get(index);
         let vars = slot.vars.as_ref().unwrap_or(&empty);
@@ -73,15 +73,16 @@ impl<I: Io> Worker<I> {
     /// After expressions outside of lists were evaluated: was the answer to a call missing? It is on
     /// its way then, and they are evaluated anew when it is there.
     pub(super) fn must_call(&mut self, index: u32) -> bool {
-        let Some(exchange) = self.exchange(index) else {
+        let exchange = self.exchange(index);
+        let Some(calls) = exchange.and_then(|exchange| exchange.calls.as_deref()) else {
             return false;
         };
-        exchange.calls.begin();
-        let waits = exchange.calls.waits();
+        calls.begin();
+        let waits = calls.waits();
         if waits {
             self.call(index);
         } else {
-            exchange.calls.forget();
+            calls.forget();
         }
         waits
     }
@@ -114,7 +115,9 @@ impl<I: Io> Worker<I> {
         let Some(exchange) = http.exchange.as_deref_mut() else {
             return;
         };
-        exchange.calls.tell(answer);
+        if let Some(calls) = &exchange.calls {
+            calls.tell(answer);
+        }
         match exchange.held.take() {
             Some(begun) => self.reply_resumed(index, &begun),
             None => self.request_rules(index),

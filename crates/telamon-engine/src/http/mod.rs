@@ -205,7 +205,7 @@ pub(crate) struct Exchange {
     /// The same in the response's lists.
     pub(crate) reply_place: RulePlace,
     /// Calls of functions outside in the rule at hand.
-    pub(crate) calls: Calls,
+    pub(crate) calls: Option<Box<Calls>>,
     /// What came behind a response's head whose rules wait.
     pub(crate) held: Option<Vec<u8>>,
     /// The body as far as rules have waited for it, and how much of it they want.
@@ -308,7 +308,7 @@ impl Exchange {
             reply_framing: Framing::Kept,
             place: RulePlace::default(),
             reply_place: RulePlace::default(),
-            calls: Calls::default(),
+            calls: None,
             held: None,
             gathered: Vec::new(),
             gather: 0,

@@ -68,7 +68,7 @@ pub(crate) fn names() -> Vec<&'static str> {
 
 pub(crate) fn compile(call: &Call, compiler: &mut Compiler) -> Result<Converter, String> {
     if let Some(name) = call.name.strip_prefix(calls::PREFIX) {
-        compiler.makes_calls = true;
+        compiler.calls_made = true;
         let function = calls::function(calls::Kind::Converter, name, Args(&call.arguments));
         return boxed(move |env, sample| calls::value(env, &function, Some(sample)));
     }

@@ -174,7 +174,7 @@ pub(crate) fn names() -> Vec<&'static str> {
 
 pub(crate) fn compile(call: &Call, compiler: &mut Compiler) -> Made {
     if let Some(name) = call.name.strip_prefix(calls::PREFIX) {
-        compiler.makes_calls = true;
+        compiler.calls_made = true;
         let function = calls::function(calls::Kind::Fetch, name, Args(&call.arguments));
         return Fetch::new(move |env| calls::value(env, &function, None));
     }

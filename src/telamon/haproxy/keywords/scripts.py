@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import stat
 from pathlib import Path
 
 from telamon.base.span import Source, Span
@@ -23,6 +24,11 @@ def _file(args: Arguments, context: Context) -> None:
         found = describe(path)
     except ScriptError as error:
         raise _refused(args, word, error) from None
+    if Path(path).stat().st_mode & stat.S_IWOTH:
+        context.report.warning(
+            "H112", f"'{word}' can be changed by everybody, and runs with the rights of the start",
+            word.span, help=f"chmod o-w {path}",
+        )  # fmt: skip
     for signature in found:
         key = (signature.kind, signature.name)
         if key in context.model.functions:

@@ -32,14 +32,14 @@ impl<I: Io> Worker<I> {
             unique_id: Vec::new(),
             may_change: false,
             undecided: Default::default(),
-            calls: Default::default(),
+            calls: None,
             line,
             live,
             kept: Default::default(),
         };
         if let Some(inspection) = slot.inspection.as_deref_mut() {
             seen.captures = std::mem::take(&mut inspection.captures);
-            seen.calls = std::mem::take(&mut inspection.calls);
+            seen.calls = inspection.calls.take();
         }
         if let Some(http) = slot.http.as_deref_mut() {
             seen.first = http.requests <= 1;
@@ -49,8 +49,11 @@ impl<I: Io> Worker<I> {
                 seen.cookies = std::mem::take(&mut exchange.cookies.captured);
                 seen.request_line = exchange.log.request_line.take();
                 seen.unique_id = std::mem::take(&mut exchange.unique_id);
-                seen.calls = std::mem::take(&mut exchange.calls);
+                seen.calls = exchange.calls.take();
             }
+        }
+        if seen.calls.is_none() && self.shared.programs.make_calls {
+            seen.calls = Some(Box::default());
         }
         seen
     }
