@@ -96,16 +96,21 @@ class TestServer:
         with contextlib.suppress(OSError):
             self._serve(client)
 
-    def close(self) -> None:
-        with contextlib.suppress(OSError):
-            self.sock.shutdown(socket.SHUT_RDWR)
-        self.sock.close()
-        self._thread.join(PATIENCE)
+    def drop(self) -> None:
+        """Ends all connections that it has."""
         with self._lock:
             for client in self._open:
                 with contextlib.suppress(OSError):
                     client.shutdown(socket.SHUT_RDWR)
                 client.close()
+            self._open.clear()
+
+    def close(self) -> None:
+        with contextlib.suppress(OSError):
+            self.sock.shutdown(socket.SHUT_RDWR)
+        self.sock.close()
+        self._thread.join(PATIENCE)
+        self.drop()
 
     def __enter__(self) -> TestServer:
         return self

@@ -91,6 +91,23 @@ impl Fields {
         Ok(())
     }
 
+    /// Refuses the beginning of a line that no further bytes can mend.
+    pub(crate) fn check_beginning(
+        &self,
+        buffer: &[u8],
+        rest: Range<usize>,
+    ) -> Result<(), BadRequest> {
+        let text = without_cr(buffer, rest);
+        let line = &buffer[text.clone()];
+        if line.first().is_some_and(|first| is_blank(*first)) && !self.is_empty() {
+            return Ok(());
+        }
+        match line.iter().position(|byte| !is_token(*byte)) {
+            Some(at) if at == 0 || line[at] != b':' => Err(bad(Reason::FieldName, text.start + at)),
+            _ => Ok(()),
+        }
+    }
+
     fn take_folded(&mut self, buffer: &[u8], text: Range<usize>) -> Result<(), BadRequest> {
         let Some(last) = self.lines.last_mut() else {
             return Err(bad(Reason::FieldName, text.start));
@@ -123,6 +140,14 @@ fn check_value(buffer: &[u8], value: Range<usize>) -> Result<(), BadRequest> {
     match memchr::memchr2(b'\r', b'\0', &buffer[value.clone()]) {
         Some(at) => Err(bad(Reason::FieldValue, value.start + at)),
         None => Ok(()),
+    }
+}
+
+/// In a line that is not complete a CR can only be the last byte.
+pub(crate) fn check_cr(buffer: &[u8], rest: Range<usize>) -> Result<(), BadRequest> {
+    match memchr::memchr(b'\r', &buffer[rest.clone()]) {
+        Some(cr) if rest.start + cr + 1 < rest.end => Err(bad(Reason::LineEnd, rest.start + cr)),
+        _ => Ok(()),
     }
 }
 

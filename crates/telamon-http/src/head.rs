@@ -10,7 +10,7 @@ use std::ops::Range;
 
 use crate::body::{Body, Framing};
 use crate::error::{BadRequest, Reason};
-use crate::fields::{bad, run, without_cr, Field, Fields, Line};
+use crate::fields::{bad, check_cr, run, without_cr, Field, Fields, Line};
 use crate::forward;
 use crate::host;
 use crate::token::{is_blank, is_token, is_uri, trim};
@@ -253,28 +253,13 @@ impl HeadParser {
     /// Refuse what no further bytes can mend.
     fn check_beginning(&self, buffer: &[u8]) -> Result<(), BadRequest> {
         let rest = self.next..buffer.len();
-        let line = &buffer[rest.clone()];
-        let Some(first) = line.first() else {
+        if rest.is_empty() {
             return Ok(());
-        };
-        if let Some(cr) = memchr::memchr(b'\r', line) {
-            if cr + 1 < line.len() {
-                return Err(bad(Reason::LineEnd, rest.start + cr));
-            }
         }
-        let text = without_cr(buffer, rest);
+        check_cr(buffer, rest.clone())?;
         match &self.request {
-            None => request_line_beginning(buffer, text),
-            Some(_) if is_blank(*first) && !self.fields.is_empty() => Ok(()),
-            Some(_) => match buffer[text.clone()]
-                .iter()
-                .position(|byte| !is_token(*byte))
-            {
-                Some(at) if at == 0 || line[at] != b':' => {
-                    Err(bad(Reason::FieldName, text.start + at))
-                }
-                _ => Ok(()),
-            },
+            None => request_line_beginning(buffer, without_cr(buffer, rest)),
+            Some(_) => self.fields.check_beginning(buffer, rest),
         }
     }
 }

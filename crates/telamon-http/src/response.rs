@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::body::{Framing, Length};
 use crate::error::{BadRequest, Reason};
-use crate::fields::{bad, run, without_cr, Field, Fields, Line};
+use crate::fields::{bad, check_cr, run, without_cr, Field, Fields, Line};
 use crate::forward;
 use crate::head::Version;
 use crate::token::{is_blank, trim};
@@ -141,7 +141,11 @@ impl ResponseParser {
             }
             self.next = after;
         }
-        if self.line.is_none() && !looks_right(&buffer[self.next..]) {
+        let rest = self.next..buffer.len();
+        check_cr(buffer, rest.clone())?;
+        if self.line.is_some() {
+            self.fields.check_beginning(buffer, rest)?;
+        } else if !looks_right(&buffer[rest]) {
             return Err(bad(Reason::Version, self.next));
         }
         if buffer.len() >= self.limit {

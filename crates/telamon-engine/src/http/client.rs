@@ -306,6 +306,20 @@ impl<I: Io> Worker<I> {
         if ended {
             return self.upload_ended(index);
         }
+        self.upload_more(index);
+    }
+
+    /// Reads on; but a client that had ended its words before a server was found, within its
+    /// body, will never say the rest.
+    fn upload_more(&mut self, index: u32) {
+        let Some(http) = self.slots.get(index).http.as_deref() else {
+            return;
+        };
+        let misses = (http.exchange.as_deref()).is_some_and(|exchange| !exchange.upload.is_done());
+        let waits = matches!(http.step, Step::Waiting | Step::Streaming);
+        if http.ended && waits && misses {
+            return self.http_broke(index);
+        }
         self.http_receive(index);
     }
 
@@ -348,7 +362,7 @@ impl<I: Io> Worker<I> {
         let uploads = self.uploads(index);
         let Some(http) = self.http(index) else { return };
         let Some(rest) = http.rest.take() else {
-            return self.http_receive(index);
+            return self.upload_more(index);
         };
         match http.step {
             Step::Waiting | Step::Streaming if uploads => self.upload(index, rest),
