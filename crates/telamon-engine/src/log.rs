@@ -48,6 +48,8 @@ pub(crate) struct Logger {
 
 thread_local! {
     static MESSAGE: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
+    /// Asked once: it is a system call.
+    static PID: u32 = std::process::id();
 }
 
 pub(crate) fn wall(time: SystemTime) -> WallTime {
@@ -137,7 +139,7 @@ impl Logger {
         let identity = Identity {
             hostname: self.hostname.as_deref(),
             tag: &self.tag,
-            pid: std::process::id(),
+            pid: PID.with(|pid| *pid),
         };
         MESSAGE.with_borrow_mut(|message| {
             for target in &self.targets {

@@ -1,5 +1,6 @@
 //! Limits of this process.
 
+use std::cell::Cell;
 use std::io;
 
 use crate::check;
@@ -28,9 +29,24 @@ pub fn thread_cpu_ns() -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
+/// Zones change their distance from UTC only when a quarter of an hour begins.
+const QUARTER: i64 = 900;
+
+thread_local! {
+    /// The last quarter of an hour that was asked for, and its answer: the C library takes a lock.
+    static OFFSET: Cell<(i64, i32)> = const { Cell::new((i64::MIN, 0)) };
+}
+
 /// Seconds that local time is ahead of UTC at a moment (unix seconds).
 pub fn utc_offset(unix_seconds: i64) -> i32 {
-    local(unix_seconds).map_or(0, |local| local.tm_gmtoff as i32)
+    let quarter = unix_seconds.div_euclid(QUARTER);
+    let (known, offset) = OFFSET.get();
+    if known == quarter {
+        return offset;
+    }
+    let offset = local(unix_seconds).map_or(0, |local| local.tm_gmtoff as i32);
+    OFFSET.set((quarter, offset));
+    offset
 }
 
 /// The same, and the zone's abbreviation.
