@@ -102,6 +102,31 @@ def test_what_changes_by_itself_is_asked_once(tmp_path: Path, io: IoEngine) -> N
         assert calls(rig) == 2
 
 
+def test_each_rule_makes_its_calls_anew(tmp_path: Path, io: IoEngine) -> None:
+    script = """
+import itertools
+COUNT = itertools.count(1)
+@fetch("next")
+def next_one(txn) -> int: return next(COUNT)
+@converter("with")
+def with_word(value: str, word: str) -> str: return value + word
+"""
+    lines = """
+    http-request set-header X-A %[python.next]%[python.next]
+    http-request set-header X-B %[python.next]
+    http-request deny if { python.next 0 }
+    http-request allow if { python.next 4 }
+    http-request deny
+    """
+    behind = (
+        "    http-request set-header X-C %[python.next]-%[str(a),python.with(b),python.with(c)]"
+    )
+    with scripted(tmp_path, io, script, lines, behind=behind) as rig:
+        body = ask(rig)[2].replace("|", "\r\n")
+        assert "x-a: 11\r\nx-b: 2\r\nx-c: 5-abc\r\n" in body
+        assert calls(rig) == 7
+
+
 def test_actions_edit_and_answer(tmp_path: Path, io: IoEngine) -> None:
     script = """
 @action("edit")

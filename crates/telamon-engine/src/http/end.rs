@@ -249,6 +249,9 @@ impl<I: Io> Worker<I> {
             Step::Idle | Step::Draining | Step::Body => {}
             Step::Gathering | Step::Held | Step::Tarpit | Step::Calling => {
                 let end = self.end_of(index, Cause::Client);
+                if self.exchange(index).is_some_and(|one| one.held.is_some()) {
+                    self.count_abort(index, Side::Client);
+                }
                 self.http_end(index, end);
             }
             Step::Sending | Step::Page => {
