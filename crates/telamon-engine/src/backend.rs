@@ -271,17 +271,24 @@ impl<I: Io> Worker<I> {
     /// `carrier` is the slot that has the server's descriptor.
     pub(crate) fn announce(&mut self, index: u32, carrier: u32) {
         let slot = self.slots.get(index);
-        let backend = self.shared.proxies[slot.backend as usize].backend.as_ref();
+        let shared = self.shared.clone();
+        let backend = shared.proxies[slot.backend as usize].backend.as_ref();
         let Some(server) = backend.map(|found| &found.servers[slot.server as usize]) else {
             return;
         };
         if server.send_proxy == 0 {
             return;
         }
+        let id = match server.proxy_unique_id {
+            true => self.unique_id(index),
+            false => Vec::new(),
+        };
+        let slot = self.slots.get(index);
         let authority = slot.told.as_ref().filter(|_| server.proxy_authority);
         let fields = Fields {
             checksum: server.proxy_checksum,
             authority: authority.and_then(|told| told.get(kind::AUTHORITY)),
+            unique_id: (!id.is_empty()).then_some(&id[..]),
             ..Fields::default()
         };
         let ends = slot.client.zip(slot.destination).into();

@@ -75,6 +75,13 @@ impl Outbox {
     }
 }
 
+/// A client's address, and where it wanted to go.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Ends {
+    pub(crate) source: Option<SocketAddr>,
+    pub(crate) destination: Option<SocketAddr>,
+}
+
 /// What a slot is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Role {
@@ -136,6 +143,10 @@ pub(crate) struct Slot {
     pub(crate) client: Option<SocketAddr>,
     /// Where the client wanted to go, if somebody asks for it.
     pub(crate) destination: Option<SocketAddr>,
+    /// The connection's own addresses, once a rule has changed them; and those that hold again when
+    /// the request under way is over.
+    pub(crate) own_ends: Option<Box<Ends>>,
+    pub(crate) ends_before: Option<Box<Ends>>,
     /// A header of the PROXY protocol is to come first; what came of it so far.
     pub(crate) preface: Option<Vec<u8>>,
     /// What that header said besides the addresses.
@@ -184,6 +195,8 @@ impl Slot {
             accepted: SystemTime::UNIX_EPOCH,
             client: None,
             destination: None,
+            own_ends: None,
+            ends_before: None,
             preface: None,
             told: None,
             inspecting: [false; 2],
@@ -198,6 +211,20 @@ impl Slot {
             slot,
             side,
             generation: self.generation[side as usize],
+        }
+    }
+
+    pub(crate) fn ends(&self) -> Ends {
+        Ends {
+            source: self.client,
+            destination: self.destination,
+        }
+    }
+
+    /// What rules said of the addresses for one request holds no more.
+    pub(crate) fn restore_ends(&mut self) {
+        if let Some(before) = self.ends_before.take() {
+            (self.client, self.destination) = (before.source, before.destination);
         }
     }
 
@@ -296,6 +323,8 @@ impl Slots {
         slot.forced = false;
         slot.client = None;
         slot.destination = None;
+        slot.own_ends = None;
+        slot.ends_before = None;
         slot.preface = None;
         slot.told = None;
         slot.inspecting = [false; 2];

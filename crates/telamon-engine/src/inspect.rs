@@ -307,9 +307,7 @@ impl<I: Io> Worker<I> {
 
     /// The request's rules have passed: the stream goes to its server, with what was withheld.
     fn release_request(&mut self, index: u32) {
-        if let Some(server) = self.named_server(index) {
-            self.slots.get(index).wanted = server as u32;
-        }
+        self.take_named_server(index);
         let slot = self.slots.get(index);
         slot.inspecting[Side::Client as usize] = false;
         let (bytes, ended) = match slot.inspection.as_deref_mut() {

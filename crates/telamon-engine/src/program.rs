@@ -1,12 +1,17 @@
 //! The rules of a plan, compiled: what is run for each proxy, and at which places.
 
 use std::io;
+use std::net::SocketAddr;
 
 use telamon_expr::{
-    Compiler, Condition, Expression, Format, PatternSets, ProcessVars, Rules, VariableNames,
+    Compiler, Condition, Expression, Facts, Format, Names, Number, PatternSets, ProcessVars, Rules,
+    VariableNames, Vars, Wanted,
 };
+use telamon_http::Message;
 use telamon_plan::rules::BackendRule;
 use telamon_plan::{Proxy, ProxyPlan};
+
+use crate::http::Forwarded;
 
 /// The rules of one proxy.
 pub(crate) struct Program {
@@ -21,7 +26,10 @@ pub(crate) struct Program {
     pub(crate) after: Rules,
     pub(crate) backends: Vec<BackendChoice>,
     pub(crate) servers: Vec<ServerChoice>,
+    pub(crate) persists: Vec<PersistChoice>,
     pub(crate) monitor_fail: Vec<Condition>,
+    /// `option forwarded`
+    pub(crate) forwarded: Option<Forwarded>,
     /// What `balance hash` hashes.
     pub(crate) hash_key: Option<Expression>,
     pub(crate) log: Option<Format>,
@@ -38,6 +46,12 @@ pub(crate) struct BackendChoice {
 /// `use-server`.
 pub(crate) struct ServerChoice {
     pub(crate) target: Target,
+    pub(crate) condition: Option<Condition>,
+}
+
+/// `force-persist` and `ignore-persist`.
+pub(crate) struct PersistChoice {
+    pub(crate) force: bool,
     pub(crate) condition: Option<Condition>,
 }
 
@@ -65,6 +79,9 @@ impl Programs {
     /// An error says where the rule stands.
     pub(crate) fn new(plan: &ProxyPlan) -> io::Result<Programs> {
         let mut compiler = Compiler::new(PatternSets::new(&plan.pattern_sets));
+        let process_vars = ProcessVars::default();
+        set_variables(plan, &mut compiler, &process_vars)
+            .map_err(|text| io::Error::new(io::ErrorKind::InvalidInput, text))?;
         let of = plan.proxies.iter().map(|proxy| {
             Program::new(proxy, &mut compiler)
                 .map_err(|text| io::Error::new(io::ErrorKind::InvalidInput, text))
@@ -80,8 +97,67 @@ impl Programs {
             patterns: compiler.pattern_sets().clone(),
             make_calls: compiler.makes_calls(),
             names: compiler.into_names(),
-            process_vars: ProcessVars::default(),
+            process_vars,
         })
+    }
+}
+
+/// `set-var` and `set-var-fmt` of `global`: run once, before there is any connection.
+fn set_variables(
+    plan: &ProxyPlan,
+    compiler: &mut Compiler,
+    process: &ProcessVars,
+) -> Result<(), String> {
+    compiler.take_acls(&[])?;
+    let rules = Rules::new(&plan.variables, compiler)?;
+    let (mut none, mut wanted) = (Message::default(), Wanted::default());
+    let (facts, vars) = (Start, Vars::new(process));
+    rules.run(0, &mut none, None, false, &[], &facts, &vars, &mut wanted);
+    Ok(())
+}
+
+/// What is known before there is any connection.
+struct Start;
+
+impl Facts for Start {
+    fn source(&self) -> Option<SocketAddr> {
+        None
+    }
+
+    fn destination(&self) -> Option<SocketAddr> {
+        None
+    }
+
+    fn names(&self) -> Names<'_> {
+        Names::default()
+    }
+
+    fn number(&self, _: Number, _: Option<u32>, _: Option<u32>) -> Option<i64> {
+        None
+    }
+
+    fn wall_micros(&self) -> i64 {
+        crate::log::wall(std::time::SystemTime::now()).unix_micros
+    }
+
+    fn random(&self) -> u64 {
+        crate::seen::random()
+    }
+
+    fn hostname(&self) -> &str {
+        ""
+    }
+
+    fn alias(&self, _: &str, _: &str, _: &mut Vec<u8>) -> bool {
+        false
+    }
+
+    fn capture(&self, _: bool, _: usize) -> Option<&[u8]> {
+        None
+    }
+
+    fn request_line(&self) -> Option<&[u8]> {
+        None
     }
 }
 
@@ -105,6 +181,20 @@ impl Program {
         let hash_key = key.map(|plan| Expression::new(plan, compiler));
         Ok(Program {
             hash_key: hash_key.transpose()?,
+            forwarded: match &proxy.http.forwarded {
+                Some(plan) => Some(Forwarded::new(plan, compiler)?),
+                None => None,
+            },
+            persists: sets
+                .persists
+                .iter()
+                .map(|rule| {
+                    Ok(PersistChoice {
+                        force: rule.force,
+                        condition: condition(&rule.condition, compiler)?,
+                    })
+                })
+                .collect::<Result<_, String>>()?,
             servers: servers?,
             connection: Rules::new(&sets.tcp_connection, compiler)?,
             session: Rules::new(&sets.tcp_session, compiler)?,
@@ -142,6 +232,8 @@ impl Program {
             || self.unique_id.is_some()
             || !self.content.is_empty()
             || self.hash_key.is_some()
+            || self.forwarded.is_some()
+            || !self.persists.is_empty()
     }
 
     pub(crate) fn sees_responses(&self) -> bool {

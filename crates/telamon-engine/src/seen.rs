@@ -4,8 +4,8 @@
 //! aliases of log formats.
 
 use std::borrow::Cow;
-use std::cell::RefCell;
-use std::net::SocketAddr;
+use std::cell::{Cell, RefCell};
+use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::sync::atomic::Ordering::Relaxed;
 use std::time::SystemTime;
@@ -14,7 +14,7 @@ use telamon_expr::{Calls, Facts, Names, Number, Text};
 use telamon_session::Millis;
 use telamon_sys::{process, socket};
 
-use crate::conn::NO_FD;
+use crate::conn::{Ends, NO_FD};
 use crate::log::wall;
 use crate::shared::Proxy;
 use crate::worker::Common;
@@ -35,8 +35,10 @@ pub(crate) struct Seen {
     pub(crate) backend: u32,
     pub(crate) server: u32,
     pub(crate) listener: u32,
-    pub(crate) source: Option<SocketAddr>,
-    pub(crate) destination: Option<SocketAddr>,
+    pub(crate) source: Cell<Option<SocketAddr>>,
+    pub(crate) destination: Cell<Option<SocketAddr>>,
+    /// The connection's own.
+    pub(crate) own: Ends,
     pub(crate) server_ends: Option<(SocketAddr, SocketAddr)>,
     pub(crate) first: bool,
     pub(crate) requests: u32,
@@ -48,7 +50,7 @@ pub(crate) struct Seen {
     pub(crate) line: Line,
     /// Content rules still wait for bytes, and one of their fetches would like more.
     pub(crate) may_change: bool,
-    pub(crate) undecided: std::cell::Cell<bool>,
+    pub(crate) undecided: Cell<bool>,
     /// Of the exchange; None where no rule makes any.
     pub(crate) calls: Option<Box<Calls>>,
     pub(crate) live: Live,
@@ -103,6 +105,27 @@ impl Default for Line {
     }
 }
 
+/// An address with another host or port.
+pub(crate) fn with_end(
+    old: Option<SocketAddr>,
+    ip: Option<IpAddr>,
+    port: Option<u16>,
+) -> Option<SocketAddr> {
+    let ip = ip.or(old.map(|old| old.ip()))?;
+    let port = port.or(old.map(|old| old.port())).unwrap_or(0);
+    Some(SocketAddr::new(ip, port))
+}
+
+/// SplitMix64 over the clock and a counter that all threads share.
+pub(crate) fn random() -> u64 {
+    static STEP: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
+    let step = STEP.fetch_add(0x9E37_79B9_7F4A_7C15, Relaxed);
+    let mut mixed = step ^ (wall(SystemTime::now()).unix_micros as u64).rotate_left(32);
+    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+    mixed ^ (mixed >> 31)
+}
+
 impl Seen {
     /// Values that converters have captured go into their slots, as far as those are declared.
     pub(crate) fn settle_captures(&mut self) {
@@ -128,11 +151,28 @@ impl Seen {
 
 impl Facts for Seen {
     fn source(&self) -> Option<SocketAddr> {
-        self.source
+        self.source.get()
     }
 
     fn destination(&self) -> Option<SocketAddr> {
-        self.destination
+        self.destination.get()
+    }
+
+    fn change_end(&self, source: bool, ip: Option<IpAddr>, port: Option<u16>) {
+        let place = if source {
+            &self.source
+        } else {
+            &self.destination
+        };
+        place.set(with_end(place.get(), ip, port));
+    }
+
+    fn own_source(&self) -> Option<SocketAddr> {
+        self.own.source
+    }
+
+    fn own_destination(&self) -> Option<SocketAddr> {
+        self.own.destination
     }
 
     fn names(&self) -> Names<'_> {
@@ -160,13 +200,7 @@ impl Facts for Seen {
     }
 
     fn random(&self) -> u64 {
-        // SplitMix64 over the clock and a counter that all threads share.
-        static STEP: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-        let step = STEP.fetch_add(0x9E37_79B9_7F4A_7C15, Relaxed);
-        let mut mixed = step ^ (self.wall_micros() as u64).rotate_left(32);
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-        mixed ^ (mixed >> 31)
+        random()
     }
 
     fn hostname(&self) -> &str {

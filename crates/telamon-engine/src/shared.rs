@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use telamon_balance::Queue;
 use telamon_expr::Answer;
+use telamon_plan::http::NamePolicy;
 use telamon_plan::{ProxyPlan, SocketAddress};
 use telamon_session::Millis;
 use telamon_sys::socket::Signal;
@@ -16,6 +17,7 @@ use telamon_sys::{process, SockAddr};
 
 use crate::calls::CallRequest;
 use crate::counters::{Gauges, Rate, ThreadCounters};
+use crate::http::DynamicCookie;
 use crate::log::{GlobalSamples, Logger};
 use crate::ring::Ring;
 
@@ -147,6 +149,7 @@ pub(crate) struct Server {
     /// What its PROXY header has besides the addresses.
     pub(crate) proxy_checksum: bool,
     pub(crate) proxy_authority: bool,
+    pub(crate) proxy_unique_id: bool,
     pub(crate) source: Option<SockAddr>,
     pub(crate) tcp_ut: Option<i32>,
     pub(crate) end_streams_on_down: bool,
@@ -155,6 +158,8 @@ pub(crate) struct Server {
     pub(crate) pool: telamon_plan::http::PoolLimits,
     pub(crate) idle: AtomicU32,
     state: AtomicU8,
+    /// The secret of `cookie ... dynamic`, where it has no cookie of its own.
+    cookie_key: Option<String>,
     address: RwLock<Target>,
 }
 
@@ -162,6 +167,15 @@ pub(crate) struct Server {
 #[derive(Clone, Copy)]
 pub(crate) struct Target {
     pub(crate) address: SockAddr,
+    /// What `cookie ... dynamic` makes of it.
+    cookie: Option<DynamicCookie>,
+}
+
+impl Target {
+    fn new(address: SockAddr, cookie_key: Option<&str>) -> Target {
+        let cookie = cookie_key.and_then(|key| DynamicCookie::new(key, &address));
+        Target { address, cookie }
+    }
 }
 
 impl Server {
@@ -185,7 +199,15 @@ impl Server {
     }
 
     pub(crate) fn set_address(&self, address: SockAddr) {
-        *self.address.write().unwrap_or_else(PoisonError::into_inner) = Target { address };
+        let target = Target::new(address, self.cookie_key.as_deref());
+        *self.address.write().unwrap_or_else(PoisonError::into_inner) = target;
+    }
+
+    /// Its value in the persistence cookie, if that is made of its address.
+    pub(crate) fn dynamic_cookie(&self) -> Option<DynamicCookie> {
+        self.cookie_key.as_ref()?;
+        let target = self.address.read();
+        target.unwrap_or_else(PoisonError::into_inner).cookie
     }
 }
 
@@ -576,7 +598,13 @@ fn with_routes(
             fixed.collect()
         };
         let default = proxies[at].frontend.as_ref().and_then(|one| one.backend);
-        let seen = |place: usize| programs.of[place].sees_requests();
+        let seen = |place: usize| {
+            let http = &proxies[place].plan.http;
+            programs.of[place].sees_requests()
+                || http.buffer_request
+                || http.check_cache
+                || !matches!(http.name_policy, None | Some(NamePolicy::Preserve))
+        };
         let ruled = seen(at) || reached.iter().copied().chain(default).any(seen);
         let captures = {
             let http = &proxies[at].plan.http;
@@ -628,7 +656,7 @@ fn compile(
             let servers = backend
                 .servers
                 .iter()
-                .map(|server| compile_server(server, objects))
+                .map(|server| compile_server(server, proxy.http.cookie.as_ref(), objects))
                 .collect::<io::Result<Vec<_>>>()?;
             // Without a word on it: a tenth of what the process takes (manual, fullconn).
             let fullconn = backend.fullconn.unwrap_or(maxconn.div_ceil(10)).max(1);
@@ -667,7 +695,13 @@ fn error_page(error: &telamon_plan::http::ErrorReply) -> Option<(u16, Vec<u8>)> 
     Some((error.status, bytes.collect::<Option<Vec<u8>>>()?))
 }
 
-fn compile_server(server: &telamon_plan::Server, objects: &mut Objects) -> io::Result<Server> {
+fn compile_server(
+    server: &telamon_plan::Server,
+    cookie: Option<&telamon_plan::http::Cookie>,
+    objects: &mut Objects,
+) -> io::Result<Server> {
+    let dynamic = cookie.filter(|cookie| cookie.dynamic && server.cookie.is_none());
+    let cookie_key = dynamic.and_then(|cookie| cookie.dynamic_key.clone());
     let address = socket_address(&server.address)?;
     let state = if server.disabled {
         ServerState::Maint
@@ -688,6 +722,7 @@ fn compile_server(server: &telamon_plan::Server, objects: &mut Objects) -> io::R
         send_proxy: server.send_proxy,
         proxy_checksum: has_option("crc32c"),
         proxy_authority: has_option("authority"),
+        proxy_unique_id: has_option("unique-id"),
         source: server.source.as_ref().map(socket_address).transpose()?,
         tcp_ut: server.tcp_ut.map(millis),
         end_streams_on_down: server.end_streams_on_down,
@@ -695,7 +730,8 @@ fn compile_server(server: &telamon_plan::Server, objects: &mut Objects) -> io::R
         pool: server.pool.clone(),
         idle: AtomicU32::new(0),
         state: AtomicU8::new(state as u8),
-        address: RwLock::new(Target { address }),
+        address: RwLock::new(Target::new(address, cookie_key.as_deref())),
+        cookie_key,
     })
 }
 

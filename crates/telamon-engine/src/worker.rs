@@ -731,10 +731,12 @@ impl<I: Io> Worker<I> {
 
     /// Who waits for a client's next request waits no longer.
     fn close_idle(&mut self) {
+        let shared = self.shared.clone();
         for index in self.slots.used() {
             let slot = self.slots.get(index);
             let idle = slot.http.as_deref().is_some_and(|http| http.is_idle());
-            if idle && !slot.stopping {
+            let plan = &shared.proxies[slot.proxy as usize].plan;
+            if idle && !slot.stopping && !plan.http.idle_close_on_response {
                 self.http_close(index);
             } else if slot.role == Role::Upstream && slot.peer == NONE {
                 self.close_upstream(index);

@@ -93,6 +93,15 @@ pub struct Wanted {
     pub server_mark: Option<u32>,
 }
 
+impl Wanted {
+    /// Do they change who the client is, or where it wanted to go?
+    pub fn changes_ends(&self) -> bool {
+        let ips = [self.source, self.destination];
+        let ports = [self.source_port, self.destination_port];
+        ips.iter().any(Option::is_some) || ports.iter().any(Option::is_some)
+    }
+}
+
 /// The rules of one list, compiled.
 pub struct Rules {
     rules: Vec<Compiled>,
@@ -954,6 +963,7 @@ impl Action {
                     &mut wanted.destination
                 };
                 *place = ip.or(*place);
+                env.facts.change_end(*source, ip, None);
             }
             Action::Port(source, expression) => {
                 let port = expression.value(env).and_then(|value| value.as_int());
@@ -964,6 +974,7 @@ impl Action {
                     &mut wanted.destination_port
                 };
                 *place = port.or(*place);
+                env.facts.change_end(*source, None, port);
             }
             Action::Hint(name, format) => {
                 let value = clean(format.bytes(env));

@@ -1,7 +1,7 @@
 //! What an expression can see.
 
 use std::borrow::Cow;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use telamon_http::Message;
 
@@ -153,6 +153,15 @@ pub struct Names<'n> {
 pub trait Facts {
     fn source(&self) -> Option<SocketAddr>;
     fn destination(&self) -> Option<SocketAddr>;
+    /// The connection's own, whatever rules have said of it (`fc_src`).
+    fn own_source(&self) -> Option<SocketAddr> {
+        self.source()
+    }
+    fn own_destination(&self) -> Option<SocketAddr> {
+        self.destination()
+    }
+    /// A rule changes the client's address (`source`), or where it wanted to go: what follows sees it.
+    fn change_end(&self, _source: bool, _ip: Option<IpAddr>, _port: Option<u16>) {}
     fn names(&self) -> Names<'_>;
     /// `proxy` and `server` are ids, where the fetch names them.
     fn number(&self, what: Number, proxy: Option<u32>, server: Option<u32>) -> Option<i64>;

@@ -156,6 +156,9 @@ pub struct HttpSettings {
     pub session_rate_limit: Option<u32>,
     #[serde(default)]
     pub idle_close_on_response: bool,
+    /// `option checkcache`
+    #[serde(default)]
+    pub check_cache: bool,
 }
 
 /// A server's idle connections; None: no limit of its own.

@@ -12,33 +12,23 @@ from telamon.haproxy.lexer import Word
 
 REFUSED = frozenset(
     {
-        "dynamic-cookie-key",
-        "force-persist",
         "h1-accept-payload-with-any-method",
         "h1-case-adjust",
         "h1-case-adjust-file",
-        "ignore-persist",
         "log-format-sd",
         "option accept-invalid-http-request",
         "option accept-invalid-http-response",
         "option accept-unsafe-violations-in-http-request",
         "option accept-unsafe-violations-in-http-response",
-        "option forwarded",
         "option h1-case-adjust-bogus-client",
         "option h1-case-adjust-bogus-server",
-        "option http-buffer-request",
         "option http-drop-request-trailers",
         "option http-drop-response-trailers",
-        "option http-restrict-req-hdr-names",
         "option http-use-proxy-header",
-        "set-var",
-        "set-var-fmt",
     }
 )
 NOTED = frozenset(
     {
-        "option http-pretend-keepalive",
-        "option idle-close-on-response",
         "tune.bufsize",
         "tune.http.logurilen",
         "tune.http.maxhdr",
@@ -46,7 +36,7 @@ NOTED = frozenset(
         "tune.maxrewrite",
     }
 )
-SERVER_REFUSED = frozenset({"proxy-v2-options"})
+SERVER_REFUSED: frozenset[str] = frozenset()
 """Words of `server` lines."""
 
 

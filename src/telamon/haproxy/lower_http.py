@@ -60,6 +60,7 @@ def http_settings(draft: ProxyDraft, model: Model, rules: RuleLowering) -> HttpS
         max_keep_alive_queue=http.max_keep_alive_queue,
         session_rate_limit=http.session_rate_limit if draft.has_frontend else None,
         idle_close_on_response=on("idle-close-on-response"),
+        check_cache=on("checkcache") and draft.has_backend,
     )
     return settings if draft.settings.mode is Mode.HTTP else _of_tcp(settings)
 
@@ -78,6 +79,7 @@ def _of_tcp(settings: HttpSettings) -> HttpSettings:
         ignore_probes=False,
         use_proxy_header=False,
         idle_close_on_response=False,
+        check_cache=False,
         forward_for=None,
         original_to=None,
         forwarded=None,

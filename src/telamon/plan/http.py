@@ -155,6 +155,7 @@ class HttpSettings:
     max_keep_alive_queue: int | None = None
     session_rate_limit: int | None = None
     idle_close_on_response: bool = False
+    check_cache: bool = False
 
 
 @dataclass(frozen=True, slots=True)

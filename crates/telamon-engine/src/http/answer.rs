@@ -153,7 +153,7 @@ impl<I: Io> Worker<I> {
         self.http_answer(index, status, page, 0);
     }
 
-    pub(super) fn count_bad_request(&mut self, index: u32) {
+    pub(crate) fn count_bad_request(&mut self, index: u32) {
         let proxy = self.slots.get(index).proxy as usize;
         if let Some(frontend) = &self.shared.proxies[proxy].frontend {
             count!(self, frontend.object, Total::Ereq, 1);

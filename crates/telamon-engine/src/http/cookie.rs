@@ -12,6 +12,7 @@
 //!              └ the server's `cookie` word
 //! ```
 
+use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use telamon_http::{Edit, Message};
@@ -19,6 +20,7 @@ use telamon_plan::http::{Cookie, CookieCapture, CookieMode};
 
 use crate::conn::NONE;
 use crate::io::Io;
+use crate::shared::Server;
 use crate::worker::Worker;
 
 /// How far in the future a date may be: clocks differ, and time zones are set wrong.
@@ -57,6 +59,8 @@ pub(crate) struct Persistence {
     outcome: Outcome,
     /// A cookie or a rule has chosen the server; `Slot::wanted` has it until a redispatch.
     direct: bool,
+    /// `ignore-persist`
+    ignored: bool,
     last_visit: Option<i64>,
     first_visit: Option<i64>,
     /// `name=value` as captured, of the request and of the response.
@@ -64,6 +68,11 @@ pub(crate) struct Persistence {
 }
 
 impl Persistence {
+    /// No cookie leads anywhere, and none is set.
+    pub(crate) fn ignore(&mut self) {
+        self.ignored = true;
+    }
+
     /// The third and the fourth letter of the end.
     pub(crate) fn letters(&self, cookie: Option<&Cookie>, wanted: u32, server: u32) -> [u8; 2] {
         if cookie.is_none_or(|cookie| cookie.mode == CookieMode::Passive && !cookie.indirect) {
@@ -97,7 +106,7 @@ impl Persistence {
         &mut self,
         cookie: &Cookie,
         value: &Value<'_>,
-        servers: &[(Option<&str>, bool)],
+        servers: &[(Option<Cow<'_, str>>, bool)],
         persist: bool,
         now: i64,
     ) -> Option<usize> {
@@ -108,9 +117,13 @@ impl Persistence {
             (self.last_visit, self.first_visit) = (None, None);
         }
         // An empty value would lead to servers without a cookie.
-        if !self.direct && late.is_none() && !value.owner.is_empty() {
+        let settled = self.direct || self.ignored;
+        if !settled && late.is_none() && !value.owner.is_empty() {
             for (at, (name, usable)) in servers.iter().enumerate() {
-                if name.is_none_or(|name| name.as_bytes() != value.owner) {
+                if name
+                    .as_ref()
+                    .is_none_or(|name| name.as_bytes() != value.owner)
+                {
                     continue;
                 }
                 self.given = if *usable { Given::Valid } else { Given::Down };
@@ -121,7 +134,7 @@ impl Persistence {
             }
         }
         if matches!(self.given, Given::None | Given::Invalid) {
-            self.given = if self.direct {
+            self.given = if settled {
                 Given::Unused
             } else {
                 Given::Invalid
@@ -135,7 +148,8 @@ impl Persistence {
         let dated = cookie.maxidle.is_some() || self.last_visit.is_some();
         let stale = dated && self.last_visit.is_none_or(|last| last < now);
         let misses_first = cookie.maxlife.is_some() != self.first_visit.is_some();
-        cookie.mode == CookieMode::Insert
+        !self.ignored
+            && cookie.mode == CookieMode::Insert
             && !(cookie.preserve && self.outcome == Outcome::Passive)
             && (!direct || stale || misses_first)
             && (post || !cookie.postonly)
@@ -321,7 +335,7 @@ fn captured(capture: &CookieCapture, text: &[u8]) -> Option<Vec<u8>> {
 struct Desk<'a> {
     cookie: Option<&'a Cookie>,
     capture: Option<&'a CookieCapture>,
-    servers: Vec<(Option<&'a str>, bool)>,
+    servers: Vec<(Option<Cow<'a, str>>, bool)>,
     persist: bool,
     now: i64,
 }
@@ -464,6 +478,12 @@ fn seconds() -> i64 {
     })
 }
 
+/// A server's value in the persistence cookie.
+fn name_of<'s>(plan: &'s telamon_plan::Server, server: &Server) -> Option<Cow<'s, str>> {
+    let own = plan.cookie.as_deref().map(Cow::Borrowed);
+    own.or_else(|| Some(Cow::Owned(server.dynamic_cookie()?.as_str().to_owned())))
+}
+
 impl<I: Io> Worker<I> {
     /// The request's cookies, when its rules have passed. `named`: a rule has chosen the server.
     pub(super) fn request_cookies(&mut self, index: u32, named: bool) {
@@ -479,8 +499,10 @@ impl<I: Io> Worker<I> {
         }
         let servers = behind.and_then(|behind| {
             let (plan, backend) = (behind.plan.backend.as_ref()?, behind.backend.as_ref()?);
-            let names = plan.servers.iter().map(|server| server.cookie.as_deref());
-            let rows = names.enumerate();
+            let names = plan.servers.iter().zip(&backend.servers);
+            let rows = names
+                .map(|(plan, server)| name_of(plan, server))
+                .enumerate();
             Some(
                 rows.map(|(at, name)| (name, backend.may_use(at, false)))
                     .collect(),
@@ -490,7 +512,7 @@ impl<I: Io> Worker<I> {
             cookie,
             capture: capture.as_ref(),
             servers: servers.unwrap_or_default(),
-            persist: behind.is_some_and(|behind| behind.plan.http.persist),
+            persist: slot.forced || behind.is_some_and(|behind| behind.plan.http.persist),
             now: seconds(),
         };
         let Some(exchange) = slot.exchange() else {
@@ -504,6 +526,19 @@ impl<I: Io> Worker<I> {
         }
     }
 
+    /// `option checkcache`: a cookie in a response that a cache may keep would be everybody's.
+    pub(super) fn leaks_cookies(&mut self, index: u32) -> bool {
+        let shared = self.shared.clone();
+        let slot = self.slots.get(index);
+        let behind = shared.proxies.get(slot.backend as usize);
+        let checks = behind.is_some_and(|behind| behind.plan.http.check_cache);
+        slot.exchange().filter(|_| checks).is_some_and(|exchange| {
+            let reply = &exchange.reply;
+            reply.lines(b"set-cookie").next().is_some()
+                && is_cacheable(exchange.head.method(), reply)
+        })
+    }
+
     /// The response's cookies, between the rules for it and those for every response.
     pub(super) fn response_cookies(&mut self, index: u32) {
         let shared = self.shared.clone();
@@ -514,11 +549,15 @@ impl<I: Io> Worker<I> {
         };
         let (capture, cookie) = (front.cookie_capture.as_ref(), &behind.plan.http.cookie);
         let (wanted, server) = (slot.wanted, slot.server);
-        let plan = behind.plan.backend.as_ref();
-        let Some(server_plan) = plan.and_then(|plan| plan.servers.get(server as usize)) else {
+        let (Some(plan), Some(backend)) = (&behind.plan.backend, &behind.backend) else {
             return;
         };
-        let own = server_plan.cookie.as_deref();
+        let at = server as usize;
+        let (Some(plan), Some(found)) = (plan.servers.get(at), backend.servers.get(at)) else {
+            return;
+        };
+        let own = name_of(plan, found);
+        let own = own.as_deref();
         let Some(exchange) = slot.exchange() else {
             return;
         };
@@ -603,7 +642,11 @@ mod tests {
 
     #[test]
     fn values_lead_to_servers() {
-        let servers = [(Some("a"), true), (Some("b"), false), (None, true)];
+        let servers = [
+            (Some("a".into()), true),
+            (Some("b".into()), false),
+            (None, true),
+        ];
         for (value, given, at) in [
             ("a", Given::Valid, Some(0)),
             ("b", Given::Down, None),

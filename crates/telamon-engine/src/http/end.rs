@@ -78,6 +78,7 @@ impl<I: Io> Worker<I> {
         let shared = self.shared.clone();
         let slot = self.slots.get(index);
         let timeouts = &shared.proxies[slot.proxy as usize].plan.timeouts;
+        slot.restore_ends();
         let Some(http) = slot.http.as_deref_mut() else {
             return;
         };
@@ -165,9 +166,8 @@ impl<I: Io> Worker<I> {
             }
             Step::Held | Step::Tarpit | Step::Calling => {}
             Step::Head if slot.preface.is_some() => self.http_close(index),
-            Step::Head | Step::Body | Step::Gathering
-                if http.has_input() || http.step != Step::Head =>
-            {
+            Step::Gathering => self.http_broke(index),
+            Step::Head | Step::Body if http.has_input() || http.step != Step::Head => {
                 self.count_bad_request(index);
                 let end = End {
                     cause: Cause::Client,

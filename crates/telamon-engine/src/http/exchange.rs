@@ -420,9 +420,10 @@ impl<I: Io> Worker<I> {
             Some(Step::Calling) if self.exchange(index).is_some_and(|one| one.held.is_some()) => {
                 Stage::Header
             }
-            Some(Step::Idle | Step::Head | Step::Body | Step::Page | Step::Calling) | None => {
-                Stage::Request
-            }
+            Some(
+                Step::Idle | Step::Head | Step::Body | Step::Page | Step::Gathering | Step::Calling,
+            )
+            | None => Stage::Request,
             Some(_) => Stage::Data,
         };
         End { cause, stage }

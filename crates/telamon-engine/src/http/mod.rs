@@ -30,8 +30,10 @@ mod body;
 mod calls;
 mod client;
 mod cookie;
+mod dynamic_cookie;
 mod end;
 mod exchange;
+mod forwarded;
 mod pool;
 mod route;
 mod rules;
@@ -50,6 +52,8 @@ use crate::conn::NONE;
 
 pub(crate) use asked::Asked;
 use body::Body;
+pub(crate) use dynamic_cookie::DynamicCookie;
+pub(crate) use forwarded::Forwarded;
 pub(crate) use pool::Pools;
 pub(crate) use route::Route;
 pub(crate) use rules::RulePlace;
@@ -231,6 +235,8 @@ pub(crate) struct HttpLog {
     pub(crate) accepted: Millis,
     pub(crate) idle: Millis,
     pub(crate) request_time: Option<Millis>,
+    /// The body counts as part of the request (`option http-buffer-request`).
+    pub(crate) body_counts: bool,
     pub(crate) response_time: Option<Millis>,
     pub(crate) status: Option<u16>,
     pub(crate) bytes: u64,
@@ -253,6 +259,7 @@ impl HttpLog {
             accepted: 0,
             idle: 0,
             request_time: None,
+            body_counts: false,
             response_time: None,
             status: None,
             bytes: 0,

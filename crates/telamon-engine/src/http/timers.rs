@@ -143,7 +143,7 @@ impl<I: Io> Worker<I> {
                 self.http_close(index);
             }
             Step::Page => {}
-            Step::Gathering => self.gathered(index),
+            Step::Gathering => self.gathered_late(index),
             Step::Held | Step::Tarpit => self.held_over(index),
             Step::Calling => self.call_late(index),
             Step::Idle | Step::Draining => self.http_close(index),

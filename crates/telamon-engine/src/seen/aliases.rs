@@ -67,12 +67,12 @@ pub(super) const ALIASES: &[(&str, Alias)] = &[
     ("CS", |seen, out| {
         telamon_log::write_cookie(out, seen.cookies[1].as_deref())
     }),
-    ("ci", |seen, out| host(out, seen.source)),
-    ("cp", |seen, out| port(out, seen.source)),
+    ("ci", |seen, out| host(out, seen.source.get())),
+    ("cp", |seen, out| port(out, seen.source.get())),
     ("f", |seen, out| put(out, seen.names().frontend.0)),
     ("fc", |seen, out| put(out, seen.line.counts.frontend)),
-    ("fi", |seen, out| host(out, seen.destination)),
-    ("fp", |seen, out| port(out, seen.destination)),
+    ("fi", |seen, out| host(out, seen.destination.get())),
+    ("fp", |seen, out| port(out, seen.destination.get())),
     ("ft", |seen, out| put(out, seen.names().frontend.0)),
     ("hr", |seen, out| captures(seen, out, 0, false)),
     ("hrl", |seen, out| captures(seen, out, 0, true)),

@@ -12,14 +12,18 @@ pub(super) const ROWS: &[Row] = &[
     by("dst", |_, _| address(|env| env.facts.destination())),
     by("dst_is_local", |_, _| local(|env| env.facts.destination())),
     by("dst_port", |_, _| port(|env| env.facts.destination())),
-    by("fc_dst", |_, _| address(|env| env.facts.destination())),
+    by("fc_dst", |_, _| address(|env| env.facts.own_destination())),
     by("fc_dst_is_local", |_, _| {
-        local(|env| env.facts.destination())
+        local(|env| env.facts.own_destination())
     }),
-    by("fc_dst_port", |_, _| port(|env| env.facts.destination())),
-    by("fc_src", |_, _| address(|env| env.facts.source())),
-    by("fc_src_is_local", |_, _| local(|env| env.facts.source())),
-    by("fc_src_port", |_, _| port(|env| env.facts.source())),
+    by("fc_dst_port", |_, _| {
+        port(|env| env.facts.own_destination())
+    }),
+    by("fc_src", |_, _| address(|env| env.facts.own_source())),
+    by("fc_src_is_local", |_, _| {
+        local(|env| env.facts.own_source())
+    }),
+    by("fc_src_port", |_, _| port(|env| env.facts.own_source())),
     by("fe_id", |_, _| id(|names| Some(names.frontend.1))),
     by("fe_name", |_, _| name(|names| Some(names.frontend.0))),
     by("so_id", |_, _| id(|names| Some(names.listener.1))),

@@ -10,7 +10,6 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from telamon.haproxy import awaited
 from telamon.haproxy.expressions import read_expression
 from telamon.haproxy.keywords.row import Arguments, Context, Keyword, one_of
 from telamon.haproxy.keywords.sections import Place
@@ -90,11 +89,8 @@ def _uri(args: Arguments, context: Context, word: Word, inner: str | None) -> No
 def _url_param(args: Arguments, context: Context, word: Word, inner: str | None) -> None:
     settings = context.settings
     settings.key = BalanceKey(name=args.word("a parameter's name").text)
-    modifier = args.peek()
     if _modifier(args, "check_post"):
         settings.key = replace(settings.key, check_post=True)
-        if modifier is not None and not context.ahead:
-            awaited.refuse(modifier, args.report)
         args.optional()  # <max_wait>, without meaning since HAProxy 1.6
 
 
@@ -121,8 +117,6 @@ def _hash(args: Arguments, context: Context, word: Word, inner: str | None) -> N
     scope = Scope(context, (Stage.USE_SERVER,), "'balance hash'", word)
     expression = read_expression(args, scope).expression
     context.settings.key = BalanceKey(expression=expression)
-    if not context.ahead:
-        awaited.refuse(word, args.report, "balance hash")
 
 
 def _modifier(args: Arguments, name: str) -> bool:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from telamon.base.units import UnitError, parse_time
-from telamon.haproxy import awaited
 from telamon.haproxy.keywords.row import Arguments, Context, Keyword
 from telamon.haproxy.keywords.sections import Place
 from telamon.plan.http import Cookie, CookieMode
@@ -120,8 +119,6 @@ def _cookie(args: Arguments, context: Context) -> None:
     while (word := args.peek()) is not None:
         row = args.choice("a word of 'cookie'", _BY_NAME)
         args.keyword = word
-        if row.name == "dynamic" and not context.ahead:
-            awaited.refuse(word, args.report, "cookie dynamic")
         cookie = row.carry(args, cookie)
     args.keyword = keyword
     if cookie.indirect and cookie.mode is CookieMode.REWRITE:

@@ -37,7 +37,7 @@ use-small-buffers dispatch-to
 """
 
 _OPTIONS = """
-checkcache external-check httpchk httpslog independent-streams ldap-check mysql-check pgsql-check
+external-check httpchk httpslog independent-streams ldap-check mysql-check pgsql-check
 redis-check set-header smtpchk socket-stats spop-check ssl-hello-chk tcp-check use-small-buffers
 """
 

@@ -58,6 +58,7 @@ _SWITCHES = (
     ("accept-unsafe-violations-in-http-request", _FRONT, "Let odd requests pass."),
     ("accept-unsafe-violations-in-http-response", _BACK, "Let odd responses pass."),
     ("allbackups", _BACK, "Use all backup servers at a time."),
+    ("checkcache", _BACK, "Refuse responses that caches could keep with a cookie."),
     ("clitcpka", _FRONT, "TCP keep-alive probes to clients."),
     ("dontlog-normal", _FRONT, "Log only what went wrong."),
     ("dontlognull", _FRONT, "Do not log connections without data."),

@@ -17,6 +17,21 @@ impl<I: Io> Worker<I> {
         }
     }
 
+    /// The exchange's id, or one for the stream.
+    pub(crate) fn unique_id(&mut self, index: u32) -> Vec<u8> {
+        if let Some(exchange) = self.exchange(index) {
+            if !exchange.unique_id.is_empty() {
+                return exchange.unique_id.clone();
+            }
+        }
+        let shared = self.shared.clone();
+        let proxy = self.slots_proxy(index) as usize;
+        match &shared.programs.of[proxy].unique_id {
+            Some(format) => self.evaluate(index, |env| format.bytes(env)),
+            None => Vec::new(),
+        }
+    }
+
     /// `monitor fail`.
     pub(crate) fn monitor_fails(&mut self, index: u32) -> bool {
         let shared = self.shared.clone();

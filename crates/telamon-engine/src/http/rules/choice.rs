@@ -36,15 +36,61 @@ impl<I: Io> Worker<I> {
         chosen.or(default)
     }
 
-    /// `use-server`: the server (by place) that the backend's rules name.
-    pub(crate) fn named_server(&mut self, index: u32) -> Option<usize> {
+    /// `force-persist` and `ignore-persist`, of which the first that applies counts.
+    pub(crate) fn persist_rules(&mut self, index: u32) {
+        let shared = self.shared.clone();
+        let backend = self.slots.get(index).backend as usize;
+        let Some(program) = shared.programs.of.get(backend) else {
+            return;
+        };
+        if program.persists.is_empty() {
+            return;
+        }
+        let rules = program.persists.iter();
+        let found = self.evaluate(index, |env| {
+            let mut applying = rules.filter(|one| applies(&one.condition, env));
+            applying.next().map(|one| one.force)
+        });
+        let slot = self.slots.get(index);
+        match found {
+            Some(true) => {
+                slot.forced = true;
+                if let Some(exchange) = slot.exchange() {
+                    exchange.policy.redispatch = 0;
+                }
+            }
+            Some(false) => {
+                if let Some(exchange) = slot.exchange() {
+                    exchange.cookies.ignore();
+                }
+            }
+            None => {}
+        }
+    }
+
+    /// `use-server`: false if no rule of the backend names a server that may be used.
+    pub(crate) fn take_named_server(&mut self, index: u32) -> bool {
+        let Some(server) = self.named_server(index) else {
+            return false;
+        };
+        let slot = self.slots.get(index);
+        slot.wanted = server as u32;
+        let behind = self.shared.proxies.get(slot.backend as usize);
+        slot.forced |= behind.is_some_and(|behind| behind.plan.http.persist);
+        true
+    }
+
+    /// The server, by place.
+    fn named_server(&mut self, index: u32) -> Option<usize> {
         let shared = self.shared.clone();
         let backend = self.slots.get(index).backend as usize;
         let rules = &shared.programs.of.get(backend)?.servers;
         if rules.is_empty() {
             return None;
         }
-        let servers = &shared.proxies[backend].backend.as_ref()?.servers;
+        let forced = self.slots.get(index).forced || shared.proxies[backend].plan.http.persist;
+        let found = shared.proxies[backend].backend.as_ref()?;
+        let servers = &found.servers;
         let named = |name: &[u8]| servers.iter().position(|one| one.name.as_bytes() == name);
         let by_id = |id: u32| servers.iter().position(|one| one.id == id);
         self.evaluate(index, |env| {
@@ -54,7 +100,7 @@ impl<I: Io> Worker<I> {
                     Target::Fixed(id) => by_id(*id),
                     Target::Named(format) => named(&format.bytes(env)),
                 };
-                place.filter(|place| servers[*place].is_usable())
+                place.filter(|place| found.may_use(*place, forced))
             })
         })
     }

@@ -30,6 +30,10 @@ impl<I: Io> Worker<I> {
             self.slots.get(index).vars = (!vars.is_empty()).then_some(vars);
             self.unsee(index, seen);
             self.grant(index, wanted, false);
+            if counter == Total::Dcon {
+                // The first rules change the connection itself: `fc_src` sees it, too.
+                self.slots.get(index).own_ends = None;
+            }
             if matches!(
                 verdict,
                 Verdict::Reject | Verdict::SilentDrop | Verdict::Failed

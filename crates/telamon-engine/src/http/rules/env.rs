@@ -1,5 +1,7 @@
 //! What expressions see of a stream, and the one place where they are evaluated outside of lists.
 
+use std::cell::Cell;
+
 use telamon_expr::{Env, Vars};
 
 use crate::io::Io;
@@ -21,8 +23,9 @@ impl<I: Io> Worker<I> {
             backend: slot.backend,
             server: slot.server,
             listener: slot.listener,
-            source: slot.client,
-            destination: slot.destination,
+            source: Cell::new(slot.client),
+            destination: Cell::new(slot.destination),
+            own: slot.own_ends.as_deref().copied().unwrap_or(slot.ends()),
             server_ends: None,
             first: false,
             requests: 0,

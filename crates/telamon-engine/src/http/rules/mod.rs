@@ -38,12 +38,10 @@ use crate::http::Exchange;
 use crate::io::Io;
 use crate::worker::Worker;
 
-/// Which list of rules a request has come to, and which rule of it.
+/// Which list of rules a request has come to (a place in `request::STATIONS`), and which rule of it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RulePlace {
-    stage: u8,
-    /// Of this stage.
-    list: u8,
+    station: usize,
     rule: usize,
 }
 

@@ -2,12 +2,52 @@
 
 use telamon_expr::Verdict;
 use telamon_http::forward;
+use telamon_plan::http::NamePolicy;
+use telamon_session::{Cause, End, Stage};
 
 use super::{Flow, RulePlace};
 use crate::conn::NONE;
 use crate::http::client::write_addresses;
 use crate::io::Io;
 use crate::worker::Worker;
+
+/// Whose rules.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Of {
+    Front,
+    Back,
+}
+
+/// Where a request stops on its way.
+#[derive(Clone, Copy)]
+pub(super) enum Station {
+    /// `tcp-request content`
+    Content(Of),
+    /// `option http-buffer-request`
+    Body(Of),
+    /// `http-request`
+    Request(Of),
+    /// `option http-restrict-req-hdr-names`
+    Names(Of),
+    /// `redirect`
+    Redirects(Of),
+    /// `use_backend`
+    Choice,
+}
+
+pub(super) const STATIONS: [Station; 11] = [
+    Station::Content(Of::Front),
+    Station::Body(Of::Front),
+    Station::Request(Of::Front),
+    Station::Names(Of::Front),
+    Station::Redirects(Of::Front),
+    Station::Choice,
+    Station::Content(Of::Back),
+    Station::Body(Of::Back),
+    Station::Request(Of::Back),
+    Station::Names(Of::Back),
+    Station::Redirects(Of::Back),
+];
 
 impl<I: Io> Worker<I> {
     /// The rules of a request, from where it has come to, up to the choice of its server.
@@ -17,52 +57,84 @@ impl<I: Io> Worker<I> {
                 return;
             };
             let place = exchange.place;
-            let flow = match place.stage {
-                0 => self.request_lists(index, self.slots_proxy(index), place),
-                1 => self.choose_backend(index),
-                2 => {
-                    let (front, back) = self.sections(index);
-                    if front == back || back == NONE {
-                        Flow::On
-                    } else {
-                        self.request_lists(index, back, place)
-                    }
-                }
-                _ => return self.rules_passed(index),
+            let Some(station) = STATIONS.get(place.station) else {
+                return self.rules_passed(index);
             };
-            if matches!(flow, Flow::Stop) {
+            if matches!(self.stop_at(index, *station, place.rule), Flow::Stop) {
                 return;
             }
             if let Some(exchange) = self.exchange(index) {
                 exchange.place = RulePlace {
-                    stage: place.stage + 1,
-                    ..RulePlace::default()
+                    station: place.station + 1,
+                    rule: 0,
                 };
                 exchange.inspect_until = None;
             }
         }
     }
 
-    /// `tcp-request content`, `http-request` and `redirect`, from the place that was come to.
-    fn request_lists(&mut self, index: u32, proxy: u32, place: RulePlace) -> Flow {
+    /// The section whose rules are meant; none where frontend and backend are one, or where there
+    /// is no backend.
+    pub(super) fn section_of(&mut self, index: u32, of: Of) -> Option<u32> {
+        let (front, back) = self.sections(index);
+        match of {
+            Of::Front => Some(front),
+            Of::Back => (back != NONE && back != front).then_some(back),
+        }
+    }
+
+    fn stop_at(&mut self, index: u32, station: Station, from: usize) -> Flow {
         let shared = self.shared.clone();
+        let (Station::Content(of)
+        | Station::Body(of)
+        | Station::Request(of)
+        | Station::Names(of)
+        | Station::Redirects(of)) = station
+        else {
+            return self.choose_backend(index);
+        };
+        let Some(proxy) = self.section_of(index, of) else {
+            return Flow::On;
+        };
         let program = &shared.programs.of[proxy as usize];
-        let lists = [&program.content, &program.request, &program.redirects];
-        let mut from = place.rule;
-        for (list, rules) in (0..).zip(lists).skip(usize::from(place.list)) {
-            if let Some(exchange) = self.exchange(index) {
-                exchange.place.list = list;
+        match station {
+            Station::Content(_) => self.content_list(index, proxy, from),
+            Station::Body(_) => self.buffer_request(index, proxy, from),
+            Station::Names(_) => self.restrict_names(index, proxy),
+            Station::Redirects(_) => {
+                let (verdict, at) = self.run_list(index, &program.redirects, from, false);
+                self.carry_out(index, &program.redirects, verdict, at, proxy)
             }
-            let flow = if list == 0 {
-                self.content_list(index, proxy, from)
-            } else {
-                let (verdict, at) = self.run_list(index, rules, from, false);
-                self.carry_out(index, rules, verdict, at, proxy)
-            };
-            from = 0;
-            if matches!(flow, Flow::Stop) {
-                return flow;
+            _ => {
+                let (verdict, at) = self.run_list(index, &program.request, from, false);
+                self.carry_out(index, &program.request, verdict, at, proxy)
             }
+        }
+    }
+
+    /// `option http-restrict-req-hdr-names`: names with other marks than hyphens, which some take
+    /// for the same as others (manual 4.2).
+    fn restrict_names(&mut self, index: u32, proxy: u32) -> Flow {
+        let policy = self.shared.proxies[proxy as usize].plan.http.name_policy;
+        let odd = |name: &[u8]| {
+            let plain = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'-';
+            !name.iter().all(plain)
+        };
+        let Some(exchange) = self.exchange(index) else {
+            return Flow::Stop;
+        };
+        match policy {
+            Some(NamePolicy::Delete) => exchange.head.remove_fields(|field| odd(field.name)),
+            Some(NamePolicy::Reject) if exchange.head.fields().any(|field| odd(field.name)) => {
+                self.count_denied(index, proxy);
+                let end = End {
+                    cause: Cause::Proxy,
+                    stage: Stage::Request,
+                };
+                self.fail(index, 403, end);
+                return Flow::Stop;
+            }
+            _ => {}
         }
         Flow::On
     }
@@ -117,6 +189,7 @@ impl<I: Io> Worker<I> {
             exchange.policy = route.policy;
             exchange.policy.client = client;
         }
+        self.persist_rules(index);
         Flow::On
     }
 
@@ -124,14 +197,11 @@ impl<I: Io> Worker<I> {
     fn rules_passed(&mut self, index: u32) {
         let shared = self.shared.clone();
         if self.exchange(index).is_some_and(|one| one.raw_head == 0) {
-            let named = self.named_server(index);
+            let named = self.take_named_server(index);
             if self.must_call(index) {
                 return;
             }
-            if let Some(server) = named {
-                self.slots.get(index).wanted = server as u32;
-            }
-            self.request_cookies(index, named.is_some());
+            self.request_cookies(index, named);
         }
         let slot = self.slots.get(index);
         let (client, destination) = (slot.client, slot.destination);
@@ -147,6 +217,10 @@ impl<I: Io> Worker<I> {
             let id = exchange.unique_id.clone();
             exchange.head.add_field(name.as_bytes(), &id);
         }
+        self.tell_forwarded(index);
+        let Some(exchange) = self.exchange(index) else {
+            return;
+        };
         exchange.is_head = exchange.head.method() == b"HEAD";
         let out = &mut exchange.outgoing;
         out.clear();

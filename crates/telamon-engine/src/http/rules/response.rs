@@ -33,7 +33,8 @@ impl<I: Io> Worker<I> {
         }
         let lists = [back, front];
         let mut from = place.rule;
-        for (list, proxy) in (0..).zip(lists).skip(usize::from(place.list)) {
+        let passed = place.station.saturating_sub(1);
+        for (list, proxy) in lists.into_iter().enumerate().skip(passed) {
             if list > 0 && front == back {
                 break;
             }
@@ -43,8 +44,7 @@ impl<I: Io> Worker<I> {
             if verdict == Verdict::Call {
                 if let Some(exchange) = self.exchange(index) {
                     exchange.reply_place = RulePlace {
-                        stage: 1,
-                        list,
+                        station: list + 1,
                         rule: at,
                     };
                 }
@@ -53,6 +53,16 @@ impl<I: Io> Worker<I> {
             if !self.response_verdict(index, rules, verdict) {
                 return Passed::Replaced;
             }
+        }
+        if self.leaks_cookies(index) {
+            self.count_denied_response(index);
+            self.drop_upstream(index);
+            let end = End {
+                cause: Cause::Proxy,
+                stage: Stage::Header,
+            };
+            self.fail(index, 502, end);
+            return Passed::Replaced;
         }
         self.response_cookies(index);
         self.after_rules(index);

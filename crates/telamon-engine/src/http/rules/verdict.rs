@@ -3,6 +3,7 @@
 use telamon_expr::{Rules, Verdict};
 use telamon_session::{Cause, End, Millis, Stage};
 
+use super::request::{Of, Station, STATIONS};
 use super::Flow;
 use crate::http::{after, Step};
 use crate::io::Io;
@@ -43,7 +44,7 @@ impl<I: Io> Worker<I> {
             // Only content rules wait for more or close, and they are not run here.
             Verdict::More | Verdict::Close => return Flow::On,
             Verdict::Pause(time) => self.hold(index, at + 1, time),
-            Verdict::Wait { time, bytes } => return self.gather(index, at + 1, time, bytes),
+            Verdict::Wait { time, bytes } => return self.gather(index, at + 1, Some(time), bytes),
             Verdict::Failed | Verdict::CallFailed => {
                 self.fail(index, 500, end(Cause::Proxy, Stage::Request));
             }
@@ -103,7 +104,10 @@ impl<I: Io> Worker<I> {
         if step != Step::Tarpit {
             return self.request_rules(index);
         }
-        let proxy = if place.stage == 0 { front } else { back };
+        let proxy = match STATIONS.get(place.station) {
+            Some(Station::Request(Of::Back)) => back,
+            _ => front,
+        };
         let rules = &shared.programs.of[proxy as usize].request;
         let end = End {
             cause: Cause::Proxy,

@@ -1,10 +1,9 @@
 //! What rules want of the engine beyond the head, and how it is done.
 
-use std::net::{IpAddr, SocketAddr};
-
 use telamon_expr::Wanted;
 
 use crate::io::Io;
+use crate::seen::with_end;
 use crate::worker::Worker;
 
 impl<I: Io> Worker<I> {
@@ -12,12 +11,20 @@ impl<I: Io> Worker<I> {
     pub(crate) fn grant(&mut self, index: u32, wanted: Wanted, in_response: bool) {
         let shared = self.shared.clone();
         let slot = self.slots.get(index);
+        if wanted.changes_ends() {
+            let before = slot.ends();
+            slot.own_ends.get_or_insert_with(|| Box::new(before));
+            // Rules of connections change them for all requests (manual 4.2, `set-src`).
+            if slot.exchange().is_some() || slot.inspection.is_some() {
+                slot.ends_before.get_or_insert_with(|| Box::new(before));
+            }
+        }
         if wanted.source.is_some() || wanted.source_port.is_some() {
-            slot.client = changed(slot.client, wanted.source, wanted.source_port);
+            slot.client = with_end(slot.client, wanted.source, wanted.source_port);
         }
         if wanted.destination.is_some() || wanted.destination_port.is_some() {
             let (ip, port) = (wanted.destination, wanted.destination_port);
-            slot.destination = changed(slot.destination, ip, port);
+            slot.destination = with_end(slot.destination, ip, port);
         }
         if let Some(class) = wanted.priority_class {
             slot.priority.class = class.clamp(-2047, 2047) as i16;
@@ -67,10 +74,4 @@ impl<I: Io> Worker<I> {
             self.flush(index, telamon_session::Side::Client);
         }
     }
-}
-
-fn changed(old: Option<SocketAddr>, ip: Option<IpAddr>, port: Option<u16>) -> Option<SocketAddr> {
-    let ip = ip.or(old.map(|old| old.ip()))?;
-    let port = port.or(old.map(|old| old.port())).unwrap_or(0);
-    Some(SocketAddr::new(ip, port))
 }
