@@ -30,6 +30,7 @@ CONFIG = """
 global
     log {log} local3
     nbthread 1
+{tune}
 defaults
     mode http
     log global
@@ -92,7 +93,7 @@ Script = tuple[Step, ...]
 class Case:
     """`clients` come one after the other; `servers` are the scripts of the server's connections in
     their order, the last one again for all that follow. None: nothing listens. `lines`: so many
-    log lines are awaited.
+    log lines are awaited. `tune`: lines of `global`.
     """
 
     name: str
@@ -102,6 +103,7 @@ class Case:
     options: str = ""
     lines: int = 1
     together: bool = False
+    tune: str = ""
 
 
 @dataclass
@@ -196,6 +198,7 @@ class Stage:
             front=self.front,
             sentinel=self.sentinel,
             lines="",
+            tune=case.tune,
             servers=config.format(server=address, dead=closed_port()),
         )
 

@@ -106,6 +106,65 @@ ADDRESSES = [
 ]  # fmt: skip
 
 
+UNSAFE = "option accept-invalid-http-request"
+UNSAFE_ANSWER = "option accept-invalid-http-response"
+
+
+def odd(line: bytes = b"GET /last HTTP/1.1", field: bytes = b"X-A: 1") -> bytes:
+    return line + b"\r\nHost: a\r\n" + field + b"\r\nConnection: close\r\n\r\n"
+
+
+def many(count: int) -> bytes:
+    return odd(field=b"\r\n".join(b"X-%d: 1" % number for number in range(count)))
+
+
+PARSING = [
+    asked(odd(field=b"X(A): 1"), "odd name", UNSAFE),
+    asked(odd(field=b"X\xe9: 1"), "name beyond ASCII", UNSAFE),
+    asked(odd(field=b"X(A): 1"), "odd name, refused"),
+    asked(odd(b"GET /a#b HTTP/1.1"), "fragment", UNSAFE),
+    asked(odd(b"GET /a#b HTTP/1.1"), "fragment, refused"),
+    asked(odd(b"GET /\xe9 HTTP/1.1"), "URI beyond ASCII", UNSAFE),
+    asked(odd(b"GET /\x7f HTTP/1.1"), "URI with a control", UNSAFE),
+    asked(odd(b"GET / HTTP/1.10"), "long version, refused"),
+    asked(odd(b"GET http://b/ HTTP/1.1"), "two hosts", UNSAFE),
+    asked(b"GET /old\r\n", "HTTP/0.9", UNSAFE),
+    asked(b"GET /old\r\n", "HTTP/0.9, refused"),
+    asked(b"PUT /old\r\n", "HTTP/0.9, PUT", UNSAFE),
+    Case("odd name in a response", ((LAST, END),),
+         ((Until(), OK.replace(b"Content", b"X(A): 1\r\nContent")),), config(UNSAFE_ANSWER)),
+    Case("odd name in a response, refused", ((LAST, END),),
+         ((Until(), OK.replace(b"Content", b"X(A): 1\r\nContent")),)),
+    Case("payload of HTTP/1.0", ((b"GET / HTTP/1.0\r\nContent-Length: 2\r\n\r\nab", END),),
+         ((Until(b"ab"), OK),), tune="    h1-accept-payload-with-any-method"),
+    Case("payload of HTTP/1.0, refused",
+         ((b"GET / HTTP/1.0\r\nContent-Length: 2\r\n\r\nab", END),)),
+    Case("few headers", ((many(25), END),), ONCE, tune="    tune.http.maxhdr 30"),
+    Case("too many headers", ((many(25), END),), ONCE, tune="    tune.http.maxhdr 20"),
+    Case("small buffer", ((odd(field=b"X: " + b"a" * 2000), END),), ONCE,
+         tune="    tune.bufsize 4096\n    tune.maxrewrite 1024"),
+    Case("small buffer, too much", ((odd(field=b"X: " + b"a" * 3100), END),), ONCE,
+         tune="    tune.bufsize 4096\n    tune.maxrewrite 1024"),
+    Case("large buffer", ((odd(field=b"X: " + b"a" * 20000), END),), ONCE,
+         tune="    tune.bufsize 32768"),
+    Case("long URI in the log", ((odd(b"GET /" + b"a" * 2000 + b" HTTP/1.1"), END),), ONCE, tune="    tune.http.logurilen 500"),
+    Case("short line in the log", ((LAST, END),), ONCE, tune="    tune.http.logurilen 12"),
+    Case("cases", ((LAST, END),), ONCE,
+         config("option h1-case-adjust-bogus-client", "option h1-case-adjust-bogus-server"),
+         tune="    h1-case-adjust host HoSt\n    h1-case-adjust content-length Content-Length\n"
+         "    h1-case-adjust connection Connection"),
+    Case("cases of our own answers", ((LAST, END),), None,
+         config("option h1-case-adjust-bogus-client", "http-request deny"),
+         tune="    h1-case-adjust content-length Content-Length"),
+    asked(odd(b"GET http://a/x HTTP/1.1", b"Proxy-Connection: close"), "proxy's header",
+          "option http-use-proxy-header"),
+    asked(odd(b"GET http://a/x HTTP/1.1"), "proxy's authentication",
+          "option http-use-proxy-header", "http-request auth realm x"),
+    asked(odd(), "no proxy's authentication",
+          "option http-use-proxy-header", "http-request auth realm x"),
+]  # fmt: skip
+
+
 @pytest.mark.parametrize("case", PERSISTENCE, ids=[case.name for case in PERSISTENCE])
 def test_persistence(io: IoEngine, case: Case) -> None:
     fight(case, io)
@@ -134,3 +193,32 @@ def test_a_dynamic_cookie_leads_back(io: IoEngine) -> None:
     first = ours(Case("dynamic", ((LAST, END),), ONCE, words + servers), io)
     found = re.search(rb"set-cookie: (S=[0-9a-f]{16}); path=/\r\n", first.clients[0][0])
     assert found is not None, first.clients
+
+
+@pytest.mark.parametrize("case", PARSING, ids=[case.name for case in PARSING])
+def test_what_is_let_pass(io: IoEngine, case: Case) -> None:
+    fight(case, io)
+
+
+@pytest.mark.parametrize("option", ["request", "response"])
+def test_trailers_are_dropped(io: IoEngine, option: str) -> None:
+    """HAProxy knows the options from 3.1 on."""
+    trailed = CHUNKS + b"2\r\nab\r\n0\r\nX-T: 1\r\n\r\n"
+    answer = OK.replace(b"Content-Length: 2\r\n\r\nok", b"Transfer-Encoding: chunked\r\n\r\n")
+    answer += b"2\r\nok\r\n0\r\nX-T: 1\r\n\r\n"
+    words = config(f"option http-drop-{option}-trailers")
+    case = Case("trailers", ((trailed, END),), ((Until(b"0\r\n"), answer),), words)
+    outcome = ours(case, io)
+    there = b"x-t: 1" in outcome.servers[0], b"x-t: 1" in outcome.clients[0][0]
+    assert there == (option == "response", option == "request")
+    assert outcome.servers[0].endswith(b"\r\n\r\n")
+
+
+def test_long_versions_are_the_versions_that_they_begin_with(io: IoEngine) -> None:
+    """HAProxy passes them on as they are, and its own rules for 1.0 with them."""
+    answer = OK.replace(b"1.1", b"1.10")
+    case = Case("versions", ((odd(b"GET / HTTP/1.10"), END),), ((Until(), answer),),
+                config(UNSAFE, UNSAFE_ANSWER))  # fmt: skip
+    outcome = ours(case, io)
+    assert outcome.servers[0].startswith(b"GET / HTTP/1.1\r\n")
+    assert outcome.clients[0][0].startswith(b"HTTP/1.1 200 OK\r\n")

@@ -19,7 +19,6 @@ use telamon_sys::Chunk;
 
 use crate::conn::NONE;
 use crate::counters::Total;
-use crate::http::{BUFFER, REWRITE};
 use crate::inspect_calls::WaitingCall;
 use crate::io::{Io, Key};
 use crate::worker::{count, Worker};
@@ -196,7 +195,7 @@ impl<I: Io> Worker<I> {
             };
             let last = inspection.ended
                 || inspection.until.is_some_and(|until| until <= now)
-                || inspection.bytes.len() >= BUFFER - REWRITE
+                || inspection.bytes.len() >= shared.sizes.head
                 || delay.unwrap_or(0) == 0;
             let (verdict, at) = self.run_content(index, rules, last);
             match verdict {

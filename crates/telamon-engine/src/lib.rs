@@ -21,6 +21,7 @@ mod program;
 mod ring;
 mod seen;
 mod shared;
+mod sizes;
 mod snapshot;
 mod worker;
 

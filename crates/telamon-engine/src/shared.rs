@@ -20,6 +20,7 @@ use crate::counters::{Gauges, Rate, ThreadCounters};
 use crate::http::DynamicCookie;
 use crate::log::{GlobalSamples, Logger};
 use crate::ring::Ring;
+use crate::sizes::Sizes;
 
 /// What the balancer may do with a server.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -359,6 +360,9 @@ pub(crate) struct Shared {
     pub(crate) rings: Vec<Arc<Ring>>,
     pub(crate) programs: crate::program::Programs,
     pub(crate) hostname: String,
+    pub(crate) sizes: Sizes,
+    /// `h1-case-adjust`
+    pub(crate) cases: telamon_http::Cases,
     /// How long rules wait for a function.
     pub(crate) call_timeout: Millis,
     pub(crate) listeners: Vec<Listener>,
@@ -465,6 +469,11 @@ impl Shared {
             rings,
             programs,
             hostname: hostname(),
+            sizes: Sizes::new(&plan.process),
+            cases: telamon_http::Cases::new(plan.process.header_cases.iter().map(|case| {
+                let bytes = |text: &str| text.as_bytes().to_vec();
+                (bytes(&case.name), bytes(&case.written))
+            })),
             call_timeout: plan.process.python_timeout,
             listeners,
             sockets: Mutex::new(sockets),

@@ -19,7 +19,7 @@ use telamon_sys::{pipe::Pipe, process, socket, Chunk};
 use crate::accept::Gate;
 use crate::conn::{Role, Slots, CONNECT, NONE, NO_FD, RECV, SEND};
 use crate::counters::{ProcessTotal, ThreadCounters, Total};
-use crate::http::{Exchange, Pools, BUFFER, REWRITE};
+use crate::http::{Exchange, Pools, BUFFER};
 use crate::io::{Event, Io, Key};
 use crate::shared::{Message, Shared, Waiter};
 
@@ -111,8 +111,8 @@ impl<I: Io> Worker<I> {
             soft_stopping: false,
             pools: Pools::default(),
             exchanges: Vec::new(),
-            parser: HeadParser::new(BUFFER - REWRITE),
-            responses: ResponseParser::new(BUFFER),
+            parser: HeadParser::within(shared.sizes.requests()),
+            responses: ResponseParser::within(shared.sizes.responses()),
             scratch: Vec::with_capacity(BUFFER),
             rewritten: Vec::new(),
             pipes: Vec::new(),

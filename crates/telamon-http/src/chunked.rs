@@ -63,6 +63,8 @@ pub struct Chunked {
     payload: u64,
     /// Bytes of trailers' names and values.
     text: u64,
+    /// Trailers are left out of what is written.
+    bare_end: bool,
 }
 
 impl Default for Chunked {
@@ -76,11 +78,17 @@ impl Default for Chunked {
             trailer_lines: 0,
             payload: 0,
             text: 0,
+            bare_end: false,
         }
     }
 }
 
 impl Chunked {
+    /// Trailers are not passed on (`option http-drop-request-trailers`).
+    pub fn drop_trailers(&mut self) {
+        self.bare_end = true;
+    }
+
     /// Bytes of data so far, framing and trailers left out.
     pub fn payload(&self) -> u64 {
         self.payload
@@ -106,8 +114,11 @@ impl Chunked {
 
     /// The same, with the body written anew without extensions; `bare`: only its data.
     pub fn rewrite(&mut self, bytes: &[u8], bare: bool, out: &mut Vec<u8>) -> Result<Scan, Reason> {
+        let none = bare || self.bare_end;
         let used = self.walk(bytes, &mut |piece, text| match piece {
             Piece::Data => out.extend_from_slice(text),
+            Piece::Name | Piece::Colon | Piece::Trailer if none => {}
+            Piece::Trailer => out.extend_from_slice(text),
             Piece::Name if !bare => out.extend(text.iter().map(u8::to_ascii_lowercase)),
             Piece::Colon if !bare => out.extend_from_slice(b": "),
             Piece::Framing if !bare => out.extend_from_slice(text),
@@ -212,11 +223,18 @@ impl Chunked {
                 piece = Piece::Extension;
                 self.trailer(State::TrailerBlank)?
             }
-            (State::TrailerBlank | State::TrailerValue, b'\r') => State::TrailerLf,
+            (State::TrailerBlank | State::TrailerValue, b'\r') => {
+                piece = Piece::Trailer;
+                State::TrailerLf
+            }
             (State::TrailerBlank | State::TrailerValue, b'\t' | b' '..=b'~' | 0x80..) => {
+                piece = Piece::Trailer;
                 self.trailer(State::TrailerValue)?
             }
-            (State::TrailerLf, b'\n') => State::TrailerStart,
+            (State::TrailerLf, b'\n') => {
+                piece = Piece::Trailer;
+                State::TrailerStart
+            }
             _ => return Err(Reason::Chunk),
         };
         Ok(piece)
@@ -240,6 +258,8 @@ enum Piece {
     /// Of a trailer's name; what parts it from its value.
     Name,
     Colon,
+    /// Its value and the line's end.
+    Trailer,
     Data,
 }
 
@@ -276,6 +296,14 @@ mod tests {
             );
             assert_eq!(rewritten(cut, true), b"hello0123456789");
         }
+    }
+
+    #[test]
+    fn trailers_can_be_left_out() {
+        let (mut chunked, mut out) = (Chunked::default(), Vec::new());
+        chunked.drop_trailers();
+        chunked.rewrite(BODY, false, &mut out).unwrap();
+        assert_eq!(out, b"5\r\nhello\r\n00A\r\n0123456789\r\n0\r\n\r\n");
     }
 
     #[test]

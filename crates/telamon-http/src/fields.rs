@@ -4,10 +4,31 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 use crate::error::{BadRequest, Reason};
-use crate::token::{is_blank, is_token, trim};
+use crate::token::{is_blank, is_lax_name, is_token, trim};
 
 /// HAProxy's limit (`tune.http.maxhdr`, 101) counts the start line too.
 pub(crate) const MAX_FIELDS: usize = 100;
+
+/// How much a parser takes.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// The longest head in bytes (HAProxy: `tune.bufsize`, for requests less `tune.maxrewrite`).
+    pub length: usize,
+    /// The most field lines (HAProxy: `tune.http.maxhdr` less one).
+    pub fields: usize,
+    /// HTTP/1.0 requests of any method may have a body (`h1-accept-payload-with-any-method`).
+    pub any_payload: bool,
+}
+
+impl Limits {
+    pub fn of_length(length: usize) -> Limits {
+        Limits {
+            length,
+            fields: MAX_FIELDS,
+            any_payload: false,
+        }
+    }
+}
 
 /// One field line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,14 +95,21 @@ impl Fields {
     }
 
     /// Takes one line that is not empty; a folded one is joined to the field before it.
-    pub(crate) fn take(&mut self, buffer: &[u8], text: Range<usize>) -> Result<(), BadRequest> {
+    /// `most`: so many lines; `lax`: names may have odd characters.
+    pub(crate) fn take(
+        &mut self,
+        buffer: &[u8],
+        text: Range<usize>,
+        most: usize,
+        lax: bool,
+    ) -> Result<(), BadRequest> {
         if is_blank(buffer[text.start]) {
             return self.take_folded(buffer, text);
         }
-        if self.lines.len() == MAX_FIELDS {
+        if self.lines.len() >= most {
             return Err(bad(Reason::TooManyFields, text.start));
         }
-        let name = field_name(buffer, text.clone())?;
+        let name = field_name(buffer, text.clone(), lax)?;
         let value = trimmed(buffer, name.end + 1..text.end);
         check_value(buffer, value.clone())?;
         self.lines.push(Line {
@@ -126,9 +154,15 @@ impl Fields {
     }
 }
 
-fn field_name(buffer: &[u8], text: Range<usize>) -> Result<Range<usize>, BadRequest> {
-    let (name, after) = run(buffer, text.clone(), is_token);
-    if name.is_empty() || after == text.end || buffer[after] != b':' {
+/// Whatever is let pass, no blank stands before the colon: some take it for the name's end, and some
+/// for a part of it (RFC 9112 5.1).
+fn field_name(buffer: &[u8], text: Range<usize>, lax: bool) -> Result<Range<usize>, BadRequest> {
+    let class = if lax { is_lax_name } else { is_token };
+    let (name, after) = run(buffer, text.clone(), class);
+    let blank = buffer[name.clone()]
+        .last()
+        .is_none_or(|last| is_blank(*last));
+    if blank || after == text.end || buffer[after] != b':' {
         return Err(bad(Reason::FieldName, after));
     }
     Ok(name)

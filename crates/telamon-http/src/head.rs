@@ -10,10 +10,10 @@ use std::ops::Range;
 
 use crate::body::{Body, Framing};
 use crate::error::{BadRequest, Reason};
-use crate::fields::{bad, check_cr, run, without_cr, Field, Fields, Line};
+use crate::fields::{bad, check_cr, run, without_cr, Field, Fields, Limits, Line};
 use crate::forward;
 use crate::host;
-use crate::token::{is_blank, is_token, is_uri, trim};
+use crate::token::{is_blank, is_lax_uri, is_token, is_uri, trim};
 
 /// What the digits after `HTTP/` say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -48,6 +48,12 @@ impl<'b> Request<'b> {
     /// Where the request line ends in the buffer, its line end left out.
     pub fn line_end(&self) -> usize {
         self.line_end
+    }
+
+    /// Is it a line of HTTP/0.9?
+    pub fn is_alone(&self) -> bool {
+        let uri = self.uri.as_ptr_range().end;
+        self.buffer[..self.line_end].as_ptr_range().end == uri
     }
 
     /// The fields in their order.
@@ -134,12 +140,15 @@ struct RequestLine {
     uri: Range<usize>,
     version: Version,
     end: usize,
+    /// Nothing follows it (HTTP/0.9).
+    alone: bool,
 }
 
 /// Reads one request head out of a buffer that grows. Reuse it with [`HeadParser::reset`].
 #[derive(Clone, Debug)]
 pub struct HeadParser {
-    limit: usize,
+    limits: Limits,
+    lax: bool,
     start: usize,
     next: usize,
     request: Option<RequestLine>,
@@ -149,13 +158,28 @@ pub struct HeadParser {
 impl HeadParser {
     /// `limit` is the longest head in bytes (HAProxy: `tune.bufsize` less `tune.maxrewrite`).
     pub fn new(limit: usize) -> HeadParser {
+        HeadParser::within(Limits::of_length(limit))
+    }
+
+    pub fn within(limits: Limits) -> HeadParser {
         HeadParser {
-            limit,
+            limits,
+            lax: false,
             start: 0,
             next: 0,
             request: None,
             fields: Fields::default(),
         }
+    }
+
+    /// Lets odd requests pass (manual, `option accept-unsafe-violations-in-http-request`).
+    pub fn set_lax(&mut self, lax: bool) {
+        self.lax = lax;
+    }
+
+    /// The longest head.
+    pub fn limit(&self) -> usize {
+        self.limits.length
     }
 
     /// Begin anew, with the memory of before.
@@ -177,25 +201,30 @@ impl HeadParser {
         while let Some(length) = memchr::memchr(b'\n', &buffer[self.next..]) {
             let line = self.next..self.next + length;
             let after = line.end + 1;
-            if after > self.limit {
-                return Err(bad(Reason::TooLong, self.limit));
+            if after > self.limits.length {
+                return Err(bad(Reason::TooLong, self.limits.length));
             }
             let text = without_cr(buffer, line.clone());
             if self.request.is_none() {
                 self.take_request_line(buffer, text, after)?;
+                if self.request.as_ref().is_some_and(|line| line.alone) {
+                    self.next = after;
+                    return self.finish(buffer, after).map(Some);
+                }
             } else if text.is_empty() {
                 self.next = after;
                 return self.finish(buffer, after).map(Some);
             } else {
                 // Whether the value goes on is known only from the next line's first byte; a
                 // folded line is joined to its field when it comes.
-                self.fields.take(buffer, text)?;
+                let most = self.limits.fields;
+                self.fields.take(buffer, text, most, self.lax)?;
             }
             self.next = after;
         }
         self.check_beginning(buffer)?;
-        if buffer.len() >= self.limit {
-            return Err(bad(Reason::TooLong, self.limit));
+        if buffer.len() >= self.limits.length {
+            return Err(bad(Reason::TooLong, self.limits.length));
         }
         Ok(None)
     }
@@ -210,7 +239,7 @@ impl HeadParser {
             self.start = after; // RFC 9112 2.2: empty lines before a request are ignored
             return Ok(());
         }
-        self.request = Some(request_line(buffer, text)?);
+        self.request = Some(request_line(buffer, text, self.lax)?);
         Ok(())
     }
 
@@ -236,8 +265,10 @@ impl HeadParser {
             buffer,
             fields: self.fields.lines(),
         };
-        host::check(&request).map_err(|reason| bad(reason, self.start))?;
-        if request.has_unexpected_body() {
+        if !self.lax {
+            host::check(&request).map_err(|reason| bad(reason, self.start))?;
+        }
+        if !self.limits.any_payload && request.has_unexpected_body() {
             return Err(bad(Reason::Payload, self.start));
         }
         if request.is_broken_websocket() {
@@ -258,33 +289,45 @@ impl HeadParser {
         }
         check_cr(buffer, rest.clone())?;
         match &self.request {
-            None => request_line_beginning(buffer, without_cr(buffer, rest)),
+            None => request_line_beginning(buffer, without_cr(buffer, rest), self.lax),
+            Some(_) if self.lax => Ok(()),
             Some(_) => self.fields.check_beginning(buffer, rest),
         }
     }
 }
 
-fn request_line(buffer: &[u8], text: Range<usize>) -> Result<RequestLine, BadRequest> {
+fn request_line(buffer: &[u8], text: Range<usize>, lax: bool) -> Result<RequestLine, BadRequest> {
     let (method, after) = run(buffer, text.clone(), is_token);
     if method.is_empty() || after == text.end || !is_blank(buffer[after]) {
         return Err(bad(Reason::Method, after));
     }
     let (_, after) = run(buffer, after..text.end, is_blank);
-    let (uri, after) = run(buffer, after..text.end, is_uri);
-    if uri.is_empty() || after == text.end || !is_blank(buffer[after]) {
+    let (uri, after) = run(
+        buffer,
+        after..text.end,
+        if lax { is_lax_uri } else { is_uri },
+    );
+    let alone = lax && after == text.end && &buffer[method.clone()] == b"GET";
+    if uri.is_empty() || !alone && (after == text.end || !is_blank(buffer[after])) {
         return Err(bad(Reason::Uri, after));
     }
     let (_, after) = run(buffer, after..text.end, is_blank);
-    let version = version(&buffer[after..text.end]).ok_or_else(|| bad(Reason::Version, after))?;
+    let found = match &buffer[after..text.end] {
+        // HTTP/0.9 goes on as 1.0, which has at least fields.
+        _ if alone => Some(Version { major: 1, minor: 0 }),
+        text if lax => lax_version(text),
+        text => version(text),
+    };
     Ok(RequestLine {
         method,
         uri,
-        version,
+        version: found.ok_or_else(|| bad(Reason::Version, after))?,
         end: text.end,
+        alone,
     })
 }
 
-fn request_line_beginning(buffer: &[u8], text: Range<usize>) -> Result<(), BadRequest> {
+fn request_line_beginning(buffer: &[u8], text: Range<usize>, lax: bool) -> Result<(), BadRequest> {
     let (method, after) = run(buffer, text.clone(), is_token);
     if after == text.end {
         return Ok(());
@@ -293,7 +336,11 @@ fn request_line_beginning(buffer: &[u8], text: Range<usize>) -> Result<(), BadRe
         return Err(bad(Reason::Method, after));
     }
     let (_, after) = run(buffer, after..text.end, is_blank);
-    let (_, after) = run(buffer, after..text.end, is_uri);
+    let (_, after) = run(
+        buffer,
+        after..text.end,
+        if lax { is_lax_uri } else { is_uri },
+    );
     if after < text.end && !is_blank(buffer[after]) {
         return Err(bad(Reason::Uri, after));
     }
@@ -303,6 +350,20 @@ fn request_line_beginning(buffer: &[u8], text: Range<usize>) -> Result<(), BadRe
         (_, after) if after < text.end => Err(bad(Reason::Version, after)),
         _ => Ok(()),
     }
+}
+
+/// With any count of digits.
+fn lax_version(text: &[u8]) -> Option<Version> {
+    let text = std::str::from_utf8(text.strip_prefix(b"HTTP/")?).ok()?;
+    let (major, minor) = text.split_once('.')?;
+    let number = |digits: &str| {
+        let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
+        plain.then(|| digits.parse::<u8>().unwrap_or(u8::MAX))
+    };
+    Some(Version {
+        major: number(major)?,
+        minor: number(minor)?,
+    })
 }
 
 fn version(text: &[u8]) -> Option<Version> {

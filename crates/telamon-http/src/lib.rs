@@ -8,6 +8,7 @@
 
 mod answer;
 mod body;
+mod cases;
 mod chunked;
 mod error;
 mod fields;
@@ -22,9 +23,10 @@ mod token;
 
 pub use answer::{Answer, Persistence};
 pub use body::{Body, Length};
+pub use cases::Cases;
 pub use chunked::{Chunked, Scan};
 pub use error::{BadRequest, Reason};
-pub use fields::Field;
+pub use fields::{Field, Limits};
 pub use head::{HeadParser, Request, Version};
 pub use host::Normal;
 pub use message::{cookies, Edit, Message};

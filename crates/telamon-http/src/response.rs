@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use crate::body::{Framing, Length};
 use crate::error::{BadRequest, Reason};
-use crate::fields::{bad, check_cr, run, without_cr, Field, Fields, Line};
+use crate::fields::{bad, check_cr, run, without_cr, Field, Fields, Limits, Line};
 use crate::forward;
 use crate::head::Version;
 use crate::token::{is_blank, trim};
@@ -95,7 +95,8 @@ struct StatusLine {
 /// Reads one response head out of a buffer that grows. Reuse it with [`ResponseParser::reset`].
 #[derive(Clone, Debug)]
 pub struct ResponseParser {
-    limit: usize,
+    limits: Limits,
+    lax: bool,
     next: usize,
     line: Option<StatusLine>,
     fields: Fields,
@@ -104,12 +105,27 @@ pub struct ResponseParser {
 impl ResponseParser {
     /// `limit` is the longest head in bytes.
     pub fn new(limit: usize) -> ResponseParser {
+        ResponseParser::within(Limits::of_length(limit))
+    }
+
+    pub fn within(limits: Limits) -> ResponseParser {
         ResponseParser {
-            limit,
+            limits,
+            lax: false,
             next: 0,
             line: None,
             fields: Fields::default(),
         }
+    }
+
+    /// Lets odd responses pass (manual, `option accept-unsafe-violations-in-http-response`).
+    pub fn set_lax(&mut self, lax: bool) {
+        self.lax = lax;
+    }
+
+    /// The longest head.
+    pub fn limit(&self) -> usize {
+        self.limits.length
     }
 
     /// Begin anew, with the memory of before.
@@ -125,31 +141,34 @@ impl ResponseParser {
         while let Some(length) = memchr::memchr(b'\n', &buffer[self.next..]) {
             let line = self.next..self.next + length;
             let after = line.end + 1;
-            if after > self.limit {
-                return Err(bad(Reason::TooLong, self.limit));
+            if after > self.limits.length {
+                return Err(bad(Reason::TooLong, self.limits.length));
             }
             let text = without_cr(buffer, line);
             if self.line.is_none() && text.is_empty() {
                 // Some servers end a body with a line too many; HAProxy skips it.
             } else if self.line.is_none() {
-                self.line = Some(status_line(buffer, text)?);
+                self.line = Some(status_line(buffer, text, self.lax)?);
             } else if text.is_empty() {
                 self.next = after;
                 return self.finish(buffer, after).map(Some);
             } else {
-                self.fields.take(buffer, text)?;
+                let most = self.limits.fields;
+                self.fields.take(buffer, text, most, self.lax)?;
             }
             self.next = after;
         }
         let rest = self.next..buffer.len();
         check_cr(buffer, rest.clone())?;
         if self.line.is_some() {
-            self.fields.check_beginning(buffer, rest)?;
+            if !self.lax {
+                self.fields.check_beginning(buffer, rest)?;
+            }
         } else if !looks_right(&buffer[rest]) {
             return Err(bad(Reason::Version, self.next));
         }
-        if buffer.len() >= self.limit {
-            return Err(bad(Reason::TooLong, self.limit));
+        if buffer.len() >= self.limits.length {
+            return Err(bad(Reason::TooLong, self.limits.length));
         }
         Ok(None)
     }
@@ -181,14 +200,17 @@ impl ResponseParser {
 }
 
 /// `HTTP/1.x 200 reason`, with any blanks between; the reason may be missing.
-fn status_line(buffer: &[u8], text: Range<usize>) -> Result<StatusLine, BadRequest> {
+fn status_line(buffer: &[u8], text: Range<usize>, lax: bool) -> Result<StatusLine, BadRequest> {
     let line = &buffer[text.clone()];
     let Some([b'H', b'T', b'T', b'P', b'/', major @ b'0'..=b'9', b'.', minor @ b'0'..=b'9']) =
         line.get(..8)
     else {
         return Err(bad(Reason::Version, text.start));
     };
-    let (blanks, at) = run(buffer, text.start + 8..text.end, is_blank);
+    // Further digits of the version, where they are let pass, are left out.
+    let more = if lax { &line[8..] } else { &[] };
+    let more = more.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let (blanks, at) = run(buffer, text.start + 8 + more..text.end, is_blank);
     let (digits, after) = run(buffer, at..text.end, |byte| byte.is_ascii_digit());
     let status = match (&buffer[digits], blanks.is_empty()) {
         ([a @ b'1'..=b'9', b, c], false) => {

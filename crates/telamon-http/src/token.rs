@@ -10,6 +10,17 @@ pub(crate) fn is_uri(byte: u8) -> bool {
     matches!(byte, b'!'..=b'~') && byte != b'#'
 }
 
+/// The same where odd requests are let pass: fragments, and what is no ASCII (RFC 3986 has neither
+/// in a request's target), but never a control character.
+pub(crate) fn is_lax_uri(byte: u8) -> bool {
+    byte > b' ' && byte != 0x7f
+}
+
+/// May stand in a field's name where odd ones are let pass.
+pub(crate) fn is_lax_name(byte: u8) -> bool {
+    !matches!(byte, b':' | b'\r' | b'\n' | 0)
+}
+
 pub(crate) fn is_blank(byte: u8) -> bool {
     byte == b' ' || byte == b'\t'
 }

@@ -169,7 +169,7 @@ fn default_max_headers() -> u32 {
 }
 
 fn default_log_uri_length() -> usize {
-    1024
+    1023
 }
 
 fn default_python_timeout() -> Millis {

@@ -12,28 +12,12 @@ from telamon.haproxy.lexer import Word
 
 REFUSED = frozenset(
     {
-        "h1-accept-payload-with-any-method",
-        "h1-case-adjust",
-        "h1-case-adjust-file",
         "log-format-sd",
-        "option accept-invalid-http-request",
-        "option accept-invalid-http-response",
-        "option accept-unsafe-violations-in-http-request",
-        "option accept-unsafe-violations-in-http-response",
-        "option h1-case-adjust-bogus-client",
-        "option h1-case-adjust-bogus-server",
-        "option http-drop-request-trailers",
-        "option http-drop-response-trailers",
-        "option http-use-proxy-header",
     }
 )
 NOTED = frozenset(
     {
-        "tune.bufsize",
-        "tune.http.logurilen",
-        "tune.http.maxhdr",
         "tune.idle-pool.shared",
-        "tune.maxrewrite",
     }
 )
 SERVER_REFUSED: frozenset[str] = frozenset()

@@ -262,7 +262,7 @@ class ProcessDraft:
     bufsize: int = 16384
     maxrewrite: int = 1024
     max_headers: int = 101
-    log_uri_length: int = 1024
+    log_uri_length: int = 1023
     idle_pool_shared: bool = True
     header_cases: dict[str, HeaderCase] = field(default_factory=dict)
     payload_with_any_method: bool = False

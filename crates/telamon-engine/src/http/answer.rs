@@ -225,8 +225,18 @@ impl<I: Io> Worker<I> {
         })
     }
 
-    pub(super) fn http_answer(&mut self, index: u32, status: u16, response: Vec<u8>, logged: u64) {
+    pub(super) fn http_answer(
+        &mut self,
+        index: u32,
+        status: u16,
+        mut response: Vec<u8>,
+        logged: u64,
+    ) {
         let now = self.now;
+        let front = self.slots_proxy(index) as usize;
+        if self.shared.proxies[front].plan.http.adjust_client_case {
+            self.shared.cases.apply(&mut response);
+        }
         let proxy = self.slots.get(index).proxy as usize;
         let client = self.shared.proxies[proxy].plan.timeouts.client;
         self.count_status(index, status, false);

@@ -50,6 +50,13 @@ impl Body {
         }
     }
 
+    /// Trailers end here.
+    pub(crate) fn drop_trailers(&mut self) {
+        if let Body::Chunked(chunked) = self {
+            chunked.drop_trailers();
+        }
+    }
+
     pub(crate) fn is_done(&self) -> bool {
         matches!(self, Body::Done)
     }

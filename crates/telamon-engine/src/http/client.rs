@@ -9,7 +9,7 @@ use telamon_plan::http::ConnectionMode;
 use telamon_session::{Millis, Side};
 use telamon_sys::Chunk;
 
-use super::{after, Body, Exchange, Http, Route, Step, BUFFER, NEVER, REWRITE};
+use super::{after, Body, Exchange, Http, Route, Step, NEVER};
 use crate::conn::{NONE, NO_FD, RECV};
 use crate::counters::{ProcessTotal, Total};
 use crate::io::Io;
@@ -30,6 +30,7 @@ struct From<'a> {
     proxy: &'a Proxy,
     /// Rules will look at the head.
     ruled: bool,
+    log_line: usize,
     client: Option<SocketAddr>,
     destination: Option<SocketAddr>,
 }
@@ -128,6 +129,7 @@ impl<I: Io> Worker<I> {
         let from = From {
             proxy,
             ruled: proxy.ruled,
+            log_line: shared.sizes.log_line,
             client: slot.client,
             destination: slot.destination,
         };
@@ -144,6 +146,7 @@ impl<I: Io> Worker<I> {
         };
         if http.input.is_empty() {
             self.parser.reset();
+            self.parser.set_lax(proxy.plan.http.unsafe_requests);
             let data = self.io.pool().data(&chunk);
             match read(&mut self.parser, data, exchange, &from, now) {
                 Head::Whole(end) => {
@@ -156,7 +159,7 @@ impl<I: Io> Worker<I> {
                 }
                 Head::More => {
                     http.input.extend_from_slice(data);
-                    let fresh = HeadParser::new(BUFFER - REWRITE);
+                    let fresh = HeadParser::within(shared.sizes.requests());
                     http.parser = Some(Box::new(std::mem::replace(&mut self.parser, fresh)));
                     self.io.put(chunk);
                 }
@@ -255,6 +258,7 @@ impl<I: Io> Worker<I> {
         let up = self.slots.get(index).peer;
         let (rewritten, data) = (&mut self.rewritten, self.io.pool().data(&chunk));
         rewritten.clear();
+        let most = self.shared.sizes.buffer;
         let Some(exchange) = self.slots.get(index).exchange() else {
             return self.io.put(chunk);
         };
@@ -270,7 +274,7 @@ impl<I: Io> Worker<I> {
                 true => &data[..taken.used],
                 false => rewritten.as_slice(),
             };
-            if kept.len() + sent.len() > BUFFER {
+            if kept.len() + sent.len() > most {
                 exchange.kept_body = None;
             } else {
                 kept.extend_from_slice(sent);
@@ -381,9 +385,10 @@ fn read(
     from: &From<'_>,
     now: Millis,
 ) -> Head {
+    let limit = parser.limit();
     let request = match parser.parse(data) {
         Ok(Some(request)) => request,
-        Ok(None) if data.len() >= BUFFER - REWRITE => return Head::Bad(400),
+        Ok(None) if data.len() >= limit => return Head::Bad(400),
         Ok(None) => return Head::More,
         Err(bad) => return Head::Bad(bad.status()),
     };
@@ -410,9 +415,14 @@ fn read(
         // With one blank between its words, however many there were.
         let uri = normal.as_ref().map_or(request.uri, |normal| &normal.uri);
         let said = &data[request.start..request.line_end()];
-        for part in [request.method, b" ", uri, b" ", &said[said.len() - 8..]] {
+        let version = match said.rsplit(|byte| *byte == b' ').next() {
+            Some(version) if !request.is_alone() => version,
+            _ => b"HTTP/1.0",
+        };
+        for part in [request.method, b" ", uri, b" ", version] {
             line.extend_from_slice(part);
         }
+        line.truncate(from.log_line);
     }
     if let Some(uri) = &plan.http.monitor_uri {
         exchange.monitor = request.uri == uri.as_bytes();

@@ -209,6 +209,12 @@ impl<I: Io> Worker<I> {
             forward::write_field(scratch, name, found.servers[server].name.as_bytes());
         }
         forward::write_end(scratch, exchange.connection);
+        if route.server_case {
+            shared.cases.apply(scratch);
+        }
+        if route.drop_request_trailers {
+            exchange.upload.drop_trailers();
+        }
         if let Some(kept) = &exchange.kept_body {
             scratch.extend_from_slice(kept);
         } else if route.retry.keeps_requests() && self.http_keepable(index) {

@@ -58,10 +58,8 @@ pub(crate) use pool::Pools;
 pub(crate) use route::Route;
 pub(crate) use rules::RulePlace;
 
-/// The largest request head, and the largest body of a page request (HAProxy's tune.bufsize).
+/// The largest body of a page request, and what memory is kept for the next exchange.
 pub(crate) const BUFFER: usize = 16 << 10;
-/// Room that rules have for their edits (tune.maxrewrite).
-pub(crate) const REWRITE: usize = 1024;
 
 pub(crate) const NEVER: Millis = Millis::MAX;
 

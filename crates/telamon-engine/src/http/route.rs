@@ -16,6 +16,12 @@ pub(crate) struct Route {
     pub(crate) forward_for: Option<AddressField>,
     pub(crate) original_to: Option<AddressField>,
     pub(crate) server_name: Option<Vec<u8>>,
+    pub(crate) unsafe_responses: bool,
+    /// `h1-case-adjust` counts for what goes to clients, and to servers.
+    pub(crate) client_case: bool,
+    pub(crate) server_case: bool,
+    pub(crate) drop_request_trailers: bool,
+    pub(crate) drop_response_trailers: bool,
     pub(crate) retry: RetryOn,
     pub(crate) policy: Policy,
 }
@@ -51,6 +57,11 @@ impl Route {
             forward_for: address_field(one, other, |http| http.forward_for.as_ref()),
             original_to: address_field(one, other, |http| http.original_to.as_ref()),
             server_name: other.server_name_header.as_ref().map(|name| lower(name)),
+            unsafe_responses: other.unsafe_responses,
+            client_case: one.adjust_client_case,
+            server_case: other.adjust_server_case,
+            drop_request_trailers: one.drop_request_trailers || other.drop_request_trailers,
+            drop_response_trailers: one.drop_response_trailers || other.drop_response_trailers,
             retry: RetryOn {
                 most: back.backend.as_ref().map_or(0, |backend| backend.retries),
                 ..RetryOn::new(&other.retry_on)

@@ -11,7 +11,7 @@ use telamon_sys::{pool, socket, Chunk};
 
 use super::exchange::TOGETHER;
 use super::rules::Passed;
-use super::{Body, Exchange, Step, BUFFER};
+use super::{Body, Exchange, Step};
 use crate::conn::{NONE, NO_FD, SEND};
 use crate::io::{Io, Key};
 use crate::shared::ServerState;
@@ -77,7 +77,8 @@ impl<I: Io> Worker<I> {
         let stopping = self.soft_stopping;
         let shared = self.shared.clone();
         let slot = self.slots.get(index);
-        let retry = &shared.route(slot.proxy, slot.backend).retry;
+        let route = shared.route(slot.proxy, slot.backend);
+        let (retry, lax) = (&route.retry, route.unsafe_responses);
         let ended = slot.http.as_deref().is_some_and(|http| http.ended);
         let Some(exchange) = slot.exchange() else {
             return self.io.put(chunk);
@@ -85,6 +86,7 @@ impl<I: Io> Worker<I> {
         exchange.keep &= !stopping && !ended;
         exchange.keep_asked = exchange.keep;
         self.responses.reset();
+        self.responses.set_lax(lax);
         self.scratch.clear();
         let head = if exchange.incoming.is_empty() {
             let data = self.io.pool().data(&chunk);
@@ -185,6 +187,7 @@ impl<I: Io> Worker<I> {
         chunk.advance(end);
         let tunnel = matches!(head, Head::Tunnel(_));
         if let Head::Interim(_) = head {
+            self.adjust_reply(index);
             let scratch = std::mem::take(&mut self.scratch);
             self.push(index, Side::Client, &scratch);
             self.scratch = scratch;
@@ -251,6 +254,7 @@ impl<I: Io> Worker<I> {
 
     /// A response's head stands in `scratch`: it goes to the client.
     fn reply_ready(&mut self, index: u32, up: u32, chunk: Chunk, tunnel: bool) {
+        self.adjust_reply(index);
         let Some(http) = self.http(index) else {
             return self.io.put(chunk);
         };
@@ -281,6 +285,20 @@ impl<I: Io> Worker<I> {
             return self.take_rest(index);
         }
         self.download(index, up, chunk, true);
+    }
+
+    /// `option h1-case-adjust-bogus-client`, for the head in `scratch`; and whether the trailers
+    /// that may follow its body are passed on.
+    fn adjust_reply(&mut self, index: u32) {
+        let shared = self.shared.clone();
+        let slot = self.slots.get(index);
+        let route = shared.route(slot.proxy, slot.backend);
+        if route.client_case {
+            shared.cases.apply(&mut self.scratch);
+        }
+        if let Some(exchange) = slot.exchange().filter(|_| route.drop_response_trailers) {
+            exchange.download.drop_trailers();
+        }
     }
 
     /// A response's head as rules have left it.
@@ -684,9 +702,10 @@ fn read(
     out: &mut Vec<u8>,
     now: Millis,
 ) -> Head {
+    let limit = parser.limit();
     let response = match parser.parse(data) {
         Ok(Some(response)) => response,
-        Ok(None) if data.len() >= BUFFER => return Head::Bad,
+        Ok(None) if data.len() >= limit => return Head::Bad,
         Ok(None) => return Head::More,
         Err(_) => return Head::Bad,
     };

@@ -1,9 +1,10 @@
 //! Rules that wait for a request's body: `wait-for-body`, and `option http-buffer-request`.
 
 use telamon_session::{Cause, End, Millis, Side, Stage};
+use telamon_sys::pool;
 
 use super::Flow;
-use crate::http::{after, Step, BUFFER};
+use crate::http::{after, Step};
 use crate::io::Io;
 use crate::worker::Worker;
 
@@ -36,7 +37,7 @@ impl<I: Io> Worker<I> {
         time: Option<Millis>,
         bytes: u64,
     ) -> Flow {
-        let now = self.now;
+        let (now, most) = (self.now, self.shared.sizes.buffer);
         let Some(http) = self.http(index) else {
             return Flow::Stop;
         };
@@ -47,8 +48,8 @@ impl<I: Io> Worker<I> {
             }
             exchange.place.rule = rule;
             exchange.gather = match bytes {
-                0 => BUFFER,
-                _ => usize::try_from(bytes).unwrap_or(BUFFER).min(BUFFER),
+                0 => most,
+                _ => usize::try_from(bytes).unwrap_or(most).min(most),
             };
         }
         http.step = Step::Gathering;
@@ -76,6 +77,7 @@ impl<I: Io> Worker<I> {
 
     /// Something of the body came while rules wait for it.
     pub(crate) fn gather_more(&mut self, index: u32) {
+        let most = self.shared.sizes.buffer;
         let Some(http) = self.http(index) else { return };
         let rest = http.rest.take();
         let come = rest.map(|chunk| {
@@ -96,7 +98,7 @@ impl<I: Io> Worker<I> {
         exchange.gathered = gathered;
         exchange.raw = raw;
         complete |= body.is_done() || exchange.gathered.len() >= exchange.gather;
-        complete |= exchange.raw.len() >= BUFFER;
+        complete |= exchange.raw.len() >= most;
         if failed {
             return self.bad_upload(index);
         }
@@ -134,8 +136,8 @@ impl<I: Io> Worker<I> {
         let chunk = if raw.is_empty() {
             None
         } else {
-            let class = usize::from(raw.len() > BUFFER);
-            let Some(mut chunk) = self.io.pool_mut().take(class) else {
+            let class = pool::SIZES.iter().position(|size| *size >= raw.len());
+            let Some(mut chunk) = class.and_then(|class| self.io.pool_mut().take(class)) else {
                 return self.http_broke(index);
             };
             let space = self.io.pool_mut().space(&chunk);

@@ -7,10 +7,44 @@ use telamon_session::End;
 use crate::io::Io;
 use crate::worker::Worker;
 
+/// A challenge of a proxy's own (RFC 9110 11.7).
+fn as_proxy(head: &mut Message, body: &mut [u8]) {
+    let challenges: Vec<Vec<u8>> = head
+        .lines(b"www-authenticate")
+        .map(<[u8]>::to_vec)
+        .collect();
+    if challenges.is_empty() {
+        return;
+    }
+    head.set_status(407, b"Unauthorized");
+    head.remove_fields(|field| field.is("www-authenticate"));
+    for challenge in challenges {
+        head.add_field(b"proxy-authenticate", &challenge);
+    }
+    if let Some(at) = body.windows(3).position(|three| three == b"401") {
+        body[at..at + 3].copy_from_slice(b"407");
+    }
+}
+
 impl<I: Io> Worker<I> {
+    /// `option http-use-proxy-header`, and the request is one to a proxy.
+    fn is_proxied(&mut self, index: u32) -> bool {
+        let shared = self.shared.clone();
+        let front = self.slots_proxy(index) as usize;
+        let uses = shared.proxies[front].plan.http.use_proxy_header;
+        uses && self
+            .exchange(index)
+            .is_some_and(|exchange| !matches!(exchange.head.uri().first(), Some(b'/' | b'*')))
+    }
+
     /// An answer that a rule gives.
     pub(super) fn rule_answer(&mut self, index: u32, rules: &Rules, at: usize, end: End) {
-        let (status, made) = self.evaluate(index, |env| rules.answer(at, env));
+        let (status, mut made) = self.evaluate(index, |env| rules.answer(at, env));
+        if let Some((head, body)) = &mut made {
+            if status == 401 && self.is_proxied(index) {
+                as_proxy(head, body);
+            }
+        }
         self.leave_server(index);
         if let Some(exchange) = self.exchange(index) {
             exchange.log.end = end;
