@@ -358,6 +358,8 @@ def running_text(stage: Stage, io: IoEngine) -> Iterator[Engine]:
     with contextlib.ExitStack() as stack:
         descriptors = []
         for proxy in loaded.plan.proxies:
+            if proxy.frontend is None:
+                continue
             sock = stack.enter_context(bound(places[proxy.name]))
             descriptors.append(ListenerDescriptor(proxy.id, 1, sock.fileno()))
         engine = Engine(loaded.plan, descriptors, io=io, threads=1)

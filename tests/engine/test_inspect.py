@@ -2,10 +2,26 @@
 
 from __future__ import annotations
 
+import contextlib
+import ssl
+
 import pytest
 
 from telamon.engine import IoEngine
-from tests.engine.duel import END, EOF, NAP, STAY, Case, Until, fight, needs_haproxy
+from tests.engine.duel import (
+    CLOSE,
+    END,
+    EOF,
+    LAST,
+    NAP,
+    RESET,
+    STAY,
+    Case,
+    Pour,
+    Until,
+    fight,
+    needs_haproxy,
+)
 
 pytestmark = needs_haproxy
 
@@ -26,9 +42,9 @@ CASES = [
          rules("tcp-request inspect-delay 300ms",
                "tcp-request content reject if { src 127.0.0.1 }")),
     Case("response rejected", ((END,),), ((END,),),
-         rules("tcp-response content reject")),
+         rules("tcp-response inspect-delay 300ms", "tcp-response content reject if WAIT_END")),
     Case("response closed", ((END,),), ((END,),),
-         rules("tcp-response content close")),
+         rules("tcp-response inspect-delay 300ms", "tcp-response content close if WAIT_END")),
     Case("response accepted", ((b"hello", Until(b"welcome"), b"bye", EOF, END),), (HELLO,),
          rules("tcp-response inspect-delay 300ms", "tcp-response content accept")),
     Case("use-server", ((b"hello", Until(b"welcome"), b"bye", EOF, END),), (HELLO,),
@@ -36,6 +52,92 @@ CASES = [
     Case("silent drop", ((b"hello", NAP, STAY),), (HELLO,),
          rules("tcp-request content silent-drop")),
 ]  # fmt: skip
+
+
+def hello(name: str) -> bytes:
+    """A TLS ClientHello that asks for this name."""
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    tls = context.wrap_bio(incoming, outgoing, server_hostname=name)
+    with contextlib.suppress(ssl.SSLWantReadError):
+        tls.do_handshake()
+    return outgoing.read()
+
+
+SNI = ("tcp-request inspect-delay 2s", "tcp-request content accept if { req.ssl_hello_type 1 }",
+       "use_backend two if { req.ssl_sni -i b.example }")  # fmt: skip
+TWO = "\nbackend two\n    mode tcp\n    server t1 {server}"
+TALK = (NAP, b"hi", END)
+LONG = ("tcp-request inspect-delay 2s", "tcp-request content accept if { req.len gt 3 }",
+        "tcp-request content reject")  # fmt: skip
+SHORT = ("tcp-request inspect-delay 400ms", *LONG[1:])
+WAITS = [
+    Case("bytes come", ((b"ab", NAP, b"cde", Until(b"hi"), EOF, END),), ((Until(b"abcde"), b"hi"),),
+         rules(*LONG)),
+    Case("bytes do not come", ((b"ab", END),), (TALK,), rules(*SHORT)),
+    Case("bytes end", ((b"ab", EOF, END),), (TALK,), rules(*LONG)),
+    Case("nothing comes", ((END,),), (TALK,), rules(*SHORT)),
+    Case("gone without a word", ((CLOSE,),), (TALK,), rules(*LONG)),
+    Case("silence, and then an accept", ((Until(b"hi"), EOF, END),), (TALK,),
+         rules("tcp-request inspect-delay 400ms", "tcp-request content accept if WAIT_END")),
+    Case("ends while an accept waits", ((b"ab", EOF, END),), ((Until(b"ab"), b"hi", END),),
+         rules("tcp-request inspect-delay 400ms", "tcp-request content accept if WAIT_END")),
+    Case("longer than the client may be silent", ((END,),), (TALK,),
+         rules("tcp-request inspect-delay 5s", *LONG[1:])),
+    Case("reset", ((b"ab", NAP, RESET),), (TALK,), rules(*LONG)),
+    Case("a full buffer", ((Pour(40000), Until(b"hi"), EOF, END),), (TALK,),
+         rules("tcp-request inspect-delay 2s", "tcp-request content accept if { req.len gt 90000 }",
+               "tcp-request content reject if { req.len lt 9000 }")),
+    Case("by name", ((hello("b.example"), Until(b"hi"), EOF, END),), (TALK,),
+         rules(*SNI, tail=TWO)),
+    Case("by another name", ((hello("c.example"), Until(b"hi"), EOF, END),), (TALK,),
+         rules(*SNI, tail=TWO)),
+    Case("by name, in pieces",
+         ((hello("b.example")[:90], NAP, hello("b.example")[90:], Until(b"hi"), EOF, END),),
+         (TALK,), rules(*SNI, tail=TWO)),
+    Case("server by name", ((hello("b.example"), Until(b"hi"), EOF, END),), (TALK,),
+         rules(*SNI[:2], "use-server s2 if { req.ssl_sni -i b.example }",
+               tail="\n    server s2 {server}")),
+    Case("the backend's own", ((b"ab", NAP, b"cde", Until(b"hi"), EOF, END),), (TALK,),
+         rules("use_backend two", tail="\nbackend two\n    mode tcp\n"
+               "    tcp-request inspect-delay 2s\n    tcp-request content accept if {{ req.len gt 3 }}\n    server t1 {server}")),
+    Case("response in time", ((b"ab", Until(b"welcome"), EOF, END),), ((Until(b"ab"), b"welcome"),),
+         rules("tcp-response inspect-delay 2s", "tcp-response content accept if { res.len gt 3 }",
+               "tcp-response content reject")),
+    Case("response too late", ((b"ab", END),), ((Until(b"ab"), b"we", STAY),),
+         rules("tcp-response inspect-delay 400ms",
+               "tcp-response content accept if { res.len gt 3 }", "tcp-response content reject")),
+    Case("response refused", ((b"ab", END),), ((Until(b"ab"), b"welcome", STAY),),
+         rules("tcp-response inspect-delay 2s", "tcp-response content reject if { res.len gt 3 }")),
+    Case("response ends", ((b"ab", END),), ((Until(b"ab"), b"we", CLOSE),),
+         rules("tcp-response inspect-delay 2s", "tcp-response content reject if { res.len gt 3 }")),
+]  # fmt: skip
+
+EMPTY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+HTTP = [
+    Case("waits for time", ((LAST, END),),
+         config="    tcp-request inspect-delay 400ms\n    tcp-request content accept if WAIT_END\n"
+         "    server s1 {server}"),
+    Case("refused", ((LAST, END),),
+         config="    tcp-request content reject if {{ path /last }}\n    server s1 {server}"),
+    Case("response refused in time", ((LAST, END),), ((Until(), EMPTY),),
+         config="    tcp-response inspect-delay 1s\n"
+         "    tcp-response content reject if {{ status 200 }}\n    server s1 {server}"),
+    Case("response refused", ((LAST, END),),
+         config="    tcp-response content reject if {{ status 200 }}\n    server s1 {server}"),
+    Case("response closes", ((LAST, END),),
+         config="    tcp-response content close if {{ status 200 }}\n    server s1 {server}"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", WAITS, ids=[case.name for case in WAITS])
+def test_what_waits(io: IoEngine, case: Case) -> None:
+    fight(case, io)
+
+
+@pytest.mark.parametrize("case", HTTP, ids=[case.name for case in HTTP])
+def test_in_mode_http(io: IoEngine, case: Case) -> None:
+    fight(case, io)
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])

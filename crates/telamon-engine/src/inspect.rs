@@ -48,8 +48,12 @@ pub(crate) struct Inspection {
     pub(crate) bytes: Vec<u8>,
     /// That side has sent its last byte.
     ended: bool,
+    /// It is not even there any more.
+    broken: bool,
     /// When the list is run for the last time; None until it has waited.
     until: Option<Millis>,
+    /// How long the client may be silent.
+    patience: Option<Millis>,
     /// Of the request and of the response, for logs.
     pub(crate) captures: [Vec<Option<Vec<u8>>>; 2],
     /// Calls of Python functions in the rule at hand.
@@ -65,7 +69,9 @@ impl Inspection {
             list: List::Frontend,
             bytes: Vec::new(),
             ended: false,
+            broken: false,
             until: None,
+            patience: None,
             captures: Default::default(),
             calls: None,
             waiting: None,
@@ -75,7 +81,10 @@ impl Inspection {
 
     /// When the rules must be run once more, if they wait.
     pub(crate) fn deadline(&self) -> Option<Millis> {
-        self.waiting.map_or(self.until, |call| Some(call.until))
+        match self.waiting {
+            Some(call) => Some(call.until),
+            None => self.until.into_iter().chain(self.patience).min(),
+        }
     }
 
     /// The call that was waited for has its answer.
@@ -86,8 +95,10 @@ impl Inspection {
         }
     }
 
-    pub(crate) fn end(&mut self) {
+    /// Nothing more comes of the side; `broken`: nothing can be said to it either.
+    pub(crate) fn end(&mut self, broken: bool) {
         self.ended = true;
+        self.broken |= broken;
     }
 }
 
@@ -136,9 +147,11 @@ impl<I: Io> Worker<I> {
         inspection.until = None;
         if side == Side::Client {
             let client = shared.proxies[slot.proxy as usize].plan.timeouts.client;
-            slot.stream.hold(now, client);
+            inspection.patience = client.map(|time| now + time);
+            slot.stream.hold(now, None);
         } else {
             inspection.ended = false;
+            inspection.patience = None;
             inspection.bytes.clear();
         }
         true
@@ -153,16 +166,16 @@ impl<I: Io> Worker<I> {
         let count = data.len() as u64;
         if let Some(inspection) = &mut slot.inspection {
             inspection.bytes.extend_from_slice(data);
+            if key.side == Side::Client {
+                let client = shared.proxies[slot.proxy as usize].plan.timeouts.client;
+                inspection.patience = client.map(|time| now + time);
+            }
         }
         self.io.put(chunk);
         slot.bytes[key.side as usize] += count;
         slot.stream.received(key.side, count, now);
         match key.side {
-            Side::Client => {
-                let client = shared.proxies[slot.proxy as usize].plan.timeouts.client;
-                slot.stream.hold(now, client);
-                self.count_before(key.slot, key.side, count);
-            }
+            Side::Client => self.count_before(key.slot, key.side, count),
             Side::Server => self.count_bytes(key.slot, key.side, count),
         }
         self.inspect(key.slot);
@@ -177,9 +190,11 @@ impl<I: Io> Worker<I> {
         loop {
             let now = self.now;
             let slot = self.slots.get(index);
-            let Some(inspection) = slot.inspection.as_deref() else {
+            let Some(inspection) = slot.inspection.as_deref_mut() else {
                 return;
             };
+            // A client that says nothing for too long is taken to have ended.
+            inspection.ended |= inspection.patience.is_some_and(|by| by <= now);
             let list = inspection.list;
             let place = match list {
                 List::Frontend => slot.proxy as usize,
@@ -309,10 +324,14 @@ impl<I: Io> Worker<I> {
         self.take_named_server(index);
         let slot = self.slots.get(index);
         slot.inspecting[Side::Client as usize] = false;
-        let (bytes, ended) = match slot.inspection.as_deref_mut() {
-            Some(inspection) => (std::mem::take(&mut inspection.bytes), inspection.ended),
-            None => (Vec::new(), false),
+        let (bytes, ended, broken) = match slot.inspection.as_deref_mut() {
+            Some(one) => (std::mem::take(&mut one.bytes), one.ended, one.broken),
+            None => (Vec::new(), false, false),
         };
+        if broken {
+            self.broke(index, Side::Client);
+            return self.settle(index);
+        }
         if !bytes.is_empty() {
             self.count_behind(index, Side::Client, bytes.len() as u64);
             self.push(index, Side::Server, &bytes);
@@ -330,7 +349,7 @@ impl<I: Io> Worker<I> {
         let slot = self.slots.get(index);
         slot.stream.eof(Side::Client);
         if let Some(inspection) = &mut slot.inspection {
-            inspection.end();
+            inspection.end(false);
         }
         self.release_response(index);
     }

@@ -330,13 +330,19 @@ impl<I: Io> Worker<I> {
             Ok(Some(chunk)) => chunk,
             Ok(None) if slot.inspecting[from] => {
                 if let Some(inspection) = &mut slot.inspection {
-                    inspection.end();
+                    inspection.end(false);
                 }
                 return self.inspect(key.slot);
             }
             Ok(None) => {
                 slot.stream.eof(side);
                 return self.settle(key.slot);
+            }
+            Err(_) if slot.inspecting == [true, false] => {
+                if let Some(inspection) = &mut slot.inspection {
+                    inspection.end(true);
+                }
+                return self.inspect(key.slot);
             }
             Err(_) => {
                 self.broke(key.slot, side);
@@ -495,7 +501,7 @@ impl<I: Io> Worker<I> {
         }
     }
 
-    fn broke(&mut self, index: u32, side: Side) {
+    pub(crate) fn broke(&mut self, index: u32, side: Side) {
         let slot = self.slots.get(index);
         let first = slot.stream.end() == End::NORMAL;
         slot.stream.broke(side, true);

@@ -57,6 +57,15 @@ impl Body {
         }
     }
 
+    /// Does it end with the next `count` bytes? Of chunks nobody knows before they are read.
+    pub(crate) fn ends_within(&self, count: u64) -> bool {
+        match self {
+            Body::Done => true,
+            Body::Left(left) => *left <= count,
+            Body::Chunked(_) | Body::UntilClose => false,
+        }
+    }
+
     pub(crate) fn is_done(&self) -> bool {
         matches!(self, Body::Done)
     }

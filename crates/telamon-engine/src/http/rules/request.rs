@@ -139,8 +139,8 @@ impl<I: Io> Worker<I> {
         Flow::On
     }
 
-    /// `tcp-request content`: what has come is a whole head, so that only what waits for time itself
-    /// makes it wait (manual 4.2, `tcp-request inspect-delay`).
+    /// `tcp-request content`: what has come is a whole head, so that only what waits for the body or for
+    /// time itself makes it wait (manual 4.2, `tcp-request inspect-delay`).
     fn content_list(&mut self, index: u32, proxy: u32, from: usize) -> Flow {
         let shared = self.shared.clone();
         let rules = &shared.programs.of[proxy as usize].content;
@@ -158,17 +158,37 @@ impl<I: Io> Worker<I> {
         let until = *exchange
             .inspect_until
             .get_or_insert(now + delay.unwrap_or(0));
-        let (verdict, at) = self.run_list_while(index, rules, from, false, now < until);
+        let may_change = now < until && !self.is_whole(index);
+        let (verdict, at) = self.run_list_while(index, rules, from, false, may_change);
         match verdict {
             Verdict::More => {
                 self.hold(index, 0, until - now);
                 Flow::Stop
+            }
+            Verdict::Reject | Verdict::SilentDrop if self.slots_proxy(index) == proxy => {
+                // To HAProxy's logs it is no request yet.
+                if let Some(exchange) = self.exchange(index) {
+                    exchange.log.request_line = None;
+                    exchange.log.request_time = None;
+                }
+                self.carry_out(index, rules, verdict, at, proxy)
             }
             Verdict::Reject | Verdict::SilentDrop | Verdict::Call | Verdict::CallFailed => {
                 self.carry_out(index, rules, verdict, at, proxy)
             }
             _ => Flow::On,
         }
+    }
+
+    /// Has all of the request come?
+    fn is_whole(&mut self, index: u32) -> bool {
+        let Some(http) = self.http(index) else {
+            return true;
+        };
+        let come = http.rest.as_ref().map_or(0, |rest| rest.len() as u64);
+        http.exchange
+            .as_deref()
+            .is_none_or(|exchange| exchange.upload.ends_within(come))
     }
 
     /// `use_backend`, then `default_backend`.

@@ -1,6 +1,7 @@
 //! A response's way through its lists: the backend's first, then the frontend's.
 
 use telamon_expr::{Rules, Verdict};
+use telamon_http::Message;
 use telamon_session::{Cause, End, Stage};
 
 use super::RulePlace;
@@ -112,11 +113,26 @@ impl<I: Io> Worker<I> {
         false
     }
 
-    /// `tcp-response content`: its head is here, and nothing more is waited for.
+    /// `tcp-response content`. Without `inspect-delay` HAProxy runs it when the connection is there,
+    /// before anything of the response has come.
     fn response_content(&mut self, index: u32, back: u32) -> bool {
         let shared = self.shared.clone();
         let rules = &shared.programs.of[back as usize].response_content;
+        if rules.is_empty() {
+            return true;
+        }
+        let delay = shared.proxies[back as usize]
+            .plan
+            .rules
+            .response_inspect_delay;
+        let hidden = match self.exchange(index) {
+            Some(exchange) if delay.unwrap_or(0) == 0 => std::mem::take(&mut exchange.reply),
+            _ => Message::default(),
+        };
         let (verdict, _) = self.run_list(index, rules, 0, true);
+        if let Some(exchange) = self.exchange(index).filter(|_| !hidden.is_empty()) {
+            exchange.reply = hidden;
+        }
         match verdict {
             Verdict::Reject | Verdict::SilentDrop => {}
             Verdict::Close => {
@@ -128,6 +144,10 @@ impl<I: Io> Worker<I> {
             _ => return true,
         }
         self.count_denied_response(index);
+        if let Some(exchange) = self.exchange(index) {
+            exchange.log.response_time = None;
+            exchange.log.bytes += exchange.log.head;
+        }
         let end = End {
             cause: Cause::Proxy,
             stage: Stage::Data,
