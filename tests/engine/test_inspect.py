@@ -67,6 +67,10 @@ def hello(name: str) -> bytes:
 SNI = ("tcp-request inspect-delay 2s", "tcp-request content accept if { req.ssl_hello_type 1 }",
        "use_backend two if { req.ssl_sni -i b.example }")  # fmt: skip
 TWO = "\nbackend two\n    mode tcp\n    server t1 {server}"
+OWN = (
+    "\nbackend two\n    mode tcp\n    tcp-request inspect-delay 2s\n"
+    "    tcp-request content accept if {{ req.len gt 3 }}\n    server t1 {server}"
+)
 TALK = (NAP, b"hi", END)
 LONG = ("tcp-request inspect-delay 2s", "tcp-request content accept if { req.len gt 3 }",
         "tcp-request content reject")  # fmt: skip
@@ -99,8 +103,7 @@ WAITS = [
          rules(*SNI[:2], "use-server s2 if { req.ssl_sni -i b.example }",
                tail="\n    server s2 {server}")),
     Case("the backend's own", ((b"ab", NAP, b"cde", Until(b"hi"), EOF, END),), (TALK,),
-         rules("use_backend two", tail="\nbackend two\n    mode tcp\n"
-               "    tcp-request inspect-delay 2s\n    tcp-request content accept if {{ req.len gt 3 }}\n    server t1 {server}")),
+         rules("use_backend two", tail=OWN)),
     Case("response in time", ((b"ab", Until(b"welcome"), EOF, END),), ((Until(b"ab"), b"welcome"),),
          rules("tcp-response inspect-delay 2s", "tcp-response content accept if { res.len gt 3 }",
                "tcp-response content reject")),
