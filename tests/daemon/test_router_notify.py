@@ -26,8 +26,9 @@ from telamon.plan.router import (
     SyncGroupPlan,
 )
 from telamon.vrrp.effects import GroupChanged, LowerPriorityHeard, StateChanged
-from telamon.vrrp.router import InstanceView, Router
+from telamon.vrrp.router import Router
 from telamon.vrrp.states import State
+from telamon.vrrp.views import InstanceView
 
 INSTANCE = InstancePlan("V", "em1", 7, notify=NotifyPlan(priority_changes=True, mail=True))
 MAIL = MailPlan("127.0.0.1", receivers=("a@x.org",))

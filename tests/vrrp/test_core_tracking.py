@@ -31,8 +31,9 @@ from telamon.vrrp.effects import (
 )
 from telamon.vrrp.events import Interface
 from telamon.vrrp.priority import Condition, Figure, ScriptVerdict, effective_priority
-from telamon.vrrp.router import Router, Transport
+from telamon.vrrp.router import Router
 from telamon.vrrp.states import State
+from telamon.vrrp.views import Transport
 from tests.vrrp.support import VIP, add, decoded, lan_of, plan, router_plan, vip
 
 # Trackers.

@@ -43,7 +43,8 @@ def command(
         raise click.UsageError("give at least one file: -f haproxy.cfg, -k keepalived.conf")
     from telamon.daemon.control import default_run_dir
     from telamon.daemon.plans import Files
-    from telamon.daemon.supervisor import Options, main
+    from telamon.daemon.supervisor import main
+    from telamon.daemon.supervisor_options import Options
     from telamon.engine import IoEngine
 
     options = Options(

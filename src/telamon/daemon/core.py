@@ -1,6 +1,6 @@
 """The supervisor's decisions, without a process, a socket or a clock.
 
-The edge (`telamon.daemon.supervisor`) tells what happened, with the time; each method returns
+The edge (`telamon.daemon.supervisor_edge`) tells what happened, with the time; each method returns
 the effects to carry out, in order. The story they tell:
 
 - Each wanted role has one *current* child. A crash puts it off for a while that doubles with

@@ -15,8 +15,8 @@ from telamon.daemon.mail import Mail, group_mail, instance_mail
 from telamon.daemon.script_messages import Notify
 from telamon.plan.router import CommandPlan, FifoPlan, MailPlan, NotifyPlan, RouterPlan
 from telamon.vrrp.effects import GroupChanged, LowerPriorityHeard, StateChanged
-from telamon.vrrp.router import InstanceView
 from telamon.vrrp.states import State
+from telamon.vrrp.views import InstanceView
 
 _TOLD = (State.MASTER, State.BACKUP, State.FAULT, State.STOPPED)
 _DELETED = "DELETED"

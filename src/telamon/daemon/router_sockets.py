@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable
 from telamon.base.address import IPAddress
 from telamon.kernel.interfaces import Interfaces
 from telamon.kernel.vrrp_socket import VrrpSocket
-from telamon.vrrp.router import Transport
+from telamon.vrrp.views import Transport
 
 _Key = tuple[str, int]
 """Interface name and IP version."""

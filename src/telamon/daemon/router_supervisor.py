@@ -12,7 +12,7 @@ from telamon.daemon.messages import (
     RouterStatus,
 )
 from telamon.vrrp.lateness import LatenessView
-from telamon.vrrp.router import InstanceView
+from telamon.vrrp.views import InstanceView
 
 
 class SupervisorLink:

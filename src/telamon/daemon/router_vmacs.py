@@ -27,7 +27,7 @@ from telamon.kernel.netlink import Change, Netlink
 from telamon.kernel.rtnetlink import Address, Link
 from telamon.kernel.vmac import virtual_mac
 from telamon.plan.router import InstancePlan, RouterPlan, VirtualAddress, VmacPlan
-from telamon.vrrp.router import Transport
+from telamon.vrrp.views import Transport
 from telamon.vrrp.wire import family
 
 _MAX_NAME = 15

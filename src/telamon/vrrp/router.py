@@ -18,7 +18,6 @@ a plan that is not one (from no front end) does.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 
 from telamon.base.address import IPAddress
 from telamon.plan.router import (
@@ -40,48 +39,17 @@ from telamon.vrrp.effects import (
 from telamon.vrrp.events import Instant, Interface, Received
 from telamon.vrrp.group import Group
 from telamon.vrrp.instance import Instance
+from telamon.vrrp.judging import Ranking, Verdict, judge, rank
 from telamon.vrrp.lateness import Lateness, LatenessView
 from telamon.vrrp.notices import Notice, NoticeKind
-from telamon.vrrp.priority import Tracker
 from telamon.vrrp.states import Event, State
 from telamon.vrrp.timers import Timer
 from telamon.vrrp.tracking import Tracking
+from telamon.vrrp.views import InstanceView, Transport
 from telamon.vrrp.wire import Wire, family, placed
 
 _Key = tuple[str, int, int]
 """What makes an instance the same one after a reload: interface, VRID, family."""
-
-
-@dataclass(frozen=True, slots=True)
-class InstanceView:
-    """One instance for status and metrics. `priority` is the effective one, `since` an instant.
-
-    `master`: whom a backup obeys (None: itself, or not known). `losses`: how often somebody else
-    deleted a virtual address from under it.
-    """
-
-    name: str
-    state: State
-    interface: str
-    vrid: int
-    version: int
-    priority: int
-    addresses: tuple[VirtualAddress, ...]
-    reason: str
-    since: Instant
-    master: IPAddress | None
-    faults: tuple[str, ...]
-    losses: int
-    notices: tuple[Notice, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Transport:
-    """A raw socket that the router needs: where, for which family (4 or 6), in which group."""
-
-    interface: str
-    family: int
-    group: IPAddress | None
 
 
 class Router:
@@ -396,34 +364,14 @@ class Router:
                     faults = (f"sync group {group.name}: another member is in fault",)
             self._apply(instance, faults, awaited, grouped=group is not None, now=now)
 
-    def _judge(self, instance: Instance, now: Instant) -> tuple[tuple[str, ...], bool]:
-        """An instance's own faults, and whether something must still be waited for."""
+    def _judge(self, instance: Instance, now: Instant) -> Verdict:
         ranking, everything = self._ranking(instance)
         instance.track(ranking, now)
-        faults = [t.name for t in everything if t.is_fault]
-        links, unknown = self._tracking.links(instance.wire)
-        awaited = unknown or self._opens_at is not None
-        awaited = awaited or any(t.is_awaited for t in everything)
-        authentication = instance.plan.authentication
-        if authentication.kind is AuthKind.HMAC and not authentication.keys:
-            # Better no address than adverts without the signature that was asked for.
-            faults.append("auth_hmac has no key")
-        if instance.plan.track_proxy:
-            fault, proxy_awaited = self._tracking.proxy_fault()
-            awaited = awaited or proxy_awaited
-            if fault is not None:
-                faults.insert(0, fault)
-        return (*links, *faults), awaited
+        return judge(instance, everything, self._tracking, opened=self._opens_at is None)
 
-    def _ranking(self, instance: Instance) -> tuple[tuple[Tracker, ...], tuple[Tracker, ...]]:
-        """The trackers that count for the priority, and all trackers."""
+    def _ranking(self, instance: Instance) -> Ranking:
         group = self._group_of(instance)
-        own = tuple(self._tracking.trackers(instance.plan))
-        if group is None:
-            return own, own
-        everything = (*own, *self._tracking.trackers(group.plan))
-        # A group is ranked as one: its members' weights count only if that is asked for.
-        return (everything if group.plan.tracking_weight else everything[len(own) :]), everything
+        return rank(instance.plan, None if group is None else group.plan, self._tracking)
 
     def _apply(
         self,
