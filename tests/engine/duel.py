@@ -319,7 +319,8 @@ def theirs(case: Case) -> Outcome:
                 return probe.connect_ex(("127.0.0.1", stage.sentinel.port)) == 0
 
         try:
-            until(up, "haproxy listens")
+            until(lambda: process.poll() is not None or up(), "haproxy listens")
+            assert process.poll() is None, f"haproxy refuses:\n{stage.text}"
             until(lambda: "<NOSRV>" in stage.heard(), "haproxy logs")
             stage.knock()
             outcome = stage.play()

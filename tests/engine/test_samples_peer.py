@@ -23,10 +23,12 @@ REQUEST = (
     b"Connection: close\r\n\r\n"
 )
 ABSOLUTE = b"GET http://10.1.2.3:8080/p?q HTTP/1.1\r\nHost: 10.1.2.3\r\nConnection: close\r\n\r\n"
+STAR = b"OPTIONS * HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
 BEARER = b"GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Bearer  x.y z\r\nConnection: close\r\n\r\n"
 OTHER = b"GET / HTTP/1.1\r\nHost: a\r\nAuthorization: Digest a=b\r\nConnection: close\r\n\r\n"
 
 URLS = r"""
+path pathq query url
 base baseq base32 base32,hex base32+src,hex url32 url32+src,hex url_ip url_port urlp_val(y)
 urlp_val(z)
 urlp_val(x) http_auth_user http_auth_pass http_auth_type http_auth_bearer http_auth_bearer(x-token)
@@ -188,6 +190,7 @@ def asked(
 CASES = [
     *asked("urls", REQUEST, URLS),
     *asked("absolute", ABSOLUTE, URLS),
+    *asked("no path", STAR, URLS),
     *asked("bearer", BEARER, URLS),
     *asked("other scheme", OTHER, URLS),
     *asked("converters", REQUEST, CONVERTERS),
@@ -227,6 +230,39 @@ CASES = [
         for path in ("/", "/a", "/d", "/r", "/e")
     ),
 ]
+
+
+NORMALIZERS = (
+    "fragment-encode", "fragment-strip", "path-merge-slashes", "path-strip-dot",
+    "path-strip-dotdot", "path-strip-dotdot full", "percent-decode-unreserved",
+    "percent-decode-unreserved strict", "percent-to-uppercase", "percent-to-uppercase strict",
+    "query-sort-by-name",
+)  # fmt: skip
+URIS = (
+    b"/a//b/./c/../../../%7e%2f?z=1&a=%2f&b",
+    b"/%7",
+    b"/a%zz",
+    b"/..//..",
+    b"*",
+    b"http://a//b",
+)
+
+
+def normalized(normalizer: str) -> Case:
+    heads = [b"GET %b HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n" % uri for uri in URIS]
+    rules = f"    http-request normalize-uri {normalizer}\n" + answers(["url", "path", "query"])
+    return Case(
+        normalizer,
+        tuple((head, END) for head in heads),
+        config=rules + "\n    server s1 {server}",
+        tune="    expose-experimental-directives",
+        lines=len(heads),
+    )
+
+
+@pytest.mark.parametrize("normalizer", NORMALIZERS)
+def test_normalizers(io: IoEngine, normalizer: str) -> None:
+    fight(normalized(normalizer), io)
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])

@@ -4,6 +4,7 @@
 //! in `formats`, a sample expression in `expression`, an answer in `reply`. An action that edits the
 //! head does so at once; everything else is left in [`Wanted`] or ends the list with a [`Verdict`].
 
+use telamon_http::normalize::Normalizer;
 use telamon_http::Message;
 use telamon_plan::rules::{self, Rule};
 
@@ -49,6 +50,8 @@ pub enum Verdict {
     Pause(u64),
     /// A condition depends on bytes that are still to come.
     More,
+    /// The URI breaks the encoding that `normalize-uri ... strict` asks for.
+    BadUri,
     /// A rule failed, and `strict-mode` is on.
     Failed,
     /// The answer to a call must be there first ([`crate::Calls::wanted`]); then the list goes on
@@ -192,6 +195,7 @@ enum Action {
     SetEntry(Arc<Set>, Format, Option<Format>),
     RemoveEntry(Arc<Set>, Format),
     NoRetry,
+    Normalize(Normalizer),
     Strict(bool),
     /// A function outside decides.
     Call(Called),
@@ -364,6 +368,7 @@ const ROWS: &[(&str, Make)] = &[
     ("early-hint", |parts| {
         Ok(Action::Hint(parts.name()?, parts.format(0)?))
     }),
+    ("normalize-uri", normalize),
     ("pause", |parts| {
         Ok(Action::Pause(parts.number_or_value(0)?))
     }),
@@ -509,6 +514,14 @@ fn del_header(parts: &mut Parts<'_>) -> Result<Action, String> {
         Some("reg") => Name::Matching(Regex::new(&parts.args.needed(0, "a name")?, true)?),
         Some(other) => return Err(format!("'{other}' is no way to match a name")),
     }))
+}
+
+fn normalize(parts: &mut Parts<'_>) -> Result<Action, String> {
+    let name = parts.args.string(0).unwrap_or_default();
+    let option = parts.args.string(1);
+    let normalizer = Normalizer::named(&name, option.as_deref());
+    let normalizer = normalizer.ok_or_else(|| format!("'{name}' is no normalizer"))?;
+    Ok(Action::Normalize(normalizer))
 }
 
 fn log_level(parts: &mut Parts<'_>) -> Result<Action, String> {
@@ -796,6 +809,7 @@ pub(crate) enum Edit {
     Path(Vec<u8>, bool),
     Query(Vec<u8>),
     Uri(Vec<u8>),
+    Normalized(Normalizer),
     Status(u16, Vec<u8>),
 }
 
@@ -817,6 +831,10 @@ impl Edit {
             Edit::Path(path, query) => head.set_path(&path, query),
             Edit::Query(query) => head.set_query(&query),
             Edit::Uri(uri) => head.set_uri(&uri),
+            Edit::Normalized(normalizer) => {
+                // What cannot be was told before (`Verdict::BadUri`).
+                let _ = head.normalize(normalizer);
+            }
             Edit::Status(status, reason) => head.set_status(status, &reason),
         }
     }
@@ -839,6 +857,10 @@ impl Action {
                 Verdict::Pause(u64::try_from(time).ok()?)
             }
             Action::Auth(_) => Verdict::Auth(at),
+            Action::Normalize(normalizer) => {
+                normalizer.apply(env.request?.pathq()).err()?;
+                Verdict::BadUri
+            }
             Action::Wait(time, bytes) => Verdict::Wait {
                 time: *time,
                 bytes: *bytes,
@@ -904,6 +926,7 @@ impl Action {
             Action::SetMethod(format) => Edit::Method(clean(format.bytes(env))),
             Action::SetPath(format, query) => Edit::Path(clean(format.bytes(env)), *query),
             Action::SetQuery(format) => Edit::Query(clean(format.bytes(env))),
+            Action::Normalize(normalizer) => Edit::Normalized(*normalizer),
             Action::SetUri(format) => Edit::Uri(clean(format.bytes(env))),
             Action::SetStatus(status, text) => {
                 let text = text.clone().unwrap_or_else(|| reason(*status).to_vec());

@@ -5,6 +5,7 @@ use telamon_plan::rules::{self, Encoding};
 use crate::compile::{Compiler, Expression};
 use crate::env::Env;
 use crate::sample::{hex, Sample};
+use crate::structured::Structured;
 
 /// A format, ready to be written.
 pub struct Format {
@@ -17,20 +18,45 @@ struct Piece {
     hexadecimal: bool,
     escape: bool,
     mandatory: bool,
+    /// Binary values as bytes, not as hex digits.
+    binary: bool,
+}
+
+impl Piece {
+    /// Without flags.
+    fn of(content: Content) -> Piece {
+        Piece {
+            content,
+            quote: false,
+            hexadecimal: false,
+            escape: false,
+            mandatory: false,
+            binary: false,
+        }
+    }
 }
 
 enum Content {
     Text(Vec<u8>),
     Alias(String, String),
     Expression(Box<Expression>),
+    /// JSON or CBOR.
+    Structured(Structured),
 }
 
 impl Format {
     pub fn new(plan: &rules::Format, compiler: &mut Compiler) -> Result<Format, String> {
         if plan.encoding != Encoding::Plain {
-            return Err("formats in JSON or CBOR are not carried out yet".to_owned());
+            let whole = Structured::object(plan, compiler)?;
+            return Ok(Format {
+                pieces: vec![Piece::of(Content::Structured(whole))],
+            });
         }
         let pieces = plan.pieces.iter().map(|piece| {
+            if piece.encoding != Encoding::Plain {
+                let value = Structured::value(piece, compiler)?;
+                return Ok(Piece::of(Content::Structured(value)));
+            }
             let content = match (&piece.text, &piece.alias, &piece.expression) {
                 (Some(text), _, _) => Content::Text(text.clone().into_bytes()),
                 (_, Some(alias), _) => Content::Alias(alias.clone(), piece.arguments.clone()),
@@ -45,6 +71,7 @@ impl Format {
                 hexadecimal: piece.hexadecimal,
                 escape: piece.escape,
                 mandatory: piece.mandatory,
+                binary: piece.binary,
             })
         });
         Ok(Format {
@@ -54,13 +81,7 @@ impl Format {
 
     /// The format without pieces that change.
     pub fn fixed(text: &[u8]) -> Format {
-        let piece = Piece {
-            content: Content::Text(text.to_vec()),
-            quote: false,
-            hexadecimal: false,
-            escape: false,
-            mandatory: false,
-        };
+        let piece = Piece::of(Content::Text(text.to_vec()));
         Format {
             pieces: vec![piece],
         }
@@ -71,6 +92,7 @@ impl Format {
         for piece in &self.pieces {
             match &piece.content {
                 Content::Text(text) => out.extend_from_slice(text),
+                Content::Structured(structured) => structured.write(env, out),
                 Content::Alias(name, argument) => {
                     env.facts.alias(name, argument, out);
                 }
@@ -100,16 +122,23 @@ impl Format {
                     out.extend_from_slice(text);
                     continue;
                 }
+                Content::Structured(structured) => {
+                    structured.write(env, out);
+                    continue;
+                }
                 Content::Alias(name, argument) => {
                     env.facts.alias(name, argument, &mut value);
                     write_piece(out, &value, piece, false);
                     continue;
                 }
-                Content::Expression(expression) => {
-                    if let Some(sample) = expression.value(env) {
-                        value.extend_from_slice(&sample.into_text());
+                Content::Expression(expression) => match expression.value(env) {
+                    Some(Sample::Bin(bytes)) if piece.binary => {
+                        out.extend_from_slice(&bytes);
+                        continue;
                     }
-                }
+                    Some(sample) => value.extend_from_slice(&sample.into_text()),
+                    None => {}
+                },
             }
             write_piece(out, &value, piece, true);
         }

@@ -23,6 +23,7 @@ mod matching;
 mod patterns;
 mod reply;
 mod sample;
+mod structured;
 mod vars;
 
 pub use actions::{Place, Rules, Verdict, Wanted};

@@ -140,6 +140,10 @@ pub struct Piece {
     pub mandatory: bool,
     pub binary: bool,
     pub name: String,
+    #[serde(default)]
+    pub kind: String,
+    #[serde(default)]
+    pub encoding: Encoding,
 }
 
 /// A log-format string (manual 8.2.6).

@@ -17,7 +17,7 @@ from telamon.haproxy.samples import missing
 from telamon.haproxy.samples.aliases import BY_NAME, FLAGS, Alias
 from telamon.haproxy.scope import MISSING_FEATURE, Scope
 from telamon.haproxy.spots import Mistake
-from telamon.plan.rules import Encoding, Format, Piece
+from telamon.plan.rules import Encoding, Expression, Format, Piece
 
 
 def read_format(word: Word, scope: Scope, *, merge_blanks: bool = False) -> Format:
@@ -44,8 +44,16 @@ class _Flags:
     json: bool = False
     cbor: bool = False
 
+    @property
+    def encoding(self) -> Encoding:
+        if self.json:
+            return Encoding.JSON
+        return Encoding.CBOR if self.cbor else Encoding.PLAIN
+
 
 _ALIAS = re.compile(r"[A-Za-z0-9]*")
+_KINDS = ("str", "sint", "bool")
+"""Types that an item's name may ask for."""
 _FLAG = re.compile(r"([+-])([A-Za-z]+)\Z")
 
 
@@ -89,17 +97,35 @@ class _Reader:
             self._at += 1
             self._put("%")
             return
-        name = self._name() if following == "(" else ""
+        name, kind = self._name() if following == "(" else ("", "")
         flags = self._own_flags() if self._text[self._at : self._at + 1] == "{" else self._flags
         if self._text[self._at : self._at + 1] == "[":
-            self._expression(name, flags)
+            piece = Piece(expression=self._expression(), name=name, kind=kind)
         else:
-            self._alias(name, flags, sign)
+            alias = self._alias(sign)
+            if alias.name == "o":
+                self._flags = flags
+                self._encoding = flags.encoding
+                return
+            piece = Piece(alias=alias.name, name=name, kind=kind)
+        self._pieces.append(_flagged(piece, flags, self._encoding))
 
-    def _name(self) -> str:
-        close = self._closing(")")
-        name, self._at = self._text[self._at + 1 : close], close + 1
-        return name.partition(":")[0]
+    def _name(self) -> tuple[str, str]:
+        """`(name)` or `(name:type)`."""
+        start, close = self._at + 1, self._closing(")")
+        name, colon, kind = self._text[start:close].partition(":")
+        if re.fullmatch(r"[A-Za-z0-9_-]+", name) is None:
+            raise Mistake(
+                f"'{name}' is no name of an item", start, start + len(name),
+                help="names have letters, digits, '_' and '-'",
+            )  # fmt: skip
+        if colon and kind not in _KINDS:
+            raise Mistake(
+                f"'{kind}' is no type of an item", close - len(kind), close,
+                help=f"types are: {', '.join(_KINDS)}",
+            )  # fmt: skip
+        self._at = close + 1
+        return name, kind
 
     def _closing(self, char: str) -> int:
         close = self._text.find(char, self._at)
@@ -123,36 +149,25 @@ class _Reader:
                     self._scope.spot(at, at + len(item)),
                     help=f"did you mean '+{near}'?" if near else f"flags are: +{', +'.join(FLAGS)}",
                 )  # fmt: skip
-            elif match[2] in missing.FLAGS:
-                raise Mistake(
-                    f"the flag '{item}' is known to HAProxy, not yet to Telamon", at,
-                    at + len(item), help=MISSING_FEATURE, code="H034",
-                )  # fmt: skip
             else:
                 flags = replace(flags, **{FLAGS[match[2]]: match[1] == "+"})
             at += len(item) + 1
         self._at = close + 1
         return flags
 
-    def _expression(self, name: str, flags: _Flags) -> None:
+    def _expression(self) -> Expression:
         opening = self._at
         sampled = read_sample(self._scope, opening + 1, closing="]")
         if self._text[sampled.end : sampled.end + 1] != "]":
             raise Mistake("this bracket is never closed", opening, opening + 1, help="add ']'")
         self._at = sampled.end + 1
-        self._pieces.append(_flagged(Piece(expression=sampled.expression, name=name), flags))
+        return sampled.expression
 
-    def _alias(self, name: str, flags: _Flags, sign: int) -> None:
+    def _alias(self, sign: int) -> Alias:
         match = _ALIAS.match(self._text, self._at)
         assert match is not None
         self._at = match.end()
-        alias = _known(match[0], sign, self._at)
-        if alias.name == "o":
-            self._flags = flags
-            if flags.json or flags.cbor:
-                self._encoding = Encoding.JSON if flags.json else Encoding.CBOR
-            return
-        self._pieces.append(_flagged(Piece(alias=alias.name, name=name), flags))
+        return _known(match[0], sign, self._at)
 
 
 def _known(name: str, start: int, end: int) -> Alias:
@@ -176,8 +191,10 @@ def _known(name: str, start: int, end: int) -> Alias:
     )  # fmt: skip
 
 
-def _flagged(piece: Piece, flags: _Flags) -> Piece:
+def _flagged(piece: Piece, flags: _Flags, whole: Encoding) -> Piece:
+    """`whole`: how all of the format is encoded, so that a piece says nothing of it."""
+    encoding = Encoding.PLAIN if whole is not Encoding.PLAIN else flags.encoding
     return replace(
         piece, quote=flags.quote, hexadecimal=flags.hexadecimal, escape=flags.escape,
-        mandatory=flags.mandatory, binary=flags.binary,
+        mandatory=flags.mandatory, binary=flags.binary, encoding=encoding,
     )  # fmt: skip

@@ -137,7 +137,8 @@ class Encoding(StrEnum):
 class Piece:
     """One piece of a format: exactly one of `text`, `alias` (without `%`) and `expression`.
 
-    The flags are `%{+Q}`, `+X`, `+E` and `+M`; `name` is the key under JSON and CBOR.
+    The flags are `%{+Q}`, `+X`, `+E`, `+M` and `+bin`; `name` is the key under JSON and CBOR,
+    `kind` the type that it asks for (`str`, `sint`, `bool`). `encoding`: of this piece alone.
     """
 
     text: str | None = None
@@ -150,6 +151,8 @@ class Piece:
     mandatory: bool = False
     binary: bool = False
     name: str = ""
+    kind: str = ""
+    encoding: Encoding = Encoding.PLAIN
 
 
 @dataclass(frozen=True, slots=True)

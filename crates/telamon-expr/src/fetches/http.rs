@@ -23,8 +23,8 @@ pub(super) const ROWS: &[Row] = &[
         })
     }),
     by("method", |_, _| text(|head| head.method())),
-    by("path", |_, _| text(|head| head.path())),
-    by("pathq", |_, _| text(|head| head.pathq())),
+    by("path", |_, _| path(|head| head.path())),
+    by("pathq", |_, _| path(|head| head.pathq())),
     by("query", |_, _| text(|head| head.query())),
     sided("req.body", "res.body", |_, _| {
         Fetch::new(|env| Some(Sample::Bin(env.body.into())))
@@ -65,6 +65,14 @@ pub(super) const ROWS: &[Row] = &[
 
 fn text(of: fn(&Message) -> &[u8]) -> Result<Fetch, String> {
     Fetch::new(move |env| Some(Sample::text(of(env.request?))))
+}
+
+/// `*` and an authority are no paths.
+fn path(of: fn(&Message) -> &[u8]) -> Result<Fetch, String> {
+    Fetch::new(move |env| {
+        let path = of(env.request?);
+        path.starts_with(b"/").then(|| Sample::text(path))
+    })
 }
 
 fn status() -> Result<Fetch, String> {

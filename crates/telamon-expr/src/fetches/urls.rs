@@ -39,7 +39,10 @@ pub(super) const ROWS: &[Row] = &[
 fn host_and(env: &Env<'_>, part: fn(&telamon_http::Message) -> &[u8]) -> Option<Vec<u8>> {
     let head = env.request?;
     let mut base = head.lines(b"host").next().unwrap_or_default().to_vec();
-    base.extend_from_slice(part(head));
+    let part = part(head);
+    if part.starts_with(b"/") {
+        base.extend_from_slice(part);
+    }
     Some(base)
 }
 

@@ -17,12 +17,9 @@ CONVERTERS = frozenset("aes_cbc_dec aes_cbc_enc aes_gcm_dec aes_gcm_enc debug".s
 
 ACTIONS = frozenset(
     """
-do-log normalize-uri switch-mode
+do-log switch-mode
 """.split()
 )
 
 ALIASES: frozenset[str] = frozenset()
-"""Of log formats."""
-
-FLAGS = frozenset({"bin", "json", "cbor"})
 """Of log formats."""

@@ -80,6 +80,7 @@ impl<I: Io> Worker<I> {
             Verdict::GoOn
             | Verdict::Allow
             | Verdict::Call
+            | Verdict::BadUri
             | Verdict::More
             | Verdict::Close
             | Verdict::Wait { .. }

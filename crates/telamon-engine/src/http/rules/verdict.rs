@@ -45,6 +45,13 @@ impl<I: Io> Worker<I> {
             Verdict::More | Verdict::Close => return Flow::On,
             Verdict::Pause(time) => self.hold(index, at + 1, time),
             Verdict::Wait { time, bytes } => return self.gather(index, at + 1, Some(time), bytes),
+            Verdict::BadUri => {
+                // As of a request that is none, logs tell no time.
+                if let Some(exchange) = self.exchange(index) {
+                    exchange.log.request_time = None;
+                }
+                self.fail(index, 400, end(Cause::Proxy, Stage::Request));
+            }
             Verdict::Failed | Verdict::CallFailed => {
                 self.fail(index, 500, end(Cause::Proxy, Stage::Request));
             }
