@@ -12,7 +12,7 @@ import pytest
 
 from telamon.daemon import script_pool
 from telamon.engine import IoEngine
-from tests.engine.rig import receive_all, until
+from tests.engine.rig import Rig, receive_all, until
 from tests.engine.scripted import ask, calls, scripted
 
 TIER = """
@@ -350,9 +350,9 @@ def test_many_at_a_time(tmp_path: Path, io: IoEngine) -> None:
     lines = "    http-request set-header X-N %[req.hdr(n),python.plus]"
     wrong: list[str] = []
 
-    def work(rig: object, first: int) -> None:
+    def work(rig: Rig, first: int) -> None:
         for number in range(first, first + 20):
-            body = ask(rig, headers={"N": str(number)})[2]  # type: ignore[arg-type]
+            body = ask(rig, headers={"N": str(number)})[2]
             if f"x-n: {number + 1}" not in body:
                 wrong.append(body)
 
@@ -364,6 +364,35 @@ def test_many_at_a_time(tmp_path: Path, io: IoEngine) -> None:
             thread.join(60)
         assert not wrong
         assert calls(rig) == 320
+
+
+def test_late_answers_are_nobodys(tmp_path: Path, io: IoEngine) -> None:
+    """Each connection is a new one, so that slots are used again while old calls still run."""
+    script = """
+import time
+@fetch("own")
+def own(txn) -> str:
+    number = txn.request.header("n")
+    if int(number) % 3 == 0:
+        time.sleep(0.012)
+    return number
+"""
+    lines = "    http-request set-header X-N <%[python.own]>"
+    wrong: list[str] = []
+
+    def work(rig: Rig, first: int) -> None:
+        for number in range(first, first + 60):
+            body = ask(rig, headers={"N": str(number)})[2]
+            if f"x-n: <{number}>" not in body and "x-n: <>" not in body:
+                wrong.append(body)
+
+    with scripted(tmp_path, io, script, lines, limit="8ms", threads=1) as rig:
+        threads = [threading.Thread(target=work, args=(rig, at * 1000)) for at in range(6)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert not wrong
 
 
 def test_traffic_without_calls_never_comes_to_python(tmp_path: Path, io: IoEngine) -> None:

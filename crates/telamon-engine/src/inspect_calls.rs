@@ -24,13 +24,12 @@ impl<I: Io> Worker<I> {
     pub(crate) fn call_from_stream(&mut self, index: u32, at: usize) {
         let (thread, now) = (self.index, self.now);
         let shared = self.shared.clone();
-        let calls = self.counters().process(ProcessTotal::Calls as usize);
+        let serial = self.next_serial();
         self.counters().add(ProcessTotal::Calls, 1);
         let seen = self.see(index);
         let (none, empty) = (Message::default(), Vars::new(&shared.programs.process_vars));
         let slot = self.slots.get(index);
-        // The thread's calls so far tell this one from the ones before in the same slot.
-        let token = token(index, thread, calls as u32 ^ slot.generation[0]);
+        let token = token(index, thread, serial);
         let vars = slot.vars.as_ref().unwrap_or(&empty);
         let mut until = now + shared.call_timeout;
         let wanted = seen.calls.as_deref().and_then(Calls::wanted);

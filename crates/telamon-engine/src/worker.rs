@@ -74,6 +74,7 @@ pub(crate) struct Worker<I: Io> {
     pub(crate) most_pipes: u32,
     /// Clients whose exchange has more to move than is fair in one turn.
     pub(crate) pumps: Vec<Key>,
+    serial: u32,
     next_purge: Millis,
     starved: Vec<(Key, usize)>,
     stopped: bool,
@@ -119,6 +120,7 @@ impl<I: Io> Worker<I> {
             pipes_used: 0,
             most_pipes: shared.most_pipes,
             pumps: Vec::new(),
+            serial: 0,
             next_purge: now + PURGE_EVERY,
             starved: Vec::new(),
             stopped: false,
@@ -134,6 +136,13 @@ impl<I: Io> Worker<I> {
             Some(exchange) => exchange.policy,
             None => self.shared.route(slot.proxy, slot.backend).policy,
         }
+    }
+
+    /// Tells what Python is asked from all that it was asked before. An answer that comes late must
+    /// not be taken for another's: the next owner of the slot could be another client.
+    pub(crate) fn next_serial(&mut self) -> u32 {
+        self.serial = self.serial.wrapping_add(1);
+        self.serial
     }
 
     pub(crate) fn counters(&self) -> &ThreadCounters {

@@ -106,7 +106,7 @@ class ScriptPool:
                 self._running[wanted.token] = threading.current_thread()
             outcome = self._call(wanted)
             with self._lock:
-                del self._running[wanted.token]
+                self._running.pop(wanted.token, None)
                 late = wanted.token in self._hung
                 if late:
                     self._hung.remove(wanted.token)

@@ -51,13 +51,12 @@ impl<I: Io> Worker<I> {
     }
 
     fn page_collected(&mut self, index: u32) {
-        let thread = self.index;
+        let (thread, serial) = (self.index, self.next_serial());
         let slot = self.slots.get(index);
         let client = slot
             .client
             .map_or_else(|| "unix".to_owned(), |address| address.to_string());
         let proxy_id = self.shared.proxies[slot.proxy as usize].plan.id;
-        let generation = slot.generation[0];
         let Some(http) = slot.http.as_deref_mut() else {
             return;
         };
@@ -70,9 +69,9 @@ impl<I: Io> Worker<I> {
         }
         http.step = Step::Page;
         http.deadline = NEVER;
-        http.serial = http.serial.wrapping_add(1);
+        http.serial = serial;
         let event = Event::Page {
-            token: token(index, thread, http.serial ^ generation),
+            token: token(index, thread, serial),
             proxy_id,
             client,
             head: exchange.raw[..exchange.raw_head].to_vec(),
@@ -91,11 +90,10 @@ impl<I: Io> Worker<I> {
             return;
         }
         let slot = self.slots.get(index);
-        let generation = slot.generation[0];
         let Some(http) = slot.http.as_deref_mut() else {
             return;
         };
-        if http.step != Step::Page || token(index, thread, http.serial ^ generation) != answered {
+        if http.step != Step::Page || token(index, thread, http.serial) != answered {
             return;
         }
         if let Some(exchange) = http.exchange.as_deref_mut() {

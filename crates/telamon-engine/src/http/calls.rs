@@ -25,7 +25,7 @@ impl<I: Io> Worker<I> {
     pub(super) fn call(&mut self, index: u32) {
         let (thread, now) = (self.index, self.now);
         let shared = self.shared.clone();
-        let generation = self.slots.get(index).generation[0];
+        let serial = self.next_serial();
         let seen = self.see(index);
         let wanted = seen.calls.as_deref().and_then(Calls::wanted);
         let empty = Vars::new(&shared.programs.process_vars);
@@ -34,8 +34,8 @@ impl<I: Io> Worker<I> {
         let Some(http) = slot.http.as_deref_mut() else {
             return;
         };
-        http.serial = http.serial.wrapping_add(1);
-        let token = token(index, thread, http.serial ^ generation);
+        http.serial = serial;
+        let token = token(index, thread, serial);
         let exchange = http.exchange.as_deref();
         let request = exchange.zip(wanted).map(|(exchange, call)| CallRequest {
             token,
@@ -127,9 +127,7 @@ impl<I: Io> Worker<I> {
     /// The token of the call that an exchange waits for.
     fn call_token(&mut self, index: u32) -> Option<u64> {
         let thread = self.index;
-        let slot = self.slots.get(index);
-        let generation = slot.generation[0];
-        let http = slot.http.as_deref()?;
-        (http.step == Step::Calling).then(|| token(index, thread, http.serial ^ generation))
+        let http = self.slots.get(index).http.as_deref()?;
+        (http.step == Step::Calling).then(|| token(index, thread, http.serial))
     }
 }

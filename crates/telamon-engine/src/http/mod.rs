@@ -106,6 +106,7 @@ pub(crate) struct Http {
     /// When the connection began to wait for this request.
     pub(crate) since: Millis,
     pub(crate) requests: u32,
+    /// Of what Python was asked last.
     pub(crate) serial: u32,
     /// The client has sent its last byte.
     pub(crate) ended: bool,
@@ -357,7 +358,7 @@ pub(crate) fn after(now: Millis, time: Option<Millis>) -> Millis {
     time.map_or(NEVER, |time| now.saturating_add(time))
 }
 
-/// A token names a slot, and which of its requests.
+/// A token names a slot, and by the thread's own serial number what it waits for.
 pub(crate) fn token(index: u32, thread: usize, serial: u32) -> u64 {
     u64::from(index) | (thread as u64 & 0xff) << 32 | u64::from(serial & 0xff_ffff) << 40
 }
