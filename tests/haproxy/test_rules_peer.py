@@ -26,7 +26,6 @@ _HEAD = (
 
 STRICTER = {
     "acl a req.payload(-1,0) -m bin 33",
-    "acl a str(a),bytes(-1) -m str x",
     "http-request set-header x %[str(a),add]",
     "http-request set-nice x",
     "http-request set-tos 300",

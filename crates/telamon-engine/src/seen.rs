@@ -7,7 +7,6 @@ use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
-use std::sync::atomic::Ordering::Relaxed;
 use std::time::SystemTime;
 
 use telamon_expr::{Calls, Facts, Names, Number, Text};
@@ -116,14 +115,10 @@ pub(crate) fn with_end(
     Some(SocketAddr::new(ip, port))
 }
 
-/// SplitMix64 over the clock and a counter that all threads share.
+/// ChaCha, one generator a thread, with its key from the system: who sees some numbers (in a request
+/// id, say) knows nothing of the next.
 pub(crate) fn random() -> u64 {
-    static STEP: std::sync::atomic::AtomicU64 = std::sync::atomic::AtomicU64::new(0);
-    let step = STEP.fetch_add(0x9E37_79B9_7F4A_7C15, Relaxed);
-    let mut mixed = step ^ (wall(SystemTime::now()).unix_micros as u64).rotate_left(32);
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    mixed ^ (mixed >> 31)
+    rand::random()
 }
 
 impl Seen {

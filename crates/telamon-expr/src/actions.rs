@@ -12,12 +12,13 @@ use crate::args::Args;
 use crate::calls::{self, CallEnd, Called, Calls, Outcome};
 use crate::compile::{Compiler, Condition, Expression};
 use crate::env::{Env, Facts};
+use crate::fetches::list_parts;
 use crate::format::Format;
-use crate::matching::Regex;
 use crate::patterns::Set;
+use crate::regex::Regex;
 use crate::reply::{early_hint, reason, whole, Redirect, Reply};
 use crate::sample::Sample;
-use crate::vars::{Slot, Vars};
+use crate::vars::{Setting, Slot, Vars};
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -167,7 +168,8 @@ enum Action {
     Tarpit(Reply),
     Return(Reply),
     Redirect(Redirect),
-    Auth(Vec<u8>),
+    /// Without a realm, the proxy's name is it.
+    Auth(Option<Vec<u8>>),
     Add(Vec<u8>, Format),
     Set(Vec<u8>, Format),
     Delete(Name),
@@ -203,19 +205,6 @@ enum Action {
     Nothing,
 }
 
-/// A condition of `set-var`: `ifexists` and its kin.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Setting {
-    Exists,
-    NotExists,
-    Empty,
-    NotEmpty,
-    Set,
-    NotSet,
-    Greater,
-    Less,
-}
-
 /// A number that the engine is told.
 #[derive(Clone, Copy)]
 enum Wish {
@@ -238,13 +227,13 @@ enum Name {
 }
 
 impl Name {
-    fn matches(&self, name: &[u8]) -> bool {
+    fn matches(&self, name: &[u8], vars: &Vars) -> bool {
         match self {
             Name::Exact(text) => name == &text[..],
             Name::Beginning(text) => name.starts_with(text),
             Name::Ending(text) => name.ends_with(text),
             Name::Containing(text) => memchr::memmem::find(name, text).is_some(),
-            Name::Matching(regex) => regex.is_match(name),
+            Name::Matching(regex) => regex.is_match(name, vars),
         }
     }
 }
@@ -308,22 +297,7 @@ impl Parts<'_> {
     }
 
     fn settings(&self) -> Result<Vec<Setting>, String> {
-        let words = (1..self.args.len()).filter_map(|at| self.args.string(at));
-        words
-            .map(|word| {
-                Ok(match word.as_str() {
-                    "ifexists" => Setting::Exists,
-                    "ifnotexists" => Setting::NotExists,
-                    "ifempty" => Setting::Empty,
-                    "ifnotempty" => Setting::NotEmpty,
-                    "ifset" => Setting::Set,
-                    "ifnotset" => Setting::NotSet,
-                    "ifgt" => Setting::Greater,
-                    "iflt" => Setting::Less,
-                    other => return Err(format!("'{other}' is no condition of set-var")),
-                })
-            })
-            .collect()
+        Setting::read(self.args, 1)
     }
 
     fn set(&mut self) -> Result<Arc<Set>, String> {
@@ -348,9 +322,7 @@ const ROWS: &[(&str, Make)] = &[
         Ok(Action::Add(parts.name()?, parts.format(0)?))
     }),
     ("allow", |_| Ok(Action::Allow)),
-    ("auth", |parts| {
-        Ok(Action::Auth(parts.args.text(0).unwrap_or_default()))
-    }),
+    ("auth", |parts| Ok(Action::Auth(parts.args.text(0)))),
     ("capture", |parts| {
         let slot = parts.args.number(0)?.ok_or("a slot is missing")?;
         Ok(Action::Capture(parts.expression()?, slot as usize))
@@ -603,7 +575,11 @@ impl Rules {
         for (at, rule) in self.rules.iter().enumerate().skip(from) {
             let verdict = {
                 let env = env(edited, other, in_response, body, facts, vars);
-                match self.look(rule, &env) {
+                let look = self.look(rule, &env);
+                if vars.take_give_up() {
+                    return (Verdict::Failed, at);
+                }
+                match look {
                     Look::PassedOver => continue,
                     Look::Open => return (Verdict::More, at),
                     Look::Waits => return (Verdict::Call, at),
@@ -632,6 +608,9 @@ impl Rules {
                 let env = env(edited, other, in_response, body, facts, vars);
                 rule.action.effect(&env, wanted, in_response)
             };
+            if vars.take_give_up() {
+                return (Verdict::Failed, at);
+            }
             match edit {
                 Some(edit) => edit.apply(edited),
                 None if strict && rule.action.must_succeed() => return (Verdict::Failed, at),
@@ -700,7 +679,11 @@ impl Rules {
             Some(Action::Redirect(redirect)) => {
                 (redirect.code, Some((redirect.make(env), Vec::new())))
             }
-            Some(Action::Auth(realm)) => (401, Some(challenge(realm))),
+            Some(Action::Auth(realm)) => {
+                let names = env.facts.names();
+                let own = names.backend.unwrap_or(names.frontend).0.as_bytes();
+                (401, Some(challenge(realm.as_deref().unwrap_or(own))))
+            }
             Some(Action::Call(_)) => match env.facts.calls().and_then(Calls::take_end) {
                 Some(CallEnd::Message(message)) => {
                     let made = whole(&message);
@@ -890,7 +873,7 @@ impl Action {
                 let names = head?.fields().map(|field| field.name);
                 Edit::Delete(
                     names
-                        .filter(|name| which.matches(name))
+                        .filter(|name| which.matches(name, env.vars))
                         .map(<[u8]>::to_vec)
                         .collect(),
                 )
@@ -898,7 +881,9 @@ impl Action {
             Action::ReplaceHeader(name, regex, format) => {
                 let by = clean(format.bytes(env));
                 let lines = head?.lines(name);
-                let changed = lines.map(|line| regex.groups(line, &by)).collect();
+                let changed = lines
+                    .map(|line| regex.groups(line, &by, env.vars))
+                    .collect();
                 Edit::Lines(name.clone(), changed)
             }
             Action::ReplaceValue(name, regex, format) => {
@@ -906,19 +891,21 @@ impl Action {
                 let lines = head?.lines(name);
                 Edit::Lines(
                     name.clone(),
-                    lines.map(|line| replace_values(line, regex, &by)).collect(),
+                    lines
+                        .map(|line| replace_values(line, regex, &by, env.vars))
+                        .collect(),
                 )
             }
             Action::ReplacePath(regex, format, query) => {
                 let head = head?;
                 let text = if *query { head.pathq() } else { head.path() };
-                match regex.groups(text, &clean(format.bytes(env))) {
+                match regex.groups(text, &clean(format.bytes(env)), env.vars) {
                     Some(path) => Edit::Path(path, *query),
                     None => Edit::Nothing,
                 }
             }
             Action::ReplaceUri(regex, format) => {
-                match regex.groups(head?.uri(), &clean(format.bytes(env))) {
+                match regex.groups(head?.uri(), &clean(format.bytes(env)), env.vars) {
                     Some(uri) => Edit::Uri(uri),
                     None => Edit::Nothing,
                 }
@@ -944,11 +931,12 @@ impl Action {
         match self {
             Action::SetVar(slot, expression, settings) => {
                 if let Some(value) = expression.value(env) {
-                    set_var(env.vars, *slot, value.into_owned(), settings);
+                    env.vars.set_if(*slot, value.into_owned(), settings);
                 }
             }
             Action::SetVarFormat(slot, format, settings) => {
-                set_var(env.vars, *slot, Sample::owned(format.bytes(env)), settings);
+                let value = Sample::owned(format.plain(env));
+                env.vars.set_if(*slot, value, settings);
             }
             Action::UnsetVar(slot) => env.vars.unset(*slot),
             Action::Capture(expression, slot) => {
@@ -1024,49 +1012,18 @@ pub(crate) fn clean(mut value: Vec<u8>) -> Vec<u8> {
     value
 }
 
-fn replace_values(line: &[u8], regex: &Regex, by: &[u8]) -> Option<Vec<u8>> {
+/// Each of a line's values that matches is written anew, without the blanks around it; the others
+/// stay as they are. None without a match.
+fn replace_values(line: &[u8], regex: &Regex, by: &[u8], vars: &Vars) -> Option<Vec<u8>> {
     let mut changed = false;
-    let parts: Vec<Vec<u8>> = line
-        .split(|byte| *byte == b',')
-        .map(|part| {
-            let blanks = part.iter().take_while(|byte| **byte == b' ').count();
-            let (lead, value) = part.split_at(blanks);
-            match regex.replace(value.trim_ascii_end(), by, false) {
-                Some(new) => {
-                    changed = true;
-                    [lead, &new].concat()
-                }
-                None => part.to_vec(),
+    let parts: Vec<Vec<u8>> = list_parts(line)
+        .map(|part| match regex.groups(part.trim_ascii(), by, vars) {
+            Some(new) => {
+                changed = true;
+                new
             }
+            None => part.to_vec(),
         })
         .collect();
     changed.then(|| parts.join(&b','))
-}
-
-fn set_var(vars: &Vars, slot: Slot, value: Sample<'static>, settings: &[Setting]) {
-    let current = vars.get(slot);
-    let empty = |sample: &Sample<'_>| match sample {
-        Sample::Str(text) | Sample::Bin(text) => text.is_empty(),
-        Sample::Int(number) => *number == 0,
-        _ => false,
-    };
-    let holds = settings.iter().all(|setting| match setting {
-        Setting::Exists => current.is_some(),
-        Setting::NotExists => current.is_none(),
-        Setting::Empty => empty(&value),
-        Setting::NotEmpty => !empty(&value),
-        Setting::Set => current.as_ref().is_some_and(|current| !empty(current)),
-        Setting::NotSet => current.as_ref().is_none_or(empty),
-        Setting::Greater => {
-            let (new, old) = (value.as_int(), current.as_ref().and_then(Sample::as_int));
-            new.is_some() && new > old
-        }
-        Setting::Less => {
-            let (new, old) = (value.as_int(), current.as_ref().and_then(Sample::as_int));
-            new.is_some() && old.is_some() && new < old
-        }
-    });
-    if holds {
-        vars.set(slot, value);
-    }
 }

@@ -54,6 +54,11 @@ impl Compiler {
         self.calls_made
     }
 
+    /// The number of the variable that a text names; None if it names none.
+    pub(crate) fn variable(&mut self, text: &[u8]) -> Option<Slot> {
+        self.names.slot(text).ok()
+    }
+
     /// What the variables are called.
     pub fn into_names(self) -> VariableNames {
         self.names

@@ -1,5 +1,7 @@
 //! Log-format strings (manual 8.2.6): text, aliases and expressions.
 
+use std::net::IpAddr;
+
 use telamon_plan::rules::{self, Encoding};
 
 use crate::compile::{Compiler, Expression};
@@ -87,24 +89,63 @@ impl Format {
         }
     }
 
-    /// For headers, URIs and bodies: values as they are, nothing where there is none.
+    /// For headers, URIs and bodies: nothing where there is no value, and control characters as
+    /// `%XX`, so that no value ends its line. Of the flags, expressions heed `E` only.
     pub fn write(&self, env: &Env<'_>, out: &mut Vec<u8>) {
+        self.each(env, out, |out, piece, value| {
+            if matches!(piece.content, Content::Alias(..)) {
+                return write_alias(out, value, piece);
+            }
+            for byte in value {
+                match byte {
+                    b'"' | b'\\' | b']' if piece.escape => out.extend_from_slice(&[b'\\', *byte]),
+                    b'\t' => out.push(*byte),
+                    0..=0x1f | 0x7f => {
+                        out.push(b'%');
+                        out.extend_from_slice(&hex(&[*byte]));
+                    }
+                    _ => out.push(*byte),
+                }
+            }
+        });
+    }
+
+    /// The whole as `write` makes it.
+    pub fn bytes(&self, env: &Env<'_>) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.write(env, &mut out);
+        out
+    }
+
+    /// For variables and names: values as they are.
+    pub fn plain(&self, env: &Env<'_>) -> Vec<u8> {
+        let mut out = Vec::new();
+        self.each(env, &mut out, |out, piece, value| match piece.content {
+            Content::Alias(..) => write_alias(out, value, piece),
+            _ => out.extend_from_slice(value),
+        });
+        out
+    }
+
+    /// Writes the text, and has each value written.
+    fn each(
+        &self,
+        env: &Env<'_>,
+        out: &mut Vec<u8>,
+        mut write: impl FnMut(&mut Vec<u8>, &Piece, &[u8]),
+    ) {
         for piece in &self.pieces {
             match &piece.content {
                 Content::Text(text) => out.extend_from_slice(text),
                 Content::Structured(structured) => structured.write(env, out),
                 Content::Alias(name, argument) => {
-                    env.facts.alias(name, argument, out);
+                    let mut value = Vec::new();
+                    env.facts.alias(name, argument, &mut value);
+                    write(out, piece, &value);
                 }
                 Content::Expression(expression) => {
                     if let Some(sample) = expression.value(env) {
-                        match sample {
-                            Sample::Bin(bytes) if !piece.hexadecimal => {
-                                out.extend_from_slice(&bytes);
-                            }
-                            Sample::Bin(bytes) => out.extend_from_slice(&hex(&bytes)),
-                            other => out.extend_from_slice(&other.into_text()),
-                        }
+                        write(out, piece, &sample.into_text());
                     }
                 }
             }
@@ -143,13 +184,38 @@ impl Format {
             write_piece(out, &value, piece, true);
         }
     }
+}
 
-    /// The whole as bytes.
-    pub fn bytes(&self, env: &Env<'_>) -> Vec<u8> {
-        let mut out = Vec::new();
-        self.write(env, &mut out);
-        out
+/// An alias outside of logs.
+fn write_alias(out: &mut Vec<u8>, value: &[u8], piece: &Piece) {
+    let (quoted, value) = match value {
+        b"-" => (
+            piece.quote,
+            if piece.mandatory && !piece.quote {
+                value
+            } else {
+                b""
+            },
+        ),
+        value => (piece.quote, value),
+    };
+    let mark: &[u8] = if quoted { b"\"" } else { b"" };
+    out.extend_from_slice(mark);
+    match piece.hexadecimal.then(|| hexadecimal(value)).flatten() {
+        Some(digits) => out.extend_from_slice(&digits),
+        None => out.extend_from_slice(value),
     }
+    out.extend_from_slice(mark);
+}
+
+/// A number or an address in hexadecimal digits (manual 8.2.6, flag `X`); None for other text.
+fn hexadecimal(value: &[u8]) -> Option<Vec<u8>> {
+    let text = std::str::from_utf8(value).ok()?;
+    if let Ok(ip) = text.parse::<IpAddr>() {
+        return Some(hex(&Sample::Ip(ip).into_bytes()));
+    }
+    let number: u64 = text.parse().ok()?;
+    Some(format!("{number:04X}").into_bytes())
 }
 
 fn write_piece(out: &mut Vec<u8>, value: &[u8], piece: &Piece, encode: bool) {

@@ -1,15 +1,19 @@
 //! Samples compared with patterns (manual 7.1).
 
+use std::borrow::Cow;
 use std::collections::HashSet;
-use std::net::IpAddr;
 use std::sync::Arc;
 
 use telamon_plan::rules::{self, Match};
 
 use crate::compile::{Compiler, Expression};
 use crate::env::Env;
+use crate::networks::{Network, Networks};
 use crate::patterns::{Derived, Set, Use};
-use crate::sample::{leading_number, Sample};
+use crate::prefixes::Prefixes;
+use crate::regex::Regex;
+use crate::sample::Sample;
+use crate::vars::Vars;
 
 /// One `acl` line: its own patterns, and files.
 pub(crate) struct Test {
@@ -45,7 +49,7 @@ impl Test {
 
     pub(crate) fn passes(&self, env: &Env<'_>) -> bool {
         self.expression.any(env, &mut |sample| {
-            let matches = |matcher: &Matcher| matcher.matches(&sample);
+            let matches = |matcher: &Matcher| matcher.matches(&sample, env.vars);
             self.own.with(matches) || self.files.iter().any(|file| file.with(matches))
         })
     }
@@ -57,9 +61,10 @@ pub(crate) enum Matcher {
     Bool,
     Numbers(Vec<(i64, i64)>),
     Lengths(Vec<(i64, i64)>),
-    Networks(Vec<Network>),
+    Networks(Networks<()>),
     Exact(HashSet<Vec<u8>>, bool),
     Binary(HashSet<Vec<u8>>),
+    Beginnings(Prefixes<()>, bool),
     Texts(Where, Vec<Vec<u8>>, bool),
     Regexes(Vec<Regex>),
 }
@@ -67,7 +72,6 @@ pub(crate) enum Matcher {
 /// Where in a text a pattern must stand.
 #[derive(Clone, Copy)]
 pub(crate) enum Where {
-    Begin,
     End,
     Anywhere,
     /// Between these bytes or the text's ends.
@@ -96,12 +100,10 @@ impl Matcher {
             Match::Bool => Matcher::Bool,
             Match::Int => Matcher::Numbers(ranges(patterns)?),
             Match::Len => Matcher::Lengths(ranges(patterns)?),
-            Match::Ip => Matcher::Networks(
-                patterns
-                    .iter()
-                    .map(|text| Network::new(text))
-                    .collect::<Result<_, _>>()?,
-            ),
+            Match::Ip => {
+                let networks = patterns.iter().map(|text| Ok((Network::new(text)?, ())));
+                Matcher::Networks(networks.collect::<Result<_, String>>()?)
+            }
             Match::Str => Matcher::Exact(folded(patterns).into_iter().collect(), ignore_case),
             Match::Bin => Matcher::Binary(
                 patterns
@@ -110,7 +112,10 @@ impl Matcher {
                     .collect::<Option<_>>()
                     .ok_or("a pattern is no even number of hex digits")?,
             ),
-            Match::Beg => texts(Where::Begin),
+            Match::Beg => {
+                let texts = folded(patterns).into_iter().map(|text| (text, ()));
+                Matcher::Beginnings(texts.collect(), ignore_case)
+            }
             Match::End => texts(Where::End),
             Match::Sub => texts(Where::Anywhere),
             Match::Dir => texts(Where::Between(b"/?")),
@@ -124,50 +129,50 @@ impl Matcher {
         })
     }
 
-    pub(crate) fn matches(&self, sample: &Sample<'_>) -> bool {
+    /// Text methods look at a binary value's bytes as they are. A regular expression that gives up
+    /// tells `vars`.
+    pub(crate) fn matches(&self, sample: &Sample<'_>, vars: &Vars) -> bool {
         match self {
             Matcher::Found => true,
-            Matcher::Bool => sample.as_bool().unwrap_or(false),
+            Matcher::Bool => sample.as_int().is_some_and(|value| value != 0),
             Matcher::Numbers(ranges) => sample.as_int().is_some_and(|value| within(ranges, value)),
-            Matcher::Lengths(ranges) => {
-                let length = sample.clone().into_bytes().len() as i64;
-                within(ranges, length)
-            }
-            Matcher::Networks(networks) => sample
-                .as_ip()
-                .is_some_and(|ip| networks.iter().any(|network| network.contains(ip))),
-            Matcher::Exact(texts, ignore_case) => {
-                let text = sample.clone().into_text();
-                if *ignore_case {
-                    texts.contains(&text.to_ascii_lowercase())
-                } else {
-                    texts.contains(text.as_ref())
-                }
+            Matcher::Lengths(ranges) => within(ranges, sample.as_text().len() as i64),
+            Matcher::Networks(networks) => {
+                sample.as_ip().is_some_and(|ip| networks.get(ip).is_some())
             }
             Matcher::Binary(values) => values.contains(sample.clone().into_bytes().as_ref()),
+            Matcher::Exact(texts, ignore_case) => {
+                texts.contains(folded_text(sample, *ignore_case).as_ref())
+            }
+            Matcher::Beginnings(texts, ignore_case) => {
+                texts.get(&folded_text(sample, *ignore_case)).is_some()
+            }
             Matcher::Texts(place, patterns, ignore_case) => {
-                let text = sample.clone().into_text();
-                let text = if *ignore_case {
-                    text.to_ascii_lowercase().into()
-                } else {
-                    text
-                };
+                let text = folded_text(sample, *ignore_case);
                 patterns
                     .iter()
                     .any(|pattern| stands(*place, &text, pattern))
             }
             Matcher::Regexes(regexes) => {
-                let text = sample.clone().into_text();
-                regexes.iter().any(|regex| regex.is_match(&text))
+                let text = sample.as_text();
+                regexes.iter().any(|regex| regex.is_match(&text, vars))
             }
         }
+    }
+}
+
+fn folded_text<'s>(sample: &'s Sample<'_>, ignore_case: bool) -> Cow<'s, [u8]> {
+    let text = sample.as_text();
+    if ignore_case {
+        Cow::Owned(text.to_ascii_lowercase())
+    } else {
+        text
     }
 }
 
 /// Does the pattern stand where it must? An empty one stands everywhere.
 fn stands(place: Where, text: &[u8], pattern: &[u8]) -> bool {
     match place {
-        Where::Begin => text.starts_with(pattern),
         Where::End => text.ends_with(pattern),
         Where::Anywhere => memchr::memmem::find(text, pattern).is_some(),
         Where::Between(marks) => {
@@ -250,61 +255,6 @@ fn ranges(patterns: &[&[u8]]) -> Result<Vec<(i64, i64)>, String> {
     Ok(found)
 }
 
-/// An address with the bits that count.
-pub(crate) struct Network {
-    address: IpAddr,
-    mask: u128,
-}
-
-impl Network {
-    pub(crate) fn new(text: &[u8]) -> Result<Network, String> {
-        let text = std::str::from_utf8(text).map_err(|_| "a network is no text")?;
-        let bad = || format!("'{text}' is no address or network");
-        let (host, bits) = text.split_once('/').unwrap_or((text, ""));
-        let address: IpAddr = host.parse().map_err(|_| bad())?;
-        let width: u32 = if address.is_ipv4() { 32 } else { 128 };
-        let mask = match bits.parse::<u32>() {
-            _ if bits.is_empty() => ones(width, width),
-            Ok(bits) if bits <= width => ones(bits, width),
-            _ => match bits.parse::<IpAddr>() {
-                Ok(IpAddr::V4(mask)) if width == 32 => u128::from(u32::from(mask)),
-                _ => return Err(bad()),
-            },
-        };
-        Ok(Network { address, mask })
-    }
-
-    pub(crate) fn contains(&self, ip: IpAddr) -> bool {
-        let (own, other) = match (self.address, ip) {
-            (IpAddr::V4(own), IpAddr::V6(other)) => match other.to_ipv4_mapped() {
-                Some(other) => (u128::from(u32::from(own)), u128::from(u32::from(other))),
-                None => return false,
-            },
-            (IpAddr::V4(own), IpAddr::V4(other)) => {
-                (u128::from(u32::from(own)), u128::from(u32::from(other)))
-            }
-            (IpAddr::V6(own), IpAddr::V6(other)) => (u128::from(own), u128::from(other)),
-            (IpAddr::V6(own), IpAddr::V4(other)) => {
-                (u128::from(own), u128::from(other.to_ipv6_mapped()))
-            }
-        };
-        own & self.mask == other & self.mask
-    }
-}
-
-fn ones(bits: u32, width: u32) -> u128 {
-    let all = if width == 128 {
-        u128::MAX
-    } else {
-        (1 << width) - 1
-    };
-    let shift = width - bits;
-    all.checked_shr(shift)
-        .and_then(|high| high.checked_shl(shift))
-        .unwrap_or(0)
-        & all
-}
-
 pub(crate) fn unhex(text: &[u8]) -> Option<Vec<u8>> {
     if text.len() % 2 != 0 {
         return None;
@@ -315,137 +265,6 @@ pub(crate) fn unhex(text: &[u8]) -> Option<Vec<u8>> {
         .collect()
 }
 
-/// A pattern as people wrote it for PCRE: the linear engine where it can, backtracking where
-/// look-around or back-references are used.
-pub(crate) enum Regex {
-    Linear(regex::bytes::Regex),
-    Backtracking(Box<fancy_regex::Regex>),
-}
-
-impl Regex {
-    pub(crate) fn new(pattern: &[u8], ignore_case: bool) -> Result<Regex, String> {
-        let text = std::str::from_utf8(pattern).map_err(|_| "a pattern is no UTF-8")?;
-        let linear = regex::bytes::RegexBuilder::new(text)
-            .case_insensitive(ignore_case)
-            .unicode(false)
-            .build();
-        match linear {
-            Ok(regex) => Ok(Regex::Linear(regex)),
-            Err(first) => {
-                let text = if ignore_case {
-                    format!("(?i){text}")
-                } else {
-                    text.to_owned()
-                };
-                fancy_regex::RegexBuilder::new(&text)
-                    .backtrack_limit(100_000)
-                    .build()
-                    .map(|regex| Regex::Backtracking(Box::new(regex)))
-                    .map_err(|_| first.to_string())
-            }
-        }
-    }
-
-    pub(crate) fn is_match(&self, text: &[u8]) -> bool {
-        match self {
-            Regex::Linear(regex) => regex.is_match(text),
-            Regex::Backtracking(regex) => {
-                let text = String::from_utf8_lossy(text);
-                regex.is_match(&text).unwrap_or(false)
-            }
-        }
-    }
-
-    /// `by` with its groups filled in from the first match, without what stands around it.
-    pub(crate) fn groups(&self, text: &[u8], by: &[u8]) -> Option<Vec<u8>> {
-        let mut out = Vec::new();
-        match self {
-            Regex::Linear(regex) => {
-                let captures = regex.captures(text)?;
-                let group = |at: usize| captures.get(at).map(|one| (one.start(), one.end()));
-                expand(&mut out, by, text, &group);
-            }
-            Regex::Backtracking(regex) => {
-                let captures = regex.captures(std::str::from_utf8(text).ok()?).ok()??;
-                let group = |at: usize| captures.get(at).map(|one| (one.start(), one.end()));
-                expand(&mut out, by, text, &group);
-            }
-        }
-        Some(out)
-    }
-
-    /// Replaces the first match, or all; `\1` to `\9` in `by` name groups, `\0` the whole match.
-    /// None without a match.
-    pub(crate) fn replace(&self, text: &[u8], by: &[u8], all: bool) -> Option<Vec<u8>> {
-        let mut out = Vec::new();
-        let mut end = 0;
-        let mut found = false;
-        let mut take = |whole: (usize, usize), group: &dyn Fn(usize) -> Option<(usize, usize)>| {
-            out.extend_from_slice(&text[end..whole.0]);
-            expand(&mut out, by, text, group);
-            end = whole.1;
-            found = true;
-        };
-        match self {
-            Regex::Linear(regex) => {
-                for captures in regex
-                    .captures_iter(text)
-                    .take(if all { usize::MAX } else { 1 })
-                {
-                    let group = |at: usize| captures.get(at).map(|one| (one.start(), one.end()));
-                    if let Some(whole) = group(0) {
-                        take(whole, &group);
-                    }
-                }
-            }
-            Regex::Backtracking(regex) => {
-                let valid = std::str::from_utf8(text).ok()?;
-                let most = if all { usize::MAX } else { 1 };
-                for captures in regex.captures_iter(valid).take(most).flatten() {
-                    let group = |at: usize| captures.get(at).map(|one| (one.start(), one.end()));
-                    if let Some(whole) = group(0) {
-                        take(whole, &group);
-                    }
-                }
-            }
-        }
-        if !found {
-            return None;
-        }
-        out.extend_from_slice(&text[end..]);
-        Some(out)
-    }
-}
-
-fn expand(
-    out: &mut Vec<u8>,
-    by: &[u8],
-    text: &[u8],
-    group: &dyn Fn(usize) -> Option<(usize, usize)>,
-) {
-    let mut bytes = by.iter().copied().peekable();
-    while let Some(byte) = bytes.next() {
-        match (byte, bytes.peek().copied()) {
-            (b'\\', Some(digit @ b'0'..=b'9')) => {
-                bytes.next();
-                if let Some((start, end)) = group(usize::from(digit - b'0')) {
-                    out.extend_from_slice(&text[start..end]);
-                }
-            }
-            (b'\\', Some(other)) => {
-                bytes.next();
-                out.push(other);
-            }
-            _ => out.push(byte),
-        }
-    }
-}
-
-/// For keys of maps: a number as HAProxy reads one.
-pub(crate) fn number(text: &[u8]) -> Option<i64> {
-    leading_number(text)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -453,7 +272,7 @@ mod tests {
     fn matches(method: Match, patterns: &[&str], sample: &str) -> bool {
         let patterns: Vec<&[u8]> = patterns.iter().map(|text| text.as_bytes()).collect();
         let matcher = Matcher::new(method, &patterns, false).unwrap();
-        matcher.matches(&Sample::text(sample.as_bytes()))
+        matcher.matches(&Sample::text(sample.as_bytes()), &Vars::default())
     }
 
     #[test]
@@ -489,11 +308,25 @@ mod tests {
     }
 
     #[test]
-    fn groups_come_back_in_replacements() {
-        let regex = Regex::new(b"^/a(.)/(.*)$", false).unwrap();
-        assert_eq!(regex.replace(b"/ab/c", br"/\2/\1", false).unwrap(), b"/c/b");
-        assert_eq!(regex.replace(b"/x", b"", false), None);
-        let back = Regex::new(br"(a)\1", false).unwrap();
-        assert_eq!(back.replace(b"xaaaa", b"-", true).unwrap(), b"x--");
+    fn text_methods_look_at_a_binary_values_bytes() {
+        let sample = Sample::Bin(Cow::Borrowed(b"p=1&evil=\x002"));
+        let cases = [
+            (Match::Sub, "evil", true),
+            (Match::Sub, "\x002", true),
+            (Match::Sub, "6576696C", false),
+            (Match::Beg, "p=", true),
+            (Match::End, "2", true),
+            (Match::Reg, "evil=.2$", true),
+            (Match::Len, "11", true),
+            (Match::Str, "703D", false),
+        ];
+        for (method, pattern, result) in cases {
+            let matcher = Matcher::new(method, &[pattern.as_bytes()], false).unwrap();
+            assert_eq!(
+                matcher.matches(&sample, &Vars::default()),
+                result,
+                "{method:?} {pattern}"
+            );
+        }
     }
 }

@@ -76,7 +76,10 @@ impl Reply {
                 head.add_field(name, &value);
             }
         }
-        head.add_field(b"content-length", body.len().to_string().as_bytes());
+        // A status without a body has no length either (RFC 9110 8.6).
+        if self.status != 204 {
+            head.add_field(b"content-length", body.len().to_string().as_bytes());
+        }
         if let Some(kind) = self.content_type.as_ref().filter(|_| !body.is_empty()) {
             head.add_field(b"content-type", kind.as_bytes());
         }

@@ -18,7 +18,7 @@ from telamon.haproxy.pattern_files import named_file, new_place
 from telamon.haproxy.patterns import read_patterns
 from telamon.haproxy.rule_model import AclDraft, PatternFile
 from telamon.haproxy.samples.predefined import PREDEFINED
-from telamon.haproxy.samples.types import Type, default_match
+from telamon.haproxy.samples.types import Type, comparable, default_match
 from telamon.haproxy.scope import Scope
 from telamon.haproxy.scripts import check_acl
 from telamon.haproxy.spots import Mistake, part
@@ -87,9 +87,11 @@ def _criterion(scope: Scope) -> Sampled:
 
 @dataclass(slots=True)
 class _Flags:
-    """What the flags of one line say. `files` are those read, each with the `-i` before it."""
+    """What the flags of one line say; `said`: the match method too. `files` are those read, each
+    with the `-i` before it."""
 
     match: Match | None
+    said: bool = False
     ignore_case: bool = False
     resolve: bool = True
     is_map: bool = False
@@ -151,7 +153,7 @@ def _method(word: Word, words: _Words, flags: _Flags, scope: Scope) -> None:
         )  # fmt: skip
     if flags.files:
         raise scope.refuse("H043", "'-m' comes before '-f'", word.span, help="put it first")
-    flags.match = _METHODS[value.text]
+    flags.match, flags.said = _METHODS[value.text], True
 
 
 def _map(_: Word, __: _Words, flags: _Flags, ___: Scope) -> None:
@@ -201,9 +203,18 @@ def _check_method(flags: _Flags, sampled: Sampled, scope: Scope) -> None:
             "compared must be said", scope.word.span,
             help="add for example `-m str`, `-m beg` or `-m found` behind it",
         )  # fmt: skip
+    if flags.said and not comparable(sampled.output, flags.match):
+        raise scope.refuse(
+            "H102", f"'{scope.word}' gives {_KINDS.get(sampled.output, 'another type')}, which "
+            f"`-m {flags.match}` does not compare", scope.word.span,
+        )  # fmt: skip
 
 
-_KINDS = {Type.ANY: "any type", Type.BIN: "binary data", Type.STR: "a string"}
+_KINDS = {
+    Type.ADDR: "an address", Type.ANY: "any type", Type.BIN: "binary data",
+    Type.BOOL: "a boolean", Type.IPV4: "an IPv4 address", Type.IPV6: "an IPv6 address",
+    Type.INT: "an integer", Type.METH: "a method", Type.STR: "a string",
+}  # fmt: skip
 
 
 def _tests(

@@ -15,7 +15,6 @@ _DOTTED = re.compile(r"(\d+)\.(\d+)\Z")
 
 # What an operator makes of the number behind it.
 OPERATORS = {
-    "eq": lambda n: f"{n}",
     "ge": lambda n: f"{n}:",
     "gt": lambda n: f"{n + 1}:",
     "le": lambda n: f":{n}",
@@ -26,19 +25,18 @@ OPERATORS = {
 def integers(texts: list[str], *, dotted: bool = False) -> tuple[str, ...]:
     """Numbers, ranges `a:b`, `a:` and `:b`, and operators, all as numbers and ranges.
 
-    An operator holds for all numbers after it. `dotted`: versions such as 3.1 may stand there too,
-    as the numbers that `req.ssl_ver` gives (65536 for each major one).
+    An operator holds for all numbers after it, not for ranges. `dotted`: versions such as 3.1 may
+    stand there too, as the numbers that `req.ssl_ver` gives (65536 for each major one).
     """
     found: list[str] = []
     operator = ""
     for text in texts:
-        if text in OPERATORS:
-            operator = text
+        if text == "eq" or text in OPERATORS:
+            operator = text if text in OPERATORS else ""
             continue
         low, high = _bounds(text, operator, dotted)
-        bound = low if high is None or operator not in ("le", "lt") else high
-        if operator and bound is not None:
-            found.append(OPERATORS[operator](bound))
+        if operator and low is not None and ":" not in text:
+            found.append(OPERATORS[operator](low))
         else:
             found.append(_range(low, high))
     return tuple(found)
@@ -83,6 +81,8 @@ def address(text: str, *, resolve: bool) -> tuple[str, ...]:
         return (str(ipaddress.ip_network(text, strict=False)) if slash else _host(text),)
     except ValueError:
         pass
+    if resolve and (whole := _abbreviated(head, mask)):
+        return (whole,)
     if resolve and not slash and re.fullmatch(r"[A-Za-z0-9._-]+", text):
         try:
             found = socket.getaddrinfo(text, None, proto=socket.IPPROTO_TCP)
@@ -93,6 +93,17 @@ def address(text: str, *, resolve: bool) -> tuple[str, ...]:
         f"'{text}' is not an address, a network or a name that resolves", 0, len(text),
         help="as in 192.0.2.1, 10.0.0.0/8 or 2001:db8::/32",
     )  # fmt: skip
+
+
+def _abbreviated(head: str, mask: str) -> str:
+    """`127.0/8`: the last number fills the bytes that are missing, as in inet_aton(3)."""
+    if not re.fullmatch(r"[0-9.]+", head):
+        return ""
+    try:
+        packed = ipaddress.IPv4Address(socket.inet_aton(head))
+        return str(ipaddress.ip_network(f"{packed}/{mask or 32}", strict=False))
+    except (OSError, ValueError):
+        return ""
 
 
 def _host(text: str) -> str:

@@ -26,6 +26,12 @@ def regex_mistake(pattern: str) -> str:
             at = match.end() - 1
         elif char == "(":
             depth += 1
+        elif (
+            char in "*+?"
+            and (not at or pattern[at - 1] in "(|")
+            and pattern[at - 1 : at + 1] != "(?"
+        ):
+            return f"nothing stands before the '{char}' that could be repeated"
         elif char == ")":
             depth -= 1
             if depth < 0:

@@ -18,6 +18,7 @@ from typing import NamedTuple
 
 from telamon.base.diagnostic import nearest
 from telamon.base.units import UnitError, parse_integer
+from telamon.haproxy.map_checks import check_map
 from telamon.haproxy.pattern_files import named_file
 from telamon.haproxy.regexes import regex_mistake
 from telamon.haproxy.rule_model import Reference
@@ -94,6 +95,8 @@ def convert(parameter: Parameter, written: Written, scope: Scope, row: str) -> A
     if parameter.choices:
         return _choice(parameter, written, row)
     try:
+        if parameter.kind == "mapfile":
+            return _map_file(written, scope, row)
         return _KINDS[parameter.kind](written, scope)
     except ValueError as error:
         raise Mistake(
@@ -103,6 +106,8 @@ def convert(parameter: Parameter, written: Written, scope: Scope, row: str) -> A
 
 
 def _choice(parameter: Parameter, written: Written, row: str) -> Argument:
+    if row in ("digest", "hmac"):
+        written = written._replace(text=written.text.lower())
     if written.text not in parameter.choices:
         near = nearest(written.text, parameter.choices)
         raise Mistake(
@@ -114,6 +119,18 @@ def _choice(parameter: Parameter, written: Written, row: str) -> Argument:
 
 
 def _text(written: Written, _: Scope) -> Argument:
+    return written.text
+
+
+def _marks(written: Written, _: Scope) -> str:
+    if not written.text:
+        raise ValueError("at least one byte must part fields or words")
+    return written.text
+
+
+def _method(written: Written, _: Scope) -> str:
+    if re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", written.text) is None:
+        raise ValueError("a method is a token (RFC 9110 9.1)")
     return written.text
 
 
@@ -243,8 +260,10 @@ def _named(kind: str) -> Callable[[Written, Scope], Argument]:
     return note
 
 
-def _map_file(written: Written, scope: Scope) -> int:
-    return named_file(written.text, scope, scope.spot(written.start, written.end), is_map=True).id
+def _map_file(written: Written, scope: Scope, row: str) -> int:
+    file = named_file(written.text, scope, scope.spot(written.start, written.end), is_map=True)
+    check_map(row, file)
+    return file.id
 
 
 def _acl(written: Written, scope: Scope) -> str:
@@ -278,9 +297,10 @@ _KINDS: dict[str, Callable[[Written, Scope], Argument]] = {
     "int": _integer,
     "ipv4": _ipv4,
     "ipv6": _ipv6,
-    "mapfile": _map_file,
     "mask4": _mask4,
     "mask6": _mask6,
+    "marks": _marks,
+    "method": _method,
     "number": _number,
     "occurrence": _occurrence,
     "regex": _regex,

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{boxed, on_text, Made, Row};
+use super::{boxed, escapes, on_text, Made, Row};
 use crate::matching::unhex;
 use crate::sample::{hex, Sample};
 
@@ -27,15 +27,20 @@ pub(super) const ROWS: &[Row] = &[
         make: |_, _| {
             boxed(|_, sample| {
                 let text = sample.into_text();
-                let digits = std::str::from_utf8(&text).ok()?;
-                let value = u64::from_str_radix(digits.trim_start_matches("0x"), 16).ok()?;
-                Some(Sample::Int(value as i64))
+                let digit = |value: i64, byte: &u8| {
+                    let digit = char::from(*byte).to_digit(16)?;
+                    Some(value << 4 | i64::from(digit))
+                };
+                Some(Sample::Int(text.iter().try_fold(0, digit)?))
             })
         },
     },
     Row {
         name: "json",
-        make: |_, _| on_text(|text| Some(json(&String::from_utf8_lossy(text)))),
+        make: |args, _| {
+            let input = escapes::Input::read(&args.string(0).unwrap_or_default())?;
+            on_text(move |text| escapes::escape(text, input))
+        },
     },
     Row {
         name: "ub64dec",
@@ -159,24 +164,6 @@ fn url_encode(text: &[u8]) -> Vec<u8> {
         }
     }
     out
-}
-
-fn json(text: &str) -> Vec<u8> {
-    let mut out = String::new();
-    for character in text.chars() {
-        match character {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            '\u{8}' => out.push_str("\\b"),
-            '\u{c}' => out.push_str("\\f"),
-            '\0'..='\u{1f}' => out.push_str(&format!("\\u{:04x}", character as u32)),
-            _ => out.push(character),
-        }
-    }
-    out.into_bytes()
 }
 
 #[cfg(test)]

@@ -3,12 +3,16 @@
 use std::borrow::Cow;
 
 use hmac::{Hmac, Mac};
+use md5::Md5;
 use sha1::Sha1;
-use sha2::{Digest, Sha224, Sha256, Sha384, Sha512};
+use sha2::{Digest, Sha224, Sha256, Sha384, Sha512, Sha512_224, Sha512_256};
+use sha3::{Sha3_224, Sha3_256, Sha3_384, Sha3_512};
 use xxhash_rust::{xxh3::xxh3_64_with_seed, xxh32::xxh32, xxh64::xxh64};
 
 use super::{boxed, to_number, Made, Row};
 use crate::args::Args;
+use crate::compile::Compiler;
+use crate::env::Env;
 use crate::sample::Sample;
 
 pub(super) const ROWS: &[Row] = &[
@@ -30,7 +34,7 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         name: "hmac",
-        make: |args, _| hmac(args),
+        make: hmac,
     },
     Row {
         name: "sdbm",
@@ -91,31 +95,52 @@ fn binary(hash: fn(&[u8]) -> Vec<u8>) -> Made {
     boxed(move |_, sample| Some(Sample::Bin(Cow::Owned(hash(&sample.into_bytes())))))
 }
 
-fn digest(args: Args<'_>) -> Made {
-    match args
-        .string(0)
-        .unwrap_or_default()
-        .to_ascii_lowercase()
-        .as_str()
-    {
-        "sha1" => binary(|bytes| Sha1::digest(bytes).to_vec()),
-        "sha224" => binary(|bytes| Sha224::digest(bytes).to_vec()),
-        "sha256" => binary(|bytes| Sha256::digest(bytes).to_vec()),
-        "sha384" => binary(|bytes| Sha384::digest(bytes).to_vec()),
-        "sha512" => binary(|bytes| Sha512::digest(bytes).to_vec()),
-        other => Err(format!(
-            "'{other}' is no digest that Telamon has: write sha1, sha256, ..."
-        )),
-    }
+/// The hash functions by OpenSSL's names, which `digest` and `hmac` share.
+macro_rules! by_name {
+    ($name:expr, $with:ident) => {
+        match $name.to_ascii_lowercase().as_str() {
+            "md5" => $with!(Md5),
+            "sha1" => $with!(Sha1),
+            "sha224" => $with!(Sha224),
+            "sha256" => $with!(Sha256),
+            "sha384" => $with!(Sha384),
+            "sha512" => $with!(Sha512),
+            "sha512-224" => $with!(Sha512_224),
+            "sha512-256" => $with!(Sha512_256),
+            "sha3-224" => $with!(Sha3_224),
+            "sha3-256" => $with!(Sha3_256),
+            "sha3-384" => $with!(Sha3_384),
+            "sha3-512" => $with!(Sha3_512),
+            other => Err(format!("'{other}' is no digest: write sha1, sha256, ...")),
+        }
+    };
 }
 
-fn hmac(args: Args<'_>) -> Made {
-    let key = args.needed(1, "a key")?;
-    let key = super::decode_base64(&key).ok_or("the key is no base64")?;
+fn digest(args: Args<'_>) -> Made {
     macro_rules! with {
         ($hash:ty) => {
-            boxed(move |_, sample| {
-                let mut mac = Hmac::<$hash>::new_from_slice(&key).ok()?;
+            binary(|bytes| <$hash>::digest(bytes).to_vec())
+        };
+    }
+    by_name!(args.string(0).unwrap_or_default(), with)
+}
+
+/// `hmac(algorithm,key)`: the key in base64, or a variable that has it so.
+fn hmac(args: Args<'_>, compiler: &mut Compiler) -> Made {
+    let text = args.needed(1, "a key")?;
+    let slot = compiler.variable(&text);
+    let fixed = super::decode_base64(&text);
+    if slot.is_none() && fixed.is_none() {
+        return Err("the key is no base64".to_owned());
+    }
+    let key = move |env: &Env<'_>| match slot {
+        Some(slot) => super::decode_base64(&env.vars.get(slot)?.into_text()),
+        None => fixed.clone(),
+    };
+    macro_rules! with {
+        ($hash:ty) => {
+            boxed(move |env, sample| {
+                let mut mac = Hmac::<$hash>::new_from_slice(&key(env)?).ok()?;
                 mac.update(&sample.into_bytes());
                 Some(Sample::Bin(Cow::Owned(
                     mac.finalize().into_bytes().to_vec(),
@@ -123,19 +148,7 @@ fn hmac(args: Args<'_>) -> Made {
             })
         };
     }
-    match args
-        .string(0)
-        .unwrap_or_default()
-        .to_ascii_lowercase()
-        .as_str()
-    {
-        "sha1" => with!(Sha1),
-        "sha256" => with!(Sha256),
-        "sha512" => with!(Sha512),
-        other => Err(format!(
-            "'{other}' is no digest that Telamon has: write sha1, sha256, sha512"
-        )),
-    }
+    by_name!(args.string(0).unwrap_or_default(), with)
 }
 
 fn crc(bytes: &[u8], polynomial: u32) -> u32 {

@@ -7,9 +7,13 @@ use telamon_plan::rules::Match;
 use super::{boxed, by, Made, Row};
 use crate::args::Args;
 use crate::compile::Compiler;
-use crate::matching::{Matcher, Regex};
-use crate::patterns::{tries, Derived, Lines, Output, Use};
+use crate::matching::Matcher;
+use crate::networks::{Network, Networks};
+use crate::patterns::{Derived, Lines, Output, Use};
+use crate::prefixes::Prefixes;
+use crate::regex::Regex;
 use crate::sample::Sample;
+use crate::vars::Vars;
 
 pub(super) const ROWS: &[Row] = &[
     by("map", |args, compiler| {
@@ -128,16 +132,14 @@ pub(super) const ROWS: &[Row] = &[
     }),
 ];
 
-/// A file's lines in the form in which they are looked up.
+/// A file's lines in the form in which they are looked up. Of several that match, the first in the
+/// file counts; of prefixes and networks the longest.
 enum Table {
     Exact(HashMap<Vec<u8>, Vec<u8>>),
-    /// In the order in which they are tried.
-    Listed(Vec<(Key, Vec<u8>)>),
-}
-
-enum Key {
-    Pattern(Matcher),
-    Regex(Regex),
+    Beginnings(Prefixes<Vec<u8>>),
+    Networks(Networks<Vec<u8>>),
+    Regexes(Vec<(Regex, Vec<u8>)>),
+    Listed(Vec<(Matcher, Vec<u8>)>),
 }
 
 fn map(args: Args<'_>, compiler: &mut Compiler, method: Match, output: Output) -> Made {
@@ -152,8 +154,14 @@ fn map(args: Args<'_>, compiler: &mut Compiler, method: Match, output: Output) -
         output: Some(output),
     });
     let table = Derived::new(set, move |lines| Table::new(method, lines, output))?;
-    boxed(move |_, sample| {
-        let found = table.with(|table| table.find(&sample, output));
+    boxed(move |env, sample| {
+        // What has not the type of the keys is not looked up, and has no default.
+        match method {
+            Match::Int => drop(sample.as_int()?),
+            Match::Ip => drop(sample.as_ip()?),
+            _ => {}
+        }
+        let found = table.with(|table| table.find(&sample, output, env.vars));
         let value = found.and_then(|text| output.of(text));
         value.or_else(|| default.clone())
     })
@@ -161,49 +169,66 @@ fn map(args: Args<'_>, compiler: &mut Compiler, method: Match, output: Output) -
 
 impl Table {
     fn new(method: Match, lines: &Lines, output: Output) -> Result<Table, String> {
-        let given = |key: &[u8], value: &Option<Vec<u8>>| match output {
-            Output::Key => key.to_vec(),
-            _ => value.clone().unwrap_or_default(),
-        };
-        if method == Match::Str {
-            let mut exact = HashMap::with_capacity(lines.len());
-            for (key, value) in lines {
-                // The first line of a key counts.
-                exact
-                    .entry(key.clone())
-                    .or_insert_with(|| given(key, value));
-            }
-            return Ok(Table::Exact(exact));
-        }
-        let mut listed = Vec::with_capacity(lines.len());
-        for at in tries(method, lines) {
-            let (key, value) = &lines[at];
-            let compiled = if method == Match::Reg {
-                Key::Regex(Regex::new(key, false)?)
-            } else {
-                Key::Pattern(Matcher::new(method, &[key], false)?)
+        let given = lines.iter().map(|(key, value)| {
+            let value = match output {
+                Output::Key => key.clone(),
+                _ => value.clone().unwrap_or_default(),
             };
-            listed.push((compiled, given(key, value)));
-        }
-        Ok(Table::Listed(listed))
+            if output.of(value.clone()).is_none() {
+                return Err(format!(
+                    "'{}' is no such value",
+                    String::from_utf8_lossy(&value)
+                ));
+            }
+            Ok((key, value))
+        });
+        let given = given.collect::<Result<Vec<_>, String>>()?.into_iter();
+        Ok(match method {
+            Match::Str => {
+                let mut exact = HashMap::with_capacity(lines.len());
+                for (key, value) in given {
+                    exact.entry(key.clone()).or_insert(value);
+                }
+                Table::Exact(exact)
+            }
+            Match::Beg => {
+                Table::Beginnings(given.map(|(key, value)| (key.clone(), value)).collect())
+            }
+            Match::Ip => {
+                let networks = given.map(|(key, value)| Ok((Network::new(key)?, value)));
+                Table::Networks(networks.collect::<Result<_, String>>()?)
+            }
+            Match::Reg => {
+                let regexes = given.map(|(key, value)| Ok((Regex::new(key, false)?, value)));
+                Table::Regexes(regexes.collect::<Result<_, String>>()?)
+            }
+            _ => {
+                let listed =
+                    given.map(|(key, value)| Ok((Matcher::new(method, &[key], false)?, value)));
+                Table::Listed(listed.collect::<Result<_, String>>()?)
+            }
+        })
     }
 
-    fn find(&self, sample: &Sample<'_>, output: Output) -> Option<Vec<u8>> {
+    fn find(&self, sample: &Sample<'_>, output: Output, vars: &Vars) -> Option<Vec<u8>> {
         match self {
-            Table::Exact(exact) => exact.get(sample.clone().into_text().as_ref()).cloned(),
-            Table::Listed(listed) => listed.iter().find_map(|(key, value)| match key {
-                Key::Pattern(matcher) => matcher.matches(sample).then(|| value.clone()),
-                Key::Regex(regex) => {
-                    let text = sample.clone().into_text();
-                    if !regex.is_match(&text) {
-                        return None;
-                    }
-                    match output {
-                        Output::Groups => regex.groups(&text, value),
-                        _ => Some(value.clone()),
-                    }
+            Table::Exact(exact) => exact.get(sample.as_text().as_ref()).cloned(),
+            Table::Beginnings(beginnings) => beginnings.get(&sample.as_text()).cloned(),
+            Table::Networks(networks) => networks.get(sample.as_ip()?).cloned(),
+            Table::Regexes(regexes) => {
+                let text = sample.as_text();
+                let mut regexes = regexes.iter();
+                let (regex, value) = regexes.find(|(regex, _)| regex.is_match(&text, vars))?;
+                match output {
+                    Output::Groups => regex.groups(&text, value, vars),
+                    _ => Some(value.clone()),
                 }
-            }),
+            }
+            Table::Listed(listed) => {
+                let mut listed = listed.iter();
+                let found = listed.find(|(matcher, _)| matcher.matches(sample, vars))?;
+                Some(found.1.clone())
+            }
         }
     }
 }

@@ -11,6 +11,7 @@ use crate::sample::Sample;
 mod chunks;
 mod dates;
 mod encodings;
+mod escapes;
 mod fix;
 mod forwarded;
 mod hashes;

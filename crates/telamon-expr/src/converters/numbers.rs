@@ -56,7 +56,7 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         name: "neg",
-        make: |_, _| on_number(i64::wrapping_neg),
+        make: |_, _| on_number(i64::saturating_neg),
     },
     Row {
         name: "not",
@@ -85,13 +85,20 @@ fn on_number(convert: fn(i64) -> i64) -> Made {
 }
 
 /// The second operand: a number, or a variable that has one.
-enum Operand {
+pub(super) enum Operand {
     Number(i64),
     Variable(Slot),
 }
 
 impl Operand {
-    fn value(&self, env: &Env<'_>) -> Option<i64> {
+    pub(super) fn new(text: &[u8], compiler: &mut Compiler) -> Operand {
+        match leading_number(text) {
+            Some(number) => Operand::Number(number),
+            None => Operand::Variable(compiler.slot(&String::from_utf8_lossy(text))),
+        }
+    }
+
+    pub(super) fn value(&self, env: &Env<'_>) -> Option<i64> {
         match self {
             Operand::Number(number) => Some(*number),
             Operand::Variable(slot) => env.vars.get(*slot)?.as_int(),
@@ -101,10 +108,7 @@ impl Operand {
 
 fn with(args: Args<'_>, compiler: &mut Compiler, convert: fn(i64, i64) -> i64) -> Made {
     let text = args.needed(0, "a number or a variable")?;
-    let operand = match leading_number(&text) {
-        Some(number) => Operand::Number(number),
-        None => Operand::Variable(compiler.slot(&String::from_utf8_lossy(&text))),
-    };
+    let operand = Operand::new(&text, compiler);
     boxed(move |env, sample| {
         let value = sample.as_int()?;
         Some(Sample::Int(convert(value, operand.value(env)?)))

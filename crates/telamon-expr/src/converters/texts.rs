@@ -3,15 +3,18 @@
 use std::borrow::Cow;
 use std::net::IpAddr;
 
+use super::numbers::Operand;
 use super::{boxed, on_text, Made, Row};
 use crate::args::Args;
-use crate::matching::Regex;
+use crate::compile::Compiler;
+use crate::regex::Regex;
 use crate::sample::Sample;
+use crate::vars::Setting;
 
 pub(super) const ROWS: &[Row] = &[
     Row {
         name: "bytes",
-        make: |args, _| bytes(args),
+        make: bytes,
     },
     Row {
         name: "concat",
@@ -37,7 +40,7 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         name: "host_only",
-        make: |_, _| on_text(|text| Some(host_only(text).to_vec())),
+        make: |_, _| on_text(|text| Some(host_only(text).to_ascii_lowercase())),
     },
     Row {
         name: "iif",
@@ -63,7 +66,7 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         name: "length",
-        make: |_, _| boxed(|_, sample| Some(Sample::Int(sample.into_bytes().len() as i64))),
+        make: |_, _| boxed(|_, sample| Some(Sample::Int(sample.as_text().len() as i64))),
     },
     Row {
         name: "lower",
@@ -85,7 +88,7 @@ pub(super) const ROWS: &[Row] = &[
     },
     Row {
         name: "port_only",
-        make: |_, _| boxed(|_, sample| port_only(&sample.into_text()).map(Sample::Int)),
+        make: |_, _| boxed(|_, sample| Some(Sample::Int(port_only(&sample.into_text())))),
     },
     Row {
         name: "regsub",
@@ -95,9 +98,10 @@ pub(super) const ROWS: &[Row] = &[
             let flags = args.text(2).unwrap_or_default();
             let regex = Regex::new(&pattern, flags.contains(&b'i'))?;
             let all = flags.contains(&b'g');
-            on_text(move |text| {
-                let changed = regex.replace(text, &by, all);
-                Some(changed.unwrap_or_else(|| text.to_vec()))
+            boxed(move |env, sample| {
+                let text = sample.into_text();
+                let changed = regex.replace(&text, &by, all, env.vars);
+                Some(Sample::owned(changed.unwrap_or_else(|| text.into_owned())))
             })
         },
     },
@@ -140,9 +144,10 @@ pub(super) const ROWS: &[Row] = &[
         make: |args, compiler| {
             let name = args.string(0).ok_or("a variable is missing")?;
             let slot = compiler.slot(&name);
+            let settings = Setting::read(args, 1)?;
             boxed(move |env, sample| {
-                env.vars.set(slot, sample.clone().into_owned());
-                Some(sample)
+                let value = sample.clone().into_owned();
+                env.vars.set_if(slot, value, &settings).then_some(sample)
             })
         },
     },
@@ -153,8 +158,7 @@ pub(super) const ROWS: &[Row] = &[
             let slot = compiler.slot(&name);
             boxed(move |env, sample| {
                 let other = env.vars.get(slot)?.into_text();
-                let order = sample.into_text().as_ref().cmp(other.as_ref());
-                Some(Sample::Int(order as i64))
+                Some(Sample::Int(compared(&sample.into_text(), &other)))
             })
         },
     },
@@ -179,28 +183,34 @@ pub(super) const ROWS: &[Row] = &[
     },
 ];
 
-fn bytes(args: Args<'_>) -> Made {
-    let from = args.number(0)?.unwrap_or(0);
-    let count = args.number(1)?;
-    let start = usize::try_from(from).map_err(|_| "the first byte is 0 or more")?;
-    boxed(move |_, sample| {
-        let is_text = matches!(sample, Sample::Str(_));
+fn bytes(args: Args<'_>, compiler: &mut Compiler) -> Made {
+    let from = Operand::new(&args.needed(0, "an offset")?, compiler);
+    let count = args.text(1).map(|text| Operand::new(&text, compiler));
+    boxed(move |env, sample| {
         let data = sample.into_bytes();
-        let rest = data.get(start..)?;
-        let part = match count.and_then(|count| usize::try_from(count).ok()) {
-            Some(count) => &rest[..count.min(rest.len())],
-            None => rest,
+        let start = usize::try_from(from.value(env)?).unwrap_or(usize::MAX);
+        let rest = data.get(start..).unwrap_or_default();
+        let count = match &count {
+            Some(count) => count.value(env)?,
+            None => -1,
         };
-        let part = Cow::Owned(part.to_vec());
-        Some(if is_text {
-            Sample::Str(part)
-        } else {
-            Sample::Bin(part)
-        })
+        // What is no count means the rest.
+        let count = usize::try_from(count).map_or(rest.len(), |count| count.min(rest.len()));
+        Some(Sample::Bin(Cow::Owned(rest[..count].to_vec())))
     })
 }
 
-/// `field(index,delimiters[,count])`: empty fields count.
+/// As strncmp(3) tells: how far the first bytes that differ are apart, else which is longer.
+fn compared(one: &[u8], other: &[u8]) -> i64 {
+    let mut pairs = one.iter().zip(other);
+    match pairs.find(|(one, other)| one != other) {
+        Some((one, other)) => i64::from(*one) - i64::from(*other),
+        None => one.len().cmp(&other.len()) as i64,
+    }
+}
+
+/// `field(index,delimiters[,count])`: empty fields count. A count of 0, or one that goes beyond the
+/// fields, means all of the text on that side.
 fn field(args: Args<'_>) -> Made {
     parts(args, false)
 }
@@ -226,26 +236,31 @@ fn parts(args: Args<'_>, skips_empty: bool) -> Made {
             }
         }
         let from = if which > 0 {
-            usize::try_from(which - 1).ok()?
+            usize::try_from(which - 1).ok()
         } else {
-            spans.len().checked_sub(usize::try_from(-which).ok()?)?
+            let back = usize::try_from(-which).ok();
+            back.and_then(|back| spans.len().checked_sub(back))
         };
-        let (first, last) = if which > 0 {
-            let to = if count == 0 {
-                spans.len().checked_sub(1)?
-            } else {
-                (from + usize::try_from(count).ok()? - 1).min(spans.len().checked_sub(1)?)
-            };
-            (from, to)
-        } else {
-            let first = if count == 0 {
-                0
-            } else {
-                (from + 1).saturating_sub(usize::try_from(count).ok()?)
-            };
-            (first, from)
+        let Some((from, (start, end))) = from.and_then(|at| Some((at, *spans.get(at)?))) else {
+            // Beyond the last: a field is not there, a word is empty.
+            return skips_empty.then(Vec::new);
         };
-        Some(text[spans.get(first)?.0..spans.get(last)?.1].to_vec())
+        let count = usize::try_from(count).unwrap_or(0);
+        let part = match (which > 0, count) {
+            (true, 0) => start..text.len(),
+            (true, count) => {
+                start
+                    ..spans
+                        .get(from + (count - 1))
+                        .map_or(text.len(), |span| span.1)
+            }
+            (false, 0) => 0..end,
+            (false, count) => {
+                let first = (from + 1).checked_sub(count);
+                first.map_or(0, |first| spans[first].0)..end
+            }
+        };
+        Some(text[part].to_vec())
     })
 }
 
@@ -272,14 +287,18 @@ fn host_only(text: &[u8]) -> &[u8] {
     &text[..end]
 }
 
-fn port_only(text: &[u8]) -> Option<i64> {
+/// Behind the host's colon; HAProxy reads on over what is no digit, so that `h:x` has port 72.
+fn port_only(text: &[u8]) -> i64 {
     let host = host_only(text);
-    match text.get(host.len() + 1..) {
-        Some(port) => std::str::from_utf8(port).ok()?.parse().ok(),
-        None => Some(0),
-    }
+    let port = text.get(host.len() + 1..).unwrap_or_default();
+    let read = |sum: u32, byte: &u8| {
+        sum.wrapping_mul(10)
+            .wrapping_add(u32::from(*byte).wrapping_sub(u32::from(b'0')))
+    };
+    i64::from(port.iter().fold(0, read))
 }
 
+/// An IPv6 address needs a mask of its own, unless it stands for an IPv4 one.
 fn masked(ip: IpAddr, four: IpAddr, six: Option<IpAddr>) -> Option<IpAddr> {
     match (ip.to_canonical(), four, six) {
         (IpAddr::V4(ip), IpAddr::V4(mask), _) => Some(IpAddr::V4(ip & mask)),

@@ -1,6 +1,6 @@
 //! Requests and responses (manual 7.3.6).
 
-use telamon_http::{cookies, Message};
+use telamon_http::{cookies, Field, Message};
 
 use super::{by, sided, Fetch, Of, Row};
 use crate::args::Args;
@@ -25,7 +25,13 @@ pub(super) const ROWS: &[Row] = &[
     by("method", |_, _| text(|head| head.method())),
     by("path", |_, _| path(|head| head.path())),
     by("pathq", |_, _| path(|head| head.pathq())),
-    by("query", |_, _| text(|head| head.query())),
+    by("query", |_, _| {
+        Fetch::new(|env| {
+            let head = env.request?;
+            let asks = head.pathq().contains(&b'?');
+            asks.then(|| Sample::text(head.query()))
+        })
+    }),
     sided("req.body", "res.body", |_, _| {
         Fetch::new(|env| Some(Sample::Bin(env.body.into())))
     }),
@@ -127,13 +133,7 @@ fn body_size(of: Of) -> Result<Fetch, String> {
 /// A value of a comma-separated header; the second argument counts from the first (1) or, below
 /// zero, from the last (-1).
 fn header(args: Args<'_>, of: Of) -> Result<Fetch, String> {
-    let name = args.text(0).map(|name| name.to_ascii_lowercase());
-    let Some(name) = name.filter(|name| !name.is_empty()) else {
-        return Fetch::each_of(true, move |env, test| {
-            of.head(env)
-                .is_some_and(|head| head.fields().any(|field| test(Sample::text(field.value))))
-        });
-    };
+    let name = args.text(0).unwrap_or_default().to_ascii_lowercase();
     match args.number(1)? {
         None | Some(0) => Fetch::each_of(true, move |env, test| {
             let name: &[u8] = &name;
@@ -151,28 +151,41 @@ fn header(args: Args<'_>, of: Of) -> Result<Fetch, String> {
 }
 
 fn values<'e>(head: &'e Message, name: &[u8]) -> Vec<&'e [u8]> {
-    let fields = head.fields().filter(|field| field.name == name);
+    let fields = shown(head).filter(|field| field.name == name);
     fields.flat_map(|field| list(field.value)).collect()
 }
 
-/// The parts of a comma-separated value, quotes respected.
+/// The fields that rules see: a `Connection` that only says what becomes of this connection is the
+/// proxy's own business.
+fn shown(head: &Message) -> impl DoubleEndedIterator<Item = Field<'_>> {
+    let is_own = |option: &[u8]| {
+        let options: [&[u8]; 2] = [b"close", b"keep-alive"];
+        options.iter().any(|own| own.eq_ignore_ascii_case(option))
+    };
+    head.fields().filter(move |field| {
+        field.name != b"connection" || !list(field.value).iter().all(|option| is_own(option))
+    })
+}
+
+/// The parts of a comma-separated value, without the blanks around them. Commas at the end part
+/// nothing from nothing.
 fn list(value: &[u8]) -> Vec<&[u8]> {
-    if memchr::memchr(b',', value).is_none() {
-        return vec![value];
-    }
-    let (mut parts, mut start, mut quoted) = (Vec::new(), 0, false);
-    for (at, byte) in value.iter().enumerate() {
+    list_parts(value).map(<[u8]>::trim_ascii).collect()
+}
+
+/// The parts as they stand between the commas that are outside of quotes (RFC 9110 5.6.1).
+pub(crate) fn list_parts(value: &[u8]) -> impl Iterator<Item = &[u8]> {
+    let (mut quoted, mut escaped) = (false, false);
+    value.split(move |byte| {
         match byte {
+            _ if escaped => escaped = false,
+            b'\\' if quoted => escaped = true,
             b'"' => quoted = !quoted,
-            b',' if !quoted => {
-                parts.push(value[start..at].trim_ascii());
-                start = at + 1;
-            }
+            b',' => return !quoted,
             _ => {}
         }
-    }
-    parts.push(value[start..].trim_ascii());
-    parts
+        false
+    })
 }
 
 fn occurrence<'v>(values: &[&'v [u8]], which: i64) -> Option<&'v [u8]> {
@@ -190,15 +203,13 @@ fn line(args: Args<'_>, of: Of) -> Result<Fetch, String> {
     match args.number(1)? {
         None | Some(0) => Fetch::each_of(true, move |env, test| {
             of.head(env).is_some_and(|head| {
-                let named = head.fields().filter(|field| field.name == name.as_slice());
-                named
-                    .into_iter()
-                    .any(|field| test(Sample::text(field.value)))
+                let mut named = shown(head).filter(|field| field.name == name.as_slice());
+                named.any(|field| test(Sample::text(field.value)))
             })
         }),
         Some(which) => Fetch::new(move |env| {
             let head = of.head(env)?;
-            let named = head.fields().filter(|field| field.name == name.as_slice());
+            let named = shown(head).filter(|field| field.name == name.as_slice());
             let lines: Vec<&[u8]> = named.map(|field| field.value).collect();
             occurrence(&lines, which).map(Sample::text)
         }),
@@ -211,7 +222,7 @@ fn header_count(args: Args<'_>, of: Of) -> Result<Fetch, String> {
         let head = of.head(env)?;
         let count = match &name {
             Some(name) => values(head, name).len(),
-            None => head.fields().count(),
+            None => shown(head).map(|field| list(field.value).len()).sum(),
         };
         Some(Sample::Int(count as i64))
     })
@@ -220,8 +231,8 @@ fn header_count(args: Args<'_>, of: Of) -> Result<Fetch, String> {
 fn line_count(args: Args<'_>, of: Of) -> Result<Fetch, String> {
     let name = args.text(0).map(|name| name.to_ascii_lowercase());
     Fetch::new(move |env| {
-        let fields = of.head(env)?.fields();
-        let counted = |field: &telamon_http::Field<'_>| {
+        let fields = shown(of.head(env)?);
+        let counted = |field: &Field<'_>| {
             name.as_ref()
                 .is_none_or(|name| field.name == name.as_slice())
         };
@@ -229,10 +240,16 @@ fn line_count(args: Args<'_>, of: Of) -> Result<Fetch, String> {
     })
 }
 
+/// Of the argument the first byte counts.
+fn separator(args: Args<'_>) -> Vec<u8> {
+    let first = args.text(0).and_then(|text| text.first().copied());
+    vec![first.unwrap_or(b',')]
+}
+
 fn header_names(args: Args<'_>, of: Of) -> Result<Fetch, String> {
-    let separator = args.text(0).unwrap_or_else(|| b",".to_vec());
+    let separator = separator(args);
     Fetch::new(move |env| {
-        let names: Vec<&[u8]> = of.head(env)?.fields().map(|field| field.name).collect();
+        let names: Vec<&[u8]> = shown(of.head(env)?).map(|field| field.name).collect();
         Some(Sample::owned(names.join(separator.as_slice())))
     })
 }
@@ -240,7 +257,7 @@ fn header_names(args: Args<'_>, of: Of) -> Result<Fetch, String> {
 fn all_headers(of: Of) -> Result<Fetch, String> {
     Fetch::new(move |env| {
         let mut out = Vec::new();
-        for field in of.head(env)?.fields() {
+        for field in shown(of.head(env)?) {
             telamon_http::forward::write_field(&mut out, field.name, field.value);
         }
         out.extend_from_slice(b"\r\n");
@@ -252,7 +269,7 @@ fn all_headers(of: Of) -> Result<Fetch, String> {
 fn all_headers_binary(of: Of) -> Result<Fetch, String> {
     Fetch::new(move |env| {
         let mut out = Vec::new();
-        for field in of.head(env)?.fields() {
+        for field in shown(of.head(env)?) {
             for text in [field.name, field.value] {
                 write_length(&mut out, text.len());
                 out.extend_from_slice(text);
@@ -281,9 +298,8 @@ fn write_length(out: &mut Vec<u8>, length: usize) {
 fn number_of(fetch: Fetch) -> Result<Fetch, String> {
     Fetch::each_of(fetch.takes_last(), move |env, test| {
         fetch.each(env, &mut |sample| {
-            sample
-                .as_int()
-                .is_some_and(|value| test(Sample::Int(value)))
+            // Here an empty text is 0 too.
+            test(Sample::Int(sample.as_int().unwrap_or(0)))
         })
     })
 }
@@ -309,7 +325,8 @@ fn all_cookies(head: &Message, of: Of) -> impl Iterator<Item = (&[u8], &[u8])> {
 
 fn cookie(args: Args<'_>, of: Of) -> Result<Fetch, String> {
     let name = args.text(0);
-    Fetch::each_of(true, move |env, test| {
+    // Without a name the first is meant, of one name the last.
+    Fetch::each_of(name.is_some(), move |env, test| {
         of.head(env).is_some_and(|head| {
             let named = |one: &(&[u8], &[u8])| name.as_ref().is_none_or(|name| one.0 == &name[..]);
             all_cookies(head, of)
@@ -329,7 +346,7 @@ fn cookie_count(args: Args<'_>, of: Of) -> Result<Fetch, String> {
 }
 
 fn cookie_names(args: Args<'_>, of: Of) -> Result<Fetch, String> {
-    let separator = args.text(0).unwrap_or_else(|| b",".to_vec());
+    let separator = separator(args);
     Fetch::new(move |env| {
         let names: Vec<&[u8]> = all_cookies(of.head(env)?, of).map(|one| one.0).collect();
         Some(Sample::owned(names.join(separator.as_slice())))

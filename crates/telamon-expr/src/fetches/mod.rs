@@ -21,6 +21,8 @@ mod states;
 mod timers;
 mod urls;
 
+pub(crate) use http::list_parts;
+
 type One = Box<dyn for<'e> Fn(&Env<'e>) -> Option<Sample<'e>> + Send + Sync>;
 type Each = Box<dyn for<'e> Fn(&Env<'e>, &mut dyn FnMut(Sample<'e>) -> bool) -> bool + Send + Sync>;
 

@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use telamon_plan::rules::Match;
 
 use super::Lines;
-use crate::matching::{number, Matcher};
+use crate::matching::Matcher;
 use crate::sample::{leading_number, Sample};
+use crate::vars::Vars;
 
 /// What a map's value becomes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,7 +25,7 @@ impl Output {
     pub(crate) fn of(self, text: Vec<u8>) -> Option<Sample<'static>> {
         Some(match self {
             Output::Text | Output::Groups | Output::Key => Sample::owned(text),
-            Output::Int => Sample::Int(leading_number(&text)?),
+            Output::Int => Sample::Int(std::str::from_utf8(&text).ok()?.parse().ok()?),
             Output::Ip => Sample::Ip(std::str::from_utf8(&text).ok()?.parse().ok()?),
         })
     }
@@ -86,7 +87,7 @@ impl Use {
         let order = tries(self.method, lines);
         let found = order.into_iter().find(|at| {
             Matcher::new(self.method, &[&lines[*at].0], self.ignore_case)
-                .is_ok_and(|matcher| matcher.matches(&sample))
+                .is_ok_and(|matcher| matcher.matches(&sample, &Vars::default()))
         });
         let line = found.map(|at| &lines[at]);
         Hit {
@@ -131,7 +132,7 @@ impl Use {
 
 /// The order in which lines are tried: the longest prefix and the narrowest network win, else the
 /// file's order.
-pub(crate) fn tries(method: Match, lines: &Lines) -> Vec<usize> {
+fn tries(method: Match, lines: &Lines) -> Vec<usize> {
     let mut order: Vec<usize> = (0..lines.len()).collect();
     match method {
         Match::Beg => order.sort_by_key(|at| std::cmp::Reverse(lines[*at].0.len())),
@@ -144,7 +145,7 @@ pub(crate) fn tries(method: Match, lines: &Lines) -> Vec<usize> {
 /// How many bits of a network count.
 fn bits(key: &[u8]) -> i64 {
     match memchr::memchr(b'/', key) {
-        Some(at) => number(&key[at + 1..]).unwrap_or(0),
+        Some(at) => leading_number(&key[at + 1..]).unwrap_or(0),
         None => 128,
     }
 }

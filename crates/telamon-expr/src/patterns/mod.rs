@@ -19,7 +19,7 @@ pub(crate) use derived::Derived;
 use entries::Entries;
 pub use entries::{Entry, Which};
 pub use lookup::Hit;
-pub(crate) use lookup::{tries, Output, Use};
+pub(crate) use lookup::{Output, Use};
 
 /// What is looked at of a set: keys, and for maps their values.
 pub(crate) type Lines = Vec<(Vec<u8>, Option<Vec<u8>>)>;

@@ -32,6 +32,8 @@ KINDS = {
     "mapfile": "the path of a map",
     "mask4": "an IPv4 netmask",
     "mask6": "an IPv6 prefix length",
+    "marks": "the bytes that part",
+    "method": "a method",
     "number": "an integer or a variable",
     "occurrence": "an integer of at least -10",
     "regex": "a regular expression",

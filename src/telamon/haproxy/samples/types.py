@@ -25,14 +25,15 @@ class Type(StrEnum):
 _ADDRESSES = (Type.ADDR, Type.IPV4, Type.IPV6)
 
 # What a value of the type on the left may be given to, besides its own type and `any`. Found out by
-# asking HAProxy for each pair ("converter cannot be applied").
+# asking HAProxy for each pair ("converter cannot be applied"). ADDR is what converters take that
+# want an address; as the type of a value, which `map_*_ip` alone gives, it fits nowhere.
 _CASTS: dict[Type, tuple[Type, ...]] = {
     Type.ANY: tuple(Type),
     Type.BOOL: (Type.INT, Type.STR, Type.BIN),
     Type.INT: (Type.BOOL, *_ADDRESSES, Type.STR, Type.BIN),
-    Type.ADDR: (Type.BOOL, Type.INT, *_ADDRESSES, Type.STR, Type.BIN),
-    Type.IPV4: (Type.BOOL, Type.INT, *_ADDRESSES, Type.STR, Type.BIN),
-    Type.IPV6: (Type.BOOL, *_ADDRESSES, Type.STR, Type.BIN),
+    Type.ADDR: (),
+    Type.IPV4: (Type.INT, *_ADDRESSES, Type.STR, Type.BIN),
+    Type.IPV6: (*_ADDRESSES, Type.STR, Type.BIN),
     Type.STR: (Type.BOOL, Type.INT, *_ADDRESSES, Type.BIN, Type.METH),
     Type.BIN: (Type.STR, Type.METH),
     Type.METH: (Type.STR, Type.BIN),
@@ -40,7 +41,9 @@ _CASTS: dict[Type, tuple[Type, ...]] = {
 
 
 def castable(value: Type, wanted: Type) -> bool:
-    return wanted in (Type.ANY, Type.SAME, value) or wanted in _CASTS[value]
+    if wanted in (Type.ANY, Type.SAME):
+        return True
+    return (wanted is value and value is not Type.ADDR) or wanted in _CASTS[value]
 
 
 # The manual says that strings need `-m`; HAProxy compares them whole without it.
@@ -52,6 +55,21 @@ _DEFAULT_MATCHES = {
     Type.IPV6: Match.IP,
     Type.STR: Match.STR,
 }
+
+
+_COMPARED = {
+    Match.FOUND: Type.ANY,
+    Match.BOOL: Type.INT,
+    Match.INT: Type.INT,
+    Match.IP: Type.ADDR,
+    Match.BIN: Type.BIN,
+}
+"""What a match method compares; all others compare strings."""
+
+
+def comparable(value: Type, match: Match) -> bool:
+    """Whether a value can be compared by this method."""
+    return castable(value, _COMPARED.get(match, Type.STR))
 
 
 def default_match(value: Type) -> Match | None:

@@ -28,6 +28,9 @@ impl<I: Io> Worker<I> {
         let (front, back) = self.sections(index);
         if place == RulePlace::default() {
             self.capture_headers(index, true);
+            if let Some(vars) = &self.slots.get(index).vars {
+                vars.drop_request();
+            }
             if !self.response_content(index, back) {
                 return Passed::Replaced;
             }

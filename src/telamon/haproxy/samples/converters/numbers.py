@@ -37,7 +37,7 @@ CONVERTERS = (
     Converter("cpl", "", _I, _I, "All bits turned."),
     Converter("even", "", _I, _BOOL, "Whether it is even."),
     Converter("http_date", "[offset:int] [unit:s|ms|us]", _I, _S, "A date for an HTTP header."),
-    Converter("ipmask", "mask4:mask4 [mask6:mask6]", Type.ADDR, Type.ADDR, "Its network."),
+    Converter("ipmask", "mask4:mask4 [mask6:mask6]", Type.ADDR, Type.IPV4, "Its network."),
     Converter("nbsrv", "", _S, _I, "The servers that are up in the backend of that name."),
     Converter("neg", "", _I, _I, "With the other sign."),
     Converter("not", "", _I, _BOOL, "True for 0."),

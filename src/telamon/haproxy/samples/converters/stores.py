@@ -23,7 +23,7 @@ def _map(name: str, what: str, given: str, since: str = "") -> Converter:
 CONVERTERS = (
     Converter("capture-req", "index:int", _S, _S, "Keeps it in a request's capture slot."),
     Converter("capture-res", "index:int", _S, _S, "Keeps it in a response's capture slot."),
-    Converter("debug", "[prefix:str] [destination:str]", Type.ANY, Type.SAME,
+    Converter("debug", "[prefix:str] [destination:str]", Type.ANY, Type.ANY,
               "Shows the sample."),
     _map("map", "str", ""),
     *(_map(f"map_{what}{given}", what, given) for what in _MATCHED for given in _GIVEN),
@@ -35,9 +35,9 @@ CONVERTERS = (
     Converter("map_regm", "file:mapfile [default:str]", _S, _S,
               "As `map_reg`; the value's \\1 and so on are filled in."),
     Converter("set-var", "name:var [condition:condition] [condition:condition] "
-              "[condition:condition] [condition:condition]", Type.ANY, Type.SAME,
+              "[condition:condition] [condition:condition]", Type.ANY, Type.ANY,
               "Keeps it in a variable."),
-    Converter("unset-var", "name:var", Type.ANY, Type.SAME, "Forgets a variable."),
+    Converter("unset-var", "name:var", Type.ANY, Type.ANY, "Forgets a variable."),
 )  # fmt: skip
 
 NOT_YET = frozenset(

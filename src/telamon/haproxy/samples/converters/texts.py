@@ -14,7 +14,7 @@ CONVERTERS = (
     Converter("concat", "[start:str] [var:var] [end:str]", _S, _S,
               "Appends a text, a variable and a text."),
     Converter("cut_crlf", "", _S, _S, "Cuts the line's end off."),
-    Converter("field", "index:index delimiters:str [count:int]", _S, _S,
+    Converter("field", "index:index delimiters:marks [count:int]", _S, _S,
               "The field of that number; empty ones count."),
     Converter("has_ctl", "", _S, Type.BOOL, "Whether control characters are within.", "3.2"),
     Converter("host_only", "", _S, _S, "A Host without its port."),
@@ -35,6 +35,6 @@ CONVERTERS = (
               "Whether it equals the variable, in constant time."),
     Converter("strcmp", "var:var", _S, _I, "Compares with the variable, as strcmp(3)."),
     Converter("upper", "", _S, _S, "In upper case."),
-    Converter("word", "index:index delimiters:str [count:int]", _S, _S,
+    Converter("word", "index:index delimiters:marks [count:int]", _S, _S,
               "The word of that number; empty ones do not count."),
 )  # fmt: skip

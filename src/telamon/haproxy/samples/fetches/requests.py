@@ -41,7 +41,7 @@ FETCHES = (
     Fetch("req.fhdr_cnt", _NAME, Type.INT, _Q, "How often a header is there."),
     Fetch("req.hdr", _HEADER, Type.STR, _Q, "A header's value, split at commas."),
     Fetch("req.hdr_cnt", _NAME, Type.INT, _Q, "How many values a header has."),
-    Fetch("req.hdr_ip", _HEADER, Type.ADDR, _Q, "A header's value as an address."),
+    Fetch("req.hdr_ip", _HEADER, Type.IPV4, _Q, "A header's value as an address."),
     Fetch("req.hdr_names", "[delimiter:str]", Type.STR, _Q, "The headers' names."),
     Fetch("req.hdr_val", _HEADER, Type.INT, _Q, "A header's value as a number."),
     Fetch("req.hdrs", "", Type.BIN, _Q, "All headers, as text."),

@@ -25,7 +25,7 @@ FETCHES = (
     Fetch("res.fhdr_cnt", _NAME, Type.INT, _R, "How often a header is there."),
     Fetch("res.hdr", _HEADER, Type.STR, _R, "A header's value, split at commas."),
     Fetch("res.hdr_cnt", _NAME, Type.INT, _R, "How many values a header has."),
-    Fetch("res.hdr_ip", _HEADER, Type.ADDR, _R, "A header's value as an address."),
+    Fetch("res.hdr_ip", _HEADER, Type.IPV4, _R, "A header's value as an address."),
     Fetch("res.hdr_names", "[delimiter:str]", Type.STR, _R, "The headers' names."),
     Fetch("res.hdr_val", _HEADER, Type.INT, _R, "A header's value as a number."),
     Fetch("res.hdrs", "", Type.BIN, _R, "All headers, as text."),
