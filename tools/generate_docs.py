@@ -97,6 +97,7 @@ def expressions() -> str:
         "# The rule language of haproxy.cfg\n\n",
         "Sample fetches, converters, log aliases, ACLs and the actions of rules. What is marked "
         "*no* is known by name and refused, until Telamon carries it out; nothing is skipped. "
+        "Functions of your own, in Python, are `python.NAME`: see `python.md`. "
         "*Since* is HAProxy's version, where a word is younger than 2.6.\n",
         "\n## Sample fetches\n\nA fetch *needs* what it reads: in a rule where that is not there, "
         "it is refused.\n\n| fetch | type | needs | since | carried out | what it gives |\n",

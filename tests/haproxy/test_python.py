@@ -10,6 +10,7 @@ from telamon.base.diagnostic import Diagnostic, render
 from telamon.haproxy.load import Loaded, load
 from telamon.plan.rules import Call, Expression, Rule
 from telamon.script import describe
+from telamon.script.registry import Signature
 
 SCRIPT = """\
 from telamon.script import *
@@ -50,6 +51,26 @@ defaults
     timeout connect 1s
     timeout server 1s
 """
+
+
+@pytest.fixture(scope="module")
+def signatures(tmp_path_factory: pytest.TempPathFactory) -> list[Signature]:
+    file = tmp_path_factory.mktemp("scripts") / "rules.py"
+    file.write_text(SCRIPT)
+    return describe.describe(str(file))
+
+
+@pytest.fixture(autouse=True)
+def described_once(monkeypatch: pytest.MonkeyPatch, signatures: list[Signature]) -> None:
+    """One process tells of the script that nearly all tests have."""
+    really = describe.describe
+
+    def once(path: str) -> list[Signature]:
+        file = Path(path)
+        same = file.exists() and file.read_text() == SCRIPT
+        return signatures if same else really(path)
+
+    monkeypatch.setattr(describe, "describe", once)
 
 
 def loaded(folder: Path, text: str, *, head: str = HEAD, script: str = SCRIPT) -> Loaded:
