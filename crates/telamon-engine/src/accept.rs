@@ -17,6 +17,7 @@ use crate::conn::{Role, NONE, RECV};
 use crate::counters::{ProcessTotal, Total};
 use crate::http::Http;
 use crate::io::{Io, Key};
+use crate::logs::Unheard;
 use crate::shared::Frontend;
 use crate::worker::{count, Worker};
 
@@ -383,8 +384,10 @@ impl<I: Io> Worker<I> {
                 self.io.recv(key, fd, 0, false);
                 return None;
             }
-            Parsed::Bad(_) => {
+            Parsed::Bad(fault) => {
                 self.io.put(chunk);
+                self.log_preface(key.slot, Unheard::Bad(fault));
+                let slot = self.slots.get(key.slot);
                 if slot.role == Role::Client {
                     self.http_close(key.slot);
                     return None;

@@ -8,8 +8,9 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use telamon_expr::Format;
 use telamon_log::{effective_level, is_sampled, write_message, Identity, WallTime};
-use telamon_plan::{Level, LogTarget, ProxyPlan, SocketAddress};
+use telamon_plan::{Level, LogHeader, LogStep, LogTarget, ProxyPlan, SocketAddress};
 use telamon_session::Millis;
 use telamon_sys::{process, socket, SockAddr};
 
@@ -38,10 +39,52 @@ struct Target {
     last_connect: AtomicI64,
     /// Messages so far, if `sample` counts them.
     seen: Arc<AtomicU64>,
+    profile: Option<Arc<Profile>>,
 }
+
+/// A `log-profile`, compiled.
+pub(crate) struct Profile {
+    pub(crate) tag: Option<String>,
+    pub(crate) rules: Vec<ProfileRule>,
+}
+
+pub(crate) struct ProfileRule {
+    pub(crate) step: LogStep,
+    pub(crate) drop: bool,
+    pub(crate) line: Option<Format>,
+    pub(crate) structured: Option<Format>,
+}
+
+impl Profile {
+    fn rule(&self, step: LogStep) -> Option<&ProfileRule> {
+        let of = |step| self.rules.iter().find(move |rule| rule.step == step);
+        of(step).or_else(|| of(LogStep::Any))
+    }
+
+    fn has_formats(&self) -> bool {
+        let formats = |rule: &ProfileRule| rule.line.is_some() || rule.structured.is_some();
+        self.rules.iter().any(formats)
+    }
+}
+
+/// One line: when it was written, and what it says to targets whose profile says nothing else.
+pub(crate) struct Said<'a> {
+    pub(crate) step: LogStep,
+    pub(crate) level: Level,
+    pub(crate) text: &'a [u8],
+    /// RFC 5424 6.3; empty for none.
+    pub(crate) structured: &'a [u8],
+}
+
+/// Writes a profile's format for the stream at hand.
+pub(crate) type Render<'a> = &'a dyn Fn(&Format, &mut Vec<u8>);
 
 pub(crate) struct Logger {
     targets: Vec<Target>,
+    /// Some target's profile has formats of its own.
+    pub(crate) has_formats: bool,
+    /// Some target shows structured data.
+    pub(crate) is_structured: bool,
     tag: String,
     hostname: Option<String>,
 }
@@ -80,7 +123,12 @@ impl GlobalSamples {
 }
 
 /// The target with the ring's header and length, if it is one.
-fn target(log: &LogTarget, rings: &[Arc<Ring>], samples: &GlobalSamples) -> Target {
+fn target(
+    log: &LogTarget,
+    rings: &[Arc<Ring>],
+    samples: &GlobalSamples,
+    profiles: &[Arc<Profile>],
+) -> Target {
     let mut plan = log.clone();
     let sink = match log.ring.and_then(|ring| rings.get(ring)) {
         Some(ring) => {
@@ -95,6 +143,7 @@ fn target(log: &LogTarget, rings: &[Arc<Ring>], samples: &GlobalSamples) -> Targ
         sink,
         last_connect: AtomicI64::new(-RECONNECT),
         seen: samples.of(log),
+        profile: log.profile.and_then(|at| profiles.get(at)).cloned(),
     }
 }
 
@@ -117,10 +166,18 @@ impl Logger {
         proxy: &telamon_plan::Proxy,
         rings: &[Arc<Ring>],
         samples: &GlobalSamples,
+        profiles: &[Arc<Profile>],
     ) -> Self {
         let logs = proxy.logs.iter();
+        let targets = logs.map(|log| target(log, rings, samples, profiles));
+        let targets: Vec<Target> = targets.collect();
+        let mut used = targets.iter().filter_map(|one| one.profile.as_ref());
         Logger {
-            targets: logs.map(|log| target(log, rings, samples)).collect(),
+            has_formats: used.any(|profile| profile.has_formats()),
+            is_structured: targets
+                .iter()
+                .any(|target| target.plan.header == LogHeader::Rfc5424),
+            targets,
             tag: proxy
                 .log_tag
                 .clone()
@@ -133,18 +190,36 @@ impl Logger {
         !self.targets.is_empty()
     }
 
-    /// Sends a line to all targets that want it.
-    pub(crate) fn send(&self, text: &[u8], level: Level, now: Millis, counters: &ThreadCounters) {
+    /// Sends a line to all targets that want it. `render` writes what profiles make of it.
+    pub(crate) fn send(
+        &self,
+        said: &Said<'_>,
+        now: Millis,
+        counters: &ThreadCounters,
+        render: Option<Render<'_>>,
+    ) {
         let when = wall(SystemTime::now());
-        let identity = Identity {
-            hostname: self.hostname.as_deref(),
-            tag: &self.tag,
-            pid: PID.with(|pid| *pid),
-        };
+        let (mut own_text, mut own_data) = (Vec::new(), Vec::new());
         MESSAGE.with_borrow_mut(|message| {
             for target in &self.targets {
-                let Some(level) = effective_level(&target.plan, level) else {
+                let Some(level) = effective_level(&target.plan, said.level) else {
                     continue;
+                };
+                let profile = target.profile.as_deref();
+                let rule = profile.and_then(|profile| profile.rule(said.step));
+                if rule.is_some_and(|rule| rule.drop) {
+                    continue;
+                }
+                let line = rule.and_then(|rule| rule.line.as_ref());
+                let data = rule.and_then(|rule| rule.structured.as_ref());
+                let text = rendered(line, render, said.text, &mut own_text);
+                let identity = Identity {
+                    hostname: self.hostname.as_deref(),
+                    tag: profile
+                        .and_then(|profile| profile.tag.as_deref())
+                        .unwrap_or(&self.tag),
+                    pid: PID.with(|pid| *pid),
+                    structured: rendered(data, render, said.structured, &mut own_data),
                 };
                 if let Some(sample) = &target.plan.sample {
                     if !is_sampled(sample, target.seen.fetch_add(1, Relaxed)) {
@@ -159,6 +234,23 @@ impl Logger {
                 counters.add(what, 1);
             }
         });
+    }
+}
+
+/// What a profile's format says, or where there is none, what everybody hears.
+fn rendered<'a>(
+    format: Option<&Format>,
+    render: Option<Render<'_>>,
+    common: &'a [u8],
+    own: &'a mut Vec<u8>,
+) -> &'a [u8] {
+    match (format, render) {
+        (Some(format), Some(render)) => {
+            own.clear();
+            render(format, own);
+            own
+        }
+        _ => common,
     }
 }
 

@@ -2,15 +2,43 @@
 
 use std::sync::atomic::Ordering::Relaxed;
 
-use telamon_log::{write_connect, write_http, write_tcp, Counts, Peer, ServerName};
-use telamon_plan::{Level, LogFormat, Mode};
+use telamon_expr::Format;
+use telamon_log::{
+    write_clf, write_connect, write_error, write_http, write_https, write_tcp, Counts, Peer,
+    ServerName,
+};
+use telamon_plan::{Level, LogFormat, LogStep, Mode};
+use telamon_proxy_protocol::Fault;
 use telamon_session::{Cause, End, Side};
 use telamon_sys::socket;
 
-use crate::conn::NO_FD;
+use crate::conn::{Role, NO_FD};
 use crate::io::Io;
-use crate::log::wall;
+use crate::log::{wall, Said};
+use crate::seen::Line;
 use crate::worker::Worker;
+
+/// A line to be written: when, how urgent, and in which format; without one as the text is that
+/// comes with it.
+struct Moment<'a> {
+    step: LogStep,
+    level: Level,
+    line: Line,
+    format: Option<&'a Format>,
+    /// Structured data belongs to it.
+    traffic: bool,
+}
+
+impl Moment<'_> {
+    fn said<'t>(&self, text: &'t [u8], structured: &'t [u8]) -> Said<'t> {
+        Said {
+            step: self.step,
+            level: self.level,
+            text,
+            structured,
+        }
+    }
+}
 
 impl<I: Io> Worker<I> {
     fn peer(&mut self, index: u32) -> Peer {
@@ -28,6 +56,13 @@ impl<I: Io> Worker<I> {
         let shared = self.shared.clone();
         let slot = self.slots.get(index);
         let proxy = &shared.proxies[slot.proxy as usize];
+        if !proxy.plan.log_steps.is_empty() {
+            // A stream of HTTP begins with its request.
+            if proxy.plan.mode == Mode::Tcp {
+                self.log_step(index, LogStep::Accept);
+            }
+            return;
+        }
         let own = shared.programs.of[slot.proxy as usize].log.is_some();
         if !proxy.logger.wanted() || own || proxy.plan.log_format != LogFormat::Default {
             return;
@@ -36,86 +71,167 @@ impl<I: Io> Worker<I> {
         let local = socket::local(fd).ok().and_then(|address| address.as_inet());
         let client = self.peer(index);
         let local = local.map_or(client, Peer::Inet);
-        let mut line = Vec::with_capacity(128);
-        write_connect(&mut line, client, local, &proxy.plan.name, proxy.plan.mode);
-        proxy
-            .logger
-            .send(&line, Level::Info, self.now, self.counters());
+        let mut text = Vec::with_capacity(128);
+        write_connect(&mut text, client, local, &proxy.plan.name, proxy.plan.mode);
+        let moment = Moment {
+            step: LogStep::Accept,
+            level: Level::Info,
+            line: Line::default(),
+            format: None,
+            traffic: false,
+        };
+        self.say(index, &moment, text);
+    }
+
+    /// `log-steps`: a line at this moment too.
+    #[inline]
+    pub(crate) fn log_step(&mut self, index: u32, step: LogStep) {
+        let slot = self.slots.get(index);
+        let steps = &self.shared.proxies[slot.proxy as usize].plan.log_steps;
+        if !steps.is_empty() && steps.contains(&step) {
+            if slot.role == Role::Client {
+                self.log_exchange(index, step, false);
+            } else {
+                self.log_stream(index, step, false);
+            }
+        }
+    }
+
+    /// `log-steps` without `close`: the end has no line.
+    fn is_silent_at_end(&mut self, index: u32) -> bool {
+        let proxy = self.slots.get(index).proxy as usize;
+        let steps = &self.shared.proxies[proxy].plan.log_steps;
+        !steps.is_empty() && !steps.contains(&LogStep::Close)
     }
 
     /// `option logasap`: the line comes as soon as the server has accepted.
     pub(crate) fn log_early(&mut self, index: u32) {
+        self.log_step(index, LogStep::Connect);
         let slot = self.slots.get(index);
-        if self.shared.proxies[slot.proxy as usize].plan.logasap && !slot.logged {
-            self.log_stream(index, true);
+        let plan = &self.shared.proxies[slot.proxy as usize].plan;
+        if plan.logasap && plan.log_steps.is_empty() && !slot.logged {
+            self.log_stream(index, LogStep::Connect, true);
             self.slots.get(index).logged = true;
         }
     }
 
     /// The line of a finished stream.
     pub(crate) fn log_end(&mut self, index: u32) {
-        if !std::mem::take(&mut self.slots.get(index).logged) {
-            self.log_stream(index, false);
+        let slot = self.slots.get(index);
+        if slot.preface.is_some() {
+            let late = slot.stream.end().letters()[0] == b'c';
+            let how = if late { Unheard::Late } else { Unheard::Closed };
+            return self.log_preface(index, how);
+        }
+        if !std::mem::take(&mut slot.logged) && !self.is_silent_at_end(index) {
+            self.log_stream(index, LogStep::Close, false);
         }
     }
 
-    fn log_stream(&mut self, index: u32, early: bool) {
+    /// A connection that ended before its PROXY protocol header was whole (manual 8.2.5).
+    pub(crate) fn log_preface(&mut self, index: u32, how: Unheard) {
+        let shared = self.shared.clone();
+        let client = self.peer(index);
+        let slot = self.slots.get(index);
+        let proxy = &shared.proxies[slot.proxy as usize];
+        let Some(seen) = slot.preface.take() else {
+            return;
+        };
+        slot.logged = true;
+        if !proxy.logger.wanted() || (proxy.plan.dontlognull && seen.is_empty()) {
+            return;
+        }
+        let accepted = slot.accepted;
+        let listener = &shared.listeners[slot.listener as usize];
+        let number = listener.id.to_string();
+        // A name that nobody gave is made of the number.
+        let name = listener.name.strip_prefix("sock-");
+        let name = match name.filter(|rest| *rest == number) {
+            Some(number) => number,
+            None => &listener.name,
+        };
+        let format = shared.programs.of[slot.proxy as usize].error_log.as_ref();
+        let mut text = Vec::with_capacity(128);
+        if format.is_none() {
+            let message = how.message(!seen.is_empty());
+            let accepted = wall(accepted);
+            write_error(&mut text, client, accepted, &proxy.plan.name, name, message);
+        }
+        let moment = Moment {
+            step: LogStep::Error,
+            level: level(&proxy.plan, false),
+            line: Line {
+                accepted: Some(accepted),
+                began: Some(accepted),
+                counts: self.counts(index),
+                ..Line::default()
+            },
+            format,
+            traffic: false,
+        };
+        self.say(index, &moment, text);
+    }
+
+    fn log_stream(&mut self, index: u32, step: LogStep, early: bool) {
         let shared = self.shared.clone();
         let slot = self.slots.get(index);
         let proxy = &shared.proxies[slot.proxy as usize];
         let plan = &proxy.plan;
-        let own = shared.programs.of[slot.proxy as usize].log.is_some();
-        let bare = plan.log_format == LogFormat::Default && !own;
-        if !proxy.logger.wanted() || bare {
+        let program = &shared.programs.of[slot.proxy as usize];
+        let bare = plan.log_format == LogFormat::Default && program.log.is_none();
+        if !proxy.logger.wanted() || (bare && plan.log_steps.is_empty()) {
             return;
         }
         let normal = slot.stream.end() == End::NORMAL && slot.stream.retries() == 0;
         let level = level(plan, normal);
-        let null = slot.bytes[Side::Client as usize] == 0;
-        if (plan.dontlognull && null && !early) || (plan.dontlog_normal && normal) {
+        let null = slot.bytes[Side::Client as usize] == 0 && step == LogStep::Close;
+        if (plan.dontlognull && null) || (plan.dontlog_normal && normal) {
             return;
         }
         let client = self.peer(index);
         let counts = self.counts(index);
         let now = self.now;
         let slot = self.slots.get(index);
-        let program = &shared.programs.of[slot.proxy as usize];
-        if let Some(format) = &program.log {
-            let total = now.saturating_sub(slot.stream.started());
-            let line = crate::seen::Line {
-                accepted: Some(slot.accepted),
-                began: Some(slot.accepted),
-                queued: slot.stream.queue_time(),
-                connect: slot.stream.connect_time(),
-                active: total,
-                total,
-                sent: slot.bytes[Side::Server as usize],
-                received: slot.bytes[Side::Client as usize],
-                state: slot.stream.end().letters(),
-                counts,
-                origin: origin(early),
-                ..crate::seen::Line::default()
-            };
-            return self.log_formatted(index, format, line, Level::Info);
-        }
-        let behind = shared.proxies.get(slot.backend as usize);
-        let line = telamon_log::Tcp {
-            client,
-            accepted: wall(slot.accepted),
-            frontend: &plan.name,
-            backend: behind.map_or(&plan.name, |behind| &behind.plan.name),
-            server: self.server_name(index, &shared),
-            queued: self.slots.get(index).stream.queue_time(),
-            connect: self.slots.get(index).stream.connect_time(),
-            total: now.saturating_sub(self.slots.get(index).stream.started()),
-            bytes: self.slots.get(index).bytes[Side::Server as usize],
-            state: self.slots.get(index).stream.end().letters(),
+        let line = Line {
+            accepted: Some(slot.accepted),
+            began: Some(slot.accepted),
+            queued: slot.stream.queue_time(),
+            connect: slot.stream.connect_time(),
+            active: now.saturating_sub(slot.stream.started()),
+            total: now.saturating_sub(slot.stream.started()),
+            sent: slot.bytes[Side::Server as usize],
+            received: slot.bytes[Side::Client as usize],
+            state: slot.stream.end().letters(),
             counts,
-            early,
+            ..Line::default()
         };
         let mut text = Vec::with_capacity(256);
-        write_tcp(&mut text, &line);
-        proxy.logger.send(&text, level, now, self.counters());
+        if program.log.is_none() {
+            let behind = shared.proxies.get(slot.backend as usize);
+            let ready = telamon_log::Tcp {
+                client,
+                accepted: wall(slot.accepted),
+                frontend: &plan.name,
+                backend: behind.map_or(&plan.name, |behind| &behind.plan.name),
+                server: self.server_name(index, &shared),
+                queued: line.queued,
+                connect: line.connect,
+                total: line.total,
+                bytes: line.sent,
+                state: line.state,
+                counts,
+                early,
+            };
+            write_tcp(&mut text, &ready);
+        }
+        let moment = Moment {
+            step,
+            level,
+            line,
+            format: program.log.as_ref(),
+            traffic: true,
+        };
+        self.say(index, &moment, text);
     }
 
     fn server_name<'a>(&mut self, index: u32, shared: &'a crate::shared::Shared) -> ServerName<'a> {
@@ -152,17 +268,19 @@ impl<I: Io> Worker<I> {
 
     /// The line of one request.
     pub(crate) fn log_http(&mut self, index: u32) {
-        self.log_exchange(index, false);
+        if !self.is_silent_at_end(index) {
+            self.log_exchange(index, LogStep::Close, false);
+        }
     }
 
-    fn log_exchange(&mut self, index: u32, early: bool) {
+    fn log_exchange(&mut self, index: u32, step: LogStep, early: bool) {
         let shared = self.shared.clone();
         let slot = self.slots.get(index);
         let proxy = &shared.proxies[slot.proxy as usize];
         let plan = &proxy.plan;
-        let own = shared.programs.of[slot.proxy as usize].log.is_some();
-        let bare = plan.log_format == LogFormat::Default && !own;
-        if !proxy.logger.wanted() || bare {
+        let program = &shared.programs.of[slot.proxy as usize];
+        let bare = plan.log_format == LogFormat::Default && program.log.is_none();
+        if !proxy.logger.wanted() || (bare && plan.log_steps.is_empty()) {
             return;
         }
         let client = self.peer(index);
@@ -175,7 +293,7 @@ impl<I: Io> Worker<I> {
             .as_str();
         let (queued, connect) = (slot.stream.queue_time(), slot.stream.connect_time());
         let retried = slot.stream.retries() > 0;
-        let (accepted, received, slot_proxy) = (slot.accepted, slot.bytes[0], slot.proxy as usize);
+        let (accepted, received) = (slot.accepted, slot.bytes[0]);
         let index_of_server = slot.server as usize;
         let (wanted, chosen) = (slot.wanted, slot.server);
         let persistent = behind.unwrap_or(proxy).plan.http.cookie.as_ref();
@@ -213,103 +331,103 @@ impl<I: Io> Worker<I> {
             Some(Some(level)) => Level::ALL[usize::from(level).min(7)],
             None => level,
         };
-        let program = &shared.programs.of[slot_proxy];
-        let failed = !uneventful && !local;
-        let special = program.error_log.as_ref().filter(|_| failed);
-        if let Some(format) = special.or(program.log.as_ref()) {
-            let line = crate::seen::Line {
-                accepted: Some(accepted),
-                began: Some(log.wall),
-                idle: log.idle,
-                request: log.request_time,
+        let bad = log.request_line.is_none();
+        let special = program.error_log.as_ref().filter(|_| bad);
+        let format = special.or(program.log.as_ref());
+        let line = Line {
+            accepted: Some(accepted),
+            began: Some(log.wall),
+            idle: log.idle,
+            request: log.request_time,
+            queued,
+            connect,
+            response: log.response_time.or(log.stats.then_some(0)),
+            active: now.saturating_sub(log.started),
+            total: now.saturating_sub(log.accepted),
+            status: log.status,
+            sent: log.bytes,
+            received,
+            state: log.end.letters(),
+            cookies: Some(cookies),
+            counts,
+            stats: log.stats,
+            ..Line::default()
+        };
+        let mut text = Vec::with_capacity(256);
+        if format.is_none() {
+            let ready = telamon_log::Http {
+                client,
+                began: wall(log.wall),
+                frontend: &plan.name,
+                backend,
+                server,
+                request: line.request,
                 queued,
                 connect,
-                response: log.response_time.or(log.stats.then_some(0)),
-                active: now.saturating_sub(log.started),
-                total: now.saturating_sub(log.accepted),
-                status: log.status,
-                sent: log.bytes,
-                received,
-                state: log.end.letters(),
-                cookies: Some(cookies),
+                response: line.response,
+                active: line.active,
+                status: line.status,
+                bytes: line.sent,
+                state: line.state,
+                cookies,
+                captured_cookies: exchange.cookies.captured.each_ref().map(Option::as_deref),
                 counts,
-                stats: log.stats,
-                origin: origin(early),
+                request_line: log.request_line.as_deref(),
+                early,
+                captures: [&exchange.captures[0], &exchange.captures[1]],
             };
-            return self.log_formatted(index, format, line, level);
+            write_ready(&mut text, plan.log_format, &ready, accepted);
         }
-        let mut text = Vec::with_capacity(256);
-        match plan.log_format {
-            LogFormat::Http => {
-                let line = telamon_log::Http {
-                    client,
-                    began: wall(log.wall),
-                    frontend: &plan.name,
-                    backend,
-                    server,
-                    request: log.request_time,
-                    queued,
-                    connect,
-                    response: log.response_time.or(log.stats.then_some(0)),
-                    active: now.saturating_sub(log.started),
-                    status: log.status,
-                    bytes: log.bytes,
-                    state: log.end.letters(),
-                    cookies,
-                    captured_cookies: exchange.cookies.captured.each_ref().map(Option::as_deref),
-                    counts,
-                    request_line: log.request_line.as_deref(),
-                    early,
-                    captures: [&exchange.captures[0], &exchange.captures[1]],
-                };
-                write_http(&mut text, &line);
-            }
-            _ => {
-                let line = telamon_log::Tcp {
-                    client,
-                    accepted: wall(slot.accepted),
-                    frontend: &plan.name,
-                    backend,
-                    server,
-                    queued,
-                    connect,
-                    total: now.saturating_sub(log.started),
-                    bytes: log.bytes,
-                    state: log.end.letters(),
-                    counts,
-                    early,
-                };
-                write_tcp(&mut text, &line);
-            }
-        }
-        proxy.logger.send(&text, level, now, self.counters());
+        let step = if bad { LogStep::Error } else { step };
+        let moment = Moment {
+            step,
+            level,
+            line,
+            format,
+            traffic: true,
+        };
+        self.say(index, &moment, text);
     }
 
-    /// A line of the section's own `log-format`.
-    fn log_formatted(
-        &mut self,
-        index: u32,
-        format: &telamon_expr::Format,
-        line: crate::seen::Line,
-        level: Level,
-    ) {
+    /// Sends a line: as `text`, or in the formats that the section and the targets' profiles have.
+    fn say(&mut self, index: u32, moment: &Moment<'_>, mut text: Vec<u8>) {
         let shared = self.shared.clone();
-        let now = self.now;
+        let (now, counters) = (self.now, &shared.counters[self.index]);
+        let proxy = self.slots.get(index).proxy as usize;
+        let logger = &shared.proxies[proxy].logger;
+        let wanted = moment.traffic && logger.is_structured;
+        let structured = shared.programs.of[proxy].structured.as_ref();
+        let structured = structured.filter(|_| wanted);
+        if moment.format.is_none() && structured.is_none() && !logger.has_formats {
+            return logger.send(&moment.said(&text, &[]), now, counters, None);
+        }
         let mut seen = self.see(index);
-        seen.line = line;
-        let proxy = &shared.proxies[seen.proxy as usize];
-        let mut text = Vec::with_capacity(256);
-        self.evaluate_as(index, seen, |env| format.write_log(env, &mut text));
-        proxy.logger.send(&text, level, now, self.counters());
+        seen.line = Line {
+            origin: origin(moment.step),
+            ..moment.line
+        };
+        self.evaluate_as(index, seen, |env| {
+            let render = |format: &Format, out: &mut Vec<u8>| format.write_log(env, out);
+            if let Some(format) = moment.format {
+                render(format, &mut text);
+            }
+            let mut data = Vec::new();
+            if let Some(format) = structured {
+                render(format, &mut data);
+            }
+            logger.send(&moment.said(&text, &data), now, counters, Some(&render));
+        });
     }
 
     /// `option logasap`: the line comes with the response's head.
     pub(crate) fn log_http_early(&mut self, index: u32) {
+        self.log_step(index, LogStep::Response);
         let proxy = self.slots.get(index).proxy as usize;
-        if !self.shared.proxies[proxy].plan.logasap {
+        let plan = &self.shared.proxies[proxy].plan;
+        if !plan.logasap || !plan.log_steps.is_empty() {
             return;
         }
-        self.log_exchange(index, true);
+        self.log_exchange(index, LogStep::Response, true);
         if let Some(exchange) = self.exchange(index) {
             exchange.log.left_out = true;
         }
@@ -325,12 +443,72 @@ impl<I: Io> Worker<I> {
     }
 }
 
-/// Why a line is written (`%OG`): the transaction is over, or under `logasap` under way.
-fn origin(early: bool) -> &'static str {
-    if early {
-        "txn_response"
-    } else {
-        "txn_close"
+/// How a connection ended of which not even the PROXY protocol's header came.
+#[derive(Clone, Copy)]
+pub(crate) enum Unheard {
+    Bad(Fault),
+    Late,
+    Closed,
+}
+
+impl Unheard {
+    /// In HAProxy's words. `began`: some bytes came.
+    fn message(self, began: bool) -> &'static str {
+        match self {
+            Unheard::Bad(Fault::Signature | Fault::Version) => {
+                "Received something which does not look like a PROXY protocol header"
+            }
+            Unheard::Bad(Fault::Protocol) => {
+                "Received an unhandled protocol in the PROXY protocol header"
+            }
+            Unheard::Bad(_) => "Received an invalid PROXY protocol header",
+            Unheard::Late => "Timeout while waiting for PROXY protocol header",
+            Unheard::Closed if began => "Truncated PROXY protocol header received",
+            Unheard::Closed => "Connection closed while waiting for PROXY protocol header",
+        }
+    }
+}
+
+/// The line that an option names.
+fn write_ready(
+    out: &mut Vec<u8>,
+    format: LogFormat,
+    line: &telamon_log::Http<'_>,
+    accepted: std::time::SystemTime,
+) {
+    match format {
+        LogFormat::Http => write_http(out, line),
+        LogFormat::Clf => write_clf(out, line),
+        LogFormat::Https => write_https(out, line),
+        LogFormat::Tcp | LogFormat::Default => write_tcp(
+            out,
+            &telamon_log::Tcp {
+                client: line.client,
+                accepted: wall(accepted),
+                frontend: line.frontend,
+                backend: line.backend,
+                server: line.server,
+                queued: line.queued,
+                connect: line.connect,
+                total: line.active,
+                bytes: line.bytes,
+                state: line.state,
+                counts: line.counts,
+                early: line.early,
+            },
+        ),
+    }
+}
+
+/// Why a line is written (`%OG`).
+fn origin(step: LogStep) -> &'static str {
+    match step {
+        LogStep::Accept => "txn_accept",
+        LogStep::Request => "txn_request",
+        LogStep::Connect => "txn_connect",
+        LogStep::Response => "txn_response",
+        LogStep::Close | LogStep::Any => "txn_close",
+        LogStep::Error => "sess_error",
     }
 }
 

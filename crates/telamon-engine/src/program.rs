@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
 
 use telamon_expr::{
     Compiler, Condition, Expression, Facts, Format, Names, Number, PatternSets, ProcessVars, Rules,
@@ -9,7 +10,9 @@ use telamon_expr::{
 };
 use telamon_http::Message;
 use telamon_plan::rules::BackendRule;
-use telamon_plan::{Proxy, ProxyPlan};
+use telamon_plan::{LogProfile, Proxy, ProxyPlan};
+
+use crate::log::{Profile, ProfileRule};
 
 use crate::http::Forwarded;
 
@@ -34,6 +37,9 @@ pub(crate) struct Program {
     pub(crate) hash_key: Option<Expression>,
     pub(crate) log: Option<Format>,
     pub(crate) error_log: Option<Format>,
+    pub(crate) structured: Option<Format>,
+    /// A format of the section's own, or of a target's profile, looks at streams.
+    pub(crate) log_looks: bool,
     pub(crate) unique_id: Option<Format>,
 }
 
@@ -71,6 +77,7 @@ pub(crate) struct Programs {
     pub(crate) process_vars: ProcessVars,
     /// No rule looks at connections.
     pub(crate) quiet: bool,
+    pub(crate) profiles: Vec<Arc<Profile>>,
     /// What the stats socket shows and changes.
     pub(crate) patterns: PatternSets,
 }
@@ -91,9 +98,17 @@ impl Programs {
             let lists = [&program.connection, &program.session, &program.content];
             lists.iter().any(|rules| !rules.is_empty())
         };
+        let profiles = plan.process.log_profiles.iter();
+        let profiles = profiles.map(|plan| {
+            profile(plan, &mut compiler)
+                .map(Arc::new)
+                .map_err(|text| io::Error::new(io::ErrorKind::InvalidInput, text))
+        });
+        let profiles = profiles.collect::<io::Result<Vec<_>>>()?;
         Ok(Programs {
             quiet: !of.iter().any(looks),
             of,
+            profiles,
             patterns: compiler.pattern_sets().clone(),
             make_calls: compiler.makes_calls(),
             names: compiler.into_names(),
@@ -217,6 +232,10 @@ impl Program {
                 .collect::<Result<_, _>>()?,
             log: format(&proxy.log_line, compiler)?,
             error_log: format(&proxy.error_log_line, compiler)?,
+            structured: format(&proxy.log_structured, compiler)?,
+            log_looks: proxy.log_line.is_some()
+                || proxy.log_structured.is_some()
+                || proxy.logs.iter().any(|log| log.profile.is_some()),
             unique_id: format(&proxy.http.unique_id, compiler)?,
         })
     }
@@ -228,7 +247,7 @@ impl Program {
             || !self.backends.is_empty()
             || !self.servers.is_empty()
             || self.sees_responses()
-            || self.log.is_some()
+            || self.log_looks
             || self.unique_id.is_some()
             || !self.content.is_empty()
             || self.hash_key.is_some()
@@ -270,6 +289,21 @@ fn condition(
     plan.as_ref()
         .map(|plan| Condition::new(plan, compiler))
         .transpose()
+}
+
+fn profile(plan: &LogProfile, compiler: &mut Compiler) -> Result<Profile, String> {
+    let rules = plan.rules.iter().map(|rule| {
+        Ok(ProfileRule {
+            step: rule.step,
+            drop: rule.drop,
+            line: format(&rule.line, compiler)?,
+            structured: format(&rule.structured, compiler)?,
+        })
+    });
+    Ok(Profile {
+        tag: plan.tag.clone(),
+        rules: rules.collect::<Result<_, String>>()?,
+    })
 }
 
 fn format(

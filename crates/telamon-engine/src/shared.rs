@@ -442,15 +442,15 @@ impl Shared {
             .collect();
         let rings: Vec<_> = plan.process.rings.iter().map(Ring::new).collect();
         let samples = GlobalSamples::new(&plan);
+        let programs = crate::program::Programs::new(&plan)?;
         let proxies = plan
             .proxies
             .iter()
             .map(|proxy| {
-                let logger = Logger::new(&plan, proxy, &rings, &samples);
+                let logger = Logger::new(&plan, proxy, &rings, &samples, &programs.profiles);
                 compile(&plan, proxy, logger, &index, &mut objects)
             })
             .collect::<io::Result<Vec<_>>>()?;
-        let programs = crate::program::Programs::new(&plan)?;
         let proxies = with_routes(proxies, &programs, &index);
         let (mut listeners, mut sockets) = (Vec::new(), Vec::new());
         for (proxy_id, listener_id, fd) in descriptors {

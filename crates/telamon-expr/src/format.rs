@@ -156,11 +156,16 @@ impl Format {
     /// written as `#XX`.
     pub fn write_log(&self, env: &Env<'_>, out: &mut Vec<u8>) {
         let mut value = Vec::new();
+        // Blanks separate what is written: there is none at the beginning, nor two together.
+        let mut separated = true;
         for piece in &self.pieces {
             value.clear();
             match &piece.content {
                 Content::Text(text) => {
+                    let blanks = text.iter().take_while(|byte| **byte == b' ').count();
+                    let text = &text[if separated { blanks } else { 0 }..];
                     out.extend_from_slice(text);
+                    separated = text.last().map_or(separated, |last| *last == b' ');
                     continue;
                 }
                 Content::Structured(structured) => {
@@ -169,19 +174,25 @@ impl Format {
                 }
                 Content::Alias(name, argument) => {
                     env.facts.alias(name, argument, &mut value);
-                    write_piece(out, &value, piece, false);
-                    continue;
-                }
-                Content::Expression(expression) => match expression.value(env) {
-                    Some(Sample::Bin(bytes)) if piece.binary => {
-                        out.extend_from_slice(&bytes);
+                    let captures = matches!(name.as_str(), "hr" | "hs");
+                    if BARE.contains(&name.as_str()) || (captures && value.is_empty()) {
+                        out.extend_from_slice(&value);
+                        separated &= value.is_empty();
                         continue;
                     }
-                    Some(sample) => value.extend_from_slice(&sample.into_text()),
-                    None => {}
+                    write_piece(out, &value, piece, false);
+                }
+                Content::Expression(expression) => match expression.value(env) {
+                    Some(Sample::Bin(bytes)) if piece.binary => out.extend_from_slice(&bytes),
+                    sample => {
+                        if let Some(sample) = sample {
+                            value.extend_from_slice(&sample.into_text());
+                        }
+                        write_piece(out, &value, piece, true);
+                    }
                 },
             }
-            write_piece(out, &value, piece, true);
+            separated = false;
         }
     }
 }
@@ -217,6 +228,14 @@ fn hexadecimal(value: &[u8]) -> Option<Vec<u8>> {
     let number: u64 = text.parse().ok()?;
     Some(format!("{number:04X}").into_bytes())
 }
+
+/// Aliases that are written as they are, whatever the flags say: numbers, times, states. Captured
+/// headers are nothing where nothing is captured.
+const BARE: &[&str] = &[
+    "B", "ST", "T", "TR", "Ta", "Tc", "Td", "Th", "Ti", "Tl", "Tq", "Tr", "Ts", "Tt", "Tu", "Tw",
+    "U", "ac", "bc", "bp", "bq", "cp", "fc", "fp", "hrl", "hsl", "lc", "ms", "pid", "rc", "rt",
+    "sc", "sp", "sq", "t", "tr", "trg", "trl", "ts", "tsc",
+];
 
 fn write_piece(out: &mut Vec<u8>, value: &[u8], piece: &Piece, encode: bool) {
     if value.is_empty() {

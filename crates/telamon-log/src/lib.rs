@@ -5,14 +5,16 @@
 //! bytes come out. The lines were compared with the real program's.
 #![forbid(unsafe_code)]
 
+mod clf;
 mod line;
 mod sample;
 mod syslog;
 mod time;
 
+pub use clf::write_clf;
 pub use line::{
-    write_captured, write_captures, write_connect, write_cookie, write_escaped, write_http,
-    write_tcp, Counts, Http, Peer, ServerName, Tcp,
+    write_captured, write_captures, write_connect, write_cookie, write_error, write_escaped,
+    write_http, write_https, write_tcp, Counts, Http, Peer, ServerName, Tcp,
 };
 pub use sample::is_sampled;
 pub use syslog::{effective_level, write_message, Identity};

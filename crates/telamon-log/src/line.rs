@@ -1,4 +1,4 @@
-//! The three ready-made lines.
+//! The ready-made lines of connections and requests.
 
 use std::net::SocketAddr;
 
@@ -177,6 +177,30 @@ pub fn write_http(out: &mut Vec<u8>, line: &Http<'_>) {
         None => out.extend_from_slice(b"<BADREQ>"),
     }
     out.push(b'"');
+}
+
+/// Append a line of `option httpslog`: an httplog line, and what there is to say of TLS on a
+/// connection without it (manual 8.2.4): errors, resumption, name, version and cipher.
+pub fn write_https(out: &mut Vec<u8>, line: &Http<'_>) {
+    write_http(out, line);
+    out.extend_from_slice(b" 0/-/-/-/0 -/-/-");
+}
+
+/// Append the line of a connection that failed before there was a stream (manual 8.2.5).
+pub fn write_error(
+    out: &mut Vec<u8>,
+    client: Peer,
+    accepted: WallTime,
+    frontend: &str,
+    listener: &str,
+    message: &str,
+) {
+    write_peer(out, client);
+    out.extend_from_slice(b" [");
+    accepted.write_bracketed(out);
+    out.extend_from_slice(b"] ");
+    out.extend_from_slice(frontend.as_bytes());
+    write_number(out, format_args!("/{listener}: {message}"));
 }
 
 /// `client [date] frontend backend/server `.

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | rfc3164 | `<PRI>Mon DD hh:mm:ss host tag[pid]: ` (`localhost` where no host is to be said) |
 //! | local | the same without the host |
-//! | rfc5424 | `<PRI>1 time host tag pid - - ` (`-` where no host is to be said) |
+//! | rfc5424 | `<PRI>1 time host tag pid - data ` (`-` where no host or no data is to be said) |
 //! | priority | `<PRI>` |
 //! | short | `<LEVEL>` |
 //! | timed | `<LEVEL>time ` |
@@ -15,12 +15,14 @@ use telamon_plan::{Facility, Level, LogHeader, LogTarget};
 
 use crate::{write_number, WallTime};
 
-/// Who speaks. `hostname` is set by `log-send-hostname`.
+/// Who speaks. `hostname` is set by `log-send-hostname`; `structured` is the structured data of
+/// RFC 5424 6.3, brackets included, or empty.
 #[derive(Clone, Copy, Debug)]
 pub struct Identity<'a> {
     pub hostname: Option<&'a str>,
     pub tag: &'a str,
     pub pid: u32,
+    pub structured: &'a [u8],
 }
 
 /// The level to say to this target; None if the target does not want what is so little urgent.
@@ -78,7 +80,12 @@ fn write_header(
             out.extend_from_slice(identity.tag.as_bytes());
             out.push(b' ');
             write_number(out, identity.pid);
-            out.extend_from_slice(b" - - ");
+            out.extend_from_slice(b" - ");
+            out.extend_from_slice(match identity.structured {
+                [] => b"-",
+                data => data,
+            });
+            out.push(b' ');
         }
         LogHeader::Priority => write_bracketed(out, priority),
         LogHeader::Short => write_bracketed(out, u32::from(level as u8)),

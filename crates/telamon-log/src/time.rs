@@ -23,6 +23,14 @@ struct Calendar {
 }
 
 impl WallTime {
+    /// The same moment, shown as UTC has it.
+    pub fn in_utc(self) -> WallTime {
+        WallTime {
+            utc_offset: 0,
+            ..self
+        }
+    }
+
     /// `24/Nov/2026:02:45:06.134`, the accept date of the traffic lines.
     pub fn write_bracketed(self, out: &mut Vec<u8>) {
         let c = self.calendar();

@@ -32,6 +32,7 @@ fn target(header: LogHeader, length: usize) -> LogTarget {
         header,
         sample: None,
         ring: None,
+        profile: None,
     }
 }
 
@@ -46,6 +47,7 @@ fn message(
         hostname,
         tag,
         pid: 28406,
+        structured: b"",
     };
     let mut out = b"what was in the buffer before".to_vec();
     write_message(&mut out, target, Level::Info, &identity, when, text);

@@ -21,8 +21,8 @@ pub use balance::{
 };
 pub use error::PlanError;
 pub use process::{
-    Facility, HeaderCase, Level, LogHeader, LogRange, LogSample, LogTarget, ProcessPlan, Ring,
-    RingServer, StatsLevel, StatsSocket,
+    Facility, HeaderCase, Level, LogHeader, LogProfile, LogRange, LogRule, LogSample, LogStep,
+    LogTarget, ProcessPlan, Ring, RingServer, StatsLevel, StatsSocket,
 };
 pub use proxy::{
     AdminRule, Backend, Check, Frontend, KeepAlive, Listener, LogFormat, Mode, Proxy, ProxyPlan,

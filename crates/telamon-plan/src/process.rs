@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::rules::Format;
 use crate::{Millis, SocketAddress};
 
 /// An enum that is a small number in the document (Python's `IntEnum`).
@@ -101,6 +102,9 @@ pub struct LogTarget {
     /// Its place in `ProcessPlan::rings`.
     #[serde(default)]
     pub ring: Option<usize>,
+    /// Its place in `ProcessPlan::log_profiles`.
+    #[serde(default)]
+    pub profile: Option<usize>,
 }
 
 /// Where a ring's messages are sent: each with a line feed behind it, or with its length before
@@ -134,6 +138,39 @@ pub enum StatsLevel {
     User,
     Operator,
     Admin,
+}
+
+/// A moment in a stream's life at which a line can be written. `Error`: a connection that ended
+/// before there was a stream; `Any`: in a profile, every one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum LogStep {
+    Accept,
+    Request,
+    Connect,
+    Response,
+    Close,
+    Error,
+    Any,
+}
+
+/// What a profile makes of a step's line.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogRule {
+    pub step: LogStep,
+    pub drop: bool,
+    pub line: Option<Format>,
+    pub structured: Option<Format>,
+}
+
+/// A `log-profile`: how lines differ for one target.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogProfile {
+    pub name: String,
+    pub tag: Option<String>,
+    pub rules: Vec<LogRule>,
 }
 
 /// A `stats socket`; served by Python, carried here because the plan is mirrored whole.
@@ -198,6 +235,8 @@ pub struct ProcessPlan {
     pub log_tag: String,
     pub log_send_hostname: Option<String>,
     pub logs: Vec<LogTarget>,
+    #[serde(default)]
+    pub log_profiles: Vec<LogProfile>,
     pub stats_sockets: Vec<StatsSocket>,
     pub stats_timeout: Millis,
     pub stats_maxconn: u32,

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::balance::{Algorithm, BalanceKey, HashKey, Hashing};
 use crate::http::{HttpSettings, PoolLimits};
 use crate::rules::{Format, PatternSet, Rule, RuleSets};
-use crate::{LogTarget, Millis, ProcessPlan, SocketAddress};
+use crate::{LogStep, LogTarget, Millis, ProcessPlan, SocketAddress};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -23,6 +23,10 @@ pub enum LogFormat {
     Tcp,
     #[serde(rename = "httplog")]
     Http,
+    #[serde(rename = "httplog clf")]
+    Clf,
+    #[serde(rename = "httpslog")]
+    Https,
 }
 
 /// All `timeout` lines of one proxy; None: wait for ever.
@@ -272,6 +276,8 @@ pub struct Proxy {
     pub log_structured: Option<Format>,
     #[serde(default)]
     pub log_separate_errors: bool,
+    #[serde(default)]
+    pub log_steps: Vec<LogStep>,
     pub source_line: String,
 }
 

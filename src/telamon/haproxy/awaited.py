@@ -10,11 +10,7 @@ from __future__ import annotations
 from telamon.base.diagnostic import Report
 from telamon.haproxy.lexer import Word
 
-REFUSED = frozenset(
-    {
-        "log-format-sd",
-    }
-)
+REFUSED: frozenset[str] = frozenset()
 NOTED = frozenset(
     {
         "tune.idle-pool.shared",

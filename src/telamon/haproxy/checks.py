@@ -7,7 +7,7 @@ that say what was understood.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 
 from telamon.base.address import InetAddress, SocketAddress
 from telamon.base.diagnostic import Report, Severity, nearest
@@ -244,14 +244,15 @@ def _wrong_mode(model: Model, report: Report) -> None:
                 "H081", f"'{name}' has no effect in '{proxy.name}': it needs mode http", span
             )
         word = settings.log_format_word
-        if settings.log_format is LogFormat.HTTP and proxy.has_frontend and word is not None:
+        if settings.log_format in _HTTP_LINES and proxy.has_frontend and word is not None:
             report.warning(
-                "H081", f"'option httplog' in '{proxy.name}' (mode tcp) falls back to tcplog",
+                "H081", f"'{word}' in '{proxy.name}' (mode tcp) falls back to tcplog",
                 word.span, help="write `option tcplog`",
             )  # fmt: skip
             settings.log_format = LogFormat.TCP
 
 
+_HTTP_LINES = (LogFormat.HTTP, LogFormat.CLF, LogFormat.HTTPS)
 _OPTIONS_FOR_HTTP = (
     "accept-invalid-http-request", "accept-unsafe-violations-in-http-request",
     "accept-invalid-http-response", "accept-unsafe-violations-in-http-response",
@@ -347,13 +348,17 @@ def _rings(model: Model, report: Report) -> None:
             )  # fmt: skip
     shared = [draft for proxy in model.proxies for draft in proxy.settings.logs]
     for draft in dict.fromkeys([*model.process.logs, *shared]):
-        name = draft.ring
-        if name is not None and name.text not in model.rings:
-            near = nearest(name.text, model.rings)
-            report.error(
-                "H073", f"there is no ring '{name}'", name.span,
-                help=f"did you mean '{near}'?" if near else "add a `ring` section of this name",
-            )  # fmt: skip
+        _named(draft.ring, "ring", model.rings, report)
+        _named(draft.profile, "log-profile", model.profiles, report)
+
+
+def _named(name: Word | None, kind: str, known: Collection[str], report: Report) -> None:
+    if name is not None and name.text not in known:
+        near = nearest(name.text, known)
+        report.error(
+            "H073", f"there is no {kind} '{name}'", name.span,
+            help=f"did you mean '{near}'?" if near else f"add a `{kind}` section of this name",
+        )  # fmt: skip
 
 
 def _ring_timeouts(model: Model, report: Report) -> None:

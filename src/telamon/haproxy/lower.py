@@ -13,7 +13,7 @@ from telamon.base.address import InetAddress, SocketAddress
 from telamon.base.span import Span
 from telamon.haproxy.addresses import parse_server
 from telamon.haproxy.lower_http import http_settings, pool_limits
-from telamon.haproxy.lower_logs import LogTargets
+from telamon.haproxy.lower_logs import LogTargets, log_profiles
 from telamon.haproxy.lower_rules import Numbers, RuleLowering, pattern_sets
 from telamon.haproxy.model import (
     BindDraft,
@@ -51,7 +51,7 @@ def lower(model: Model, digest: str) -> ProxyPlan:
     numbers, logs = _rule_numbers(numbered, model), LogTargets(model)
     proxies = tuple(_proxy(proxy, RuleLowering(numbers, id), model, logs) for proxy, id in numbered)
     return ProxyPlan(
-        _process(model.process, logs),
+        _process(model, logs, RuleLowering(numbers, 0)),
         proxies,
         pattern_sets(model),
         variables=tuple(RuleLowering(numbers, 0).rule(rule) for rule in model.variables),
@@ -96,14 +96,16 @@ def _place(span: Span) -> str:
     return f"{span.source.name}:{span.line}"
 
 
-def _process(draft: ProcessDraft, logs: LogTargets) -> ProcessPlan:
+def _process(model: Model, logs: LogTargets, rules: RuleLowering) -> ProcessPlan:
+    draft = model.process
     values = {
         field.name: getattr(draft, field.name)
         for field in dataclasses.fields(ProcessPlan)
-        if field.name != "rings"
+        if field.name not in ("rings", "log_profiles")
     }
     values["logs"] = tuple(logs.of(log) for log in draft.logs)
     values["rings"] = logs.rings()
+    values["log_profiles"] = log_profiles(model, rules)
     values["python_files"] = tuple(draft.python_files)
     values["stats_sockets"] = tuple(draft.stats_sockets)
     values["header_cases"] = tuple(draft.header_cases.values())
@@ -139,6 +141,7 @@ def _proxy(draft: ProxyDraft, rules: RuleLowering, model: Model, logs: LogTarget
         error_log_line=rules.optional(formats.error_log_line),
         log_structured=rules.optional(formats.log_structured),
         log_separate_errors="log-separate-errors" in options,
+        log_steps=settings.log_steps,
         source_line=_place(draft.header),
     )
 

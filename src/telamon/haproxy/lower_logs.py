@@ -1,11 +1,12 @@
-"""From the model to the plan: where logs go, and the rings."""
+"""From the model to the plan: where logs go, profiles and rings."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
+from telamon.haproxy.lower_rules import RuleLowering
 from telamon.haproxy.model import LogDraft, Model, RingDraft
-from telamon.plan.process import LogHeader, LogTarget, Ring, RingServer
+from telamon.plan.process import LogHeader, LogProfile, LogRule, LogTarget, Ring, RingServer
 
 _OWN_TIMEOUT = 1000
 """What bounds a connection that a `log` line makes; HAProxy's, which no word changes."""
@@ -17,6 +18,7 @@ class LogTargets:
     def __init__(self, model: Model) -> None:
         self._rings = [_ring(draft) for draft in model.rings.values()]
         self._numbers = {name: number for number, name in enumerate(model.rings)}
+        self._profiles = {name: number for number, name in enumerate(model.profiles)}
         self._streams: dict[LogDraft, int] = {}
         has_host = model.process.log_send_hostname is not None
         self._header = LogHeader.RFC3164 if has_host else LogHeader.LOCAL
@@ -27,6 +29,8 @@ class LogTargets:
 
     def of(self, draft: LogDraft) -> LogTarget:
         target = replace(draft.target, header=draft.header or self._header)
+        if draft.profile is not None:
+            target = replace(target, profile=self._profiles[draft.profile.text])
         if draft.ring is not None:
             return replace(target, ring=self._numbers[draft.ring.text])
         if draft.stream:
@@ -50,6 +54,19 @@ class LogTargets:
             )
             self._streams[draft] = len(self._rings) - 1
         return self._streams[draft]
+
+
+def log_profiles(model: Model, rules: RuleLowering) -> tuple[LogProfile, ...]:
+    """Those of sections, as `LogTarget.profile` counts them."""
+    return tuple(
+        LogProfile(draft.name.text, draft.tag, tuple(_profile_rule(r, rules) for r in draft.rules))
+        for draft in model.profiles.values()
+    )
+
+
+def _profile_rule(rule: LogRule, rules: RuleLowering) -> LogRule:
+    line, structured = rules.optional(rule.line), rules.optional(rule.structured)
+    return replace(rule, line=line, structured=structured)
 
 
 def _ring(draft: RingDraft) -> Ring:

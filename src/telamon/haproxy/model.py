@@ -19,7 +19,15 @@ from telamon.haproxy.lexer import Word
 from telamon.haproxy.paths import DefaultPath
 from telamon.haproxy.rule_model import PatternFile, Reference, RulesDraft
 from telamon.plan.balance import Algorithm, BalanceKey, Hashing, HashKey
-from telamon.plan.process import HeaderCase, LogHeader, LogTarget, RingServer, StatsSocket
+from telamon.plan.process import (
+    HeaderCase,
+    LogHeader,
+    LogRule,
+    LogStep,
+    LogTarget,
+    RingServer,
+    StatsSocket,
+)
 from telamon.plan.proxy import AdminRule, LogFormat, Mode, StatsUser
 from telamon.plan.rules import Rule
 from telamon.script.registry import Kind, Signature
@@ -109,6 +117,7 @@ class LogDraft:
     header: LogHeader | None = None
     ring: Word | None = None
     stream: bool = False
+    profile: Word | None = None
 
 
 @dataclass(slots=True)
@@ -123,6 +132,15 @@ class RingDraft:
     header: LogHeader = LogHeader.RAW
     servers: list[RingServer] = field(default_factory=list)
     timeouts: dict[str, int] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class ProfileDraft:
+    """One `log-profile` section."""
+
+    name: Word
+    tag: str | None = None
+    rules: list[LogRule] = field(default_factory=list)
 
 
 @dataclass(slots=True)
@@ -165,6 +183,7 @@ class ProxySettings:
     log_global: bool = False
     log_format: LogFormat = LogFormat.DEFAULT
     log_format_word: Word | None = None
+    log_steps: tuple[LogStep, ...] = ()
     log_tag: str | None = None
     keepalive: dict[str, int] = field(default_factory=dict)
     source: SocketAddress | None = None
@@ -291,6 +310,7 @@ class Model:
     proxies: list[ProxyDraft] = field(default_factory=list)
     errors: dict[str, ErrorsDraft] = field(default_factory=dict)
     rings: dict[str, RingDraft] = field(default_factory=dict)
+    profiles: dict[str, ProfileDraft] = field(default_factory=dict)
     pattern_files: dict[str, PatternFile] = field(default_factory=dict)
     pattern_ids: list[int | None] = field(default_factory=list)
     """A place for each set of patterns, in the order of the file; what `-u` gave, or None."""

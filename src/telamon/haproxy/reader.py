@@ -14,7 +14,14 @@ from telamon.haproxy.keywords.known import INSTEAD, REMOVED, not_yet
 from telamon.haproxy.keywords.row import Arguments, Context, Refused
 from telamon.haproxy.keywords.sections import NAME_CHARACTERS, NOT_YET, PLACES, SECTIONS, Place
 from telamon.haproxy.lexer import Word
-from telamon.haproxy.model import DefaultsDraft, Model, ProxyDraft, ProxySettings, RingDraft
+from telamon.haproxy.model import (
+    DefaultsDraft,
+    Model,
+    ProfileDraft,
+    ProxyDraft,
+    ProxySettings,
+    RingDraft,
+)
 from telamon.haproxy.statements import statements
 from telamon.haproxy.syntax import Document
 
@@ -69,7 +76,7 @@ class Reader:
             )  # fmt: skip
             return
         self._context.place, self._context.section = place, keyword.text
-        self._context.errors = self._context.ring = None
+        self._context.errors = self._context.ring = self._context.profile = None
         if place is Place.GLOBAL:
             self._no_more(arguments, keyword)
             self._context.settings = ProxySettings()
@@ -80,6 +87,8 @@ class Reader:
             self._open_errors(keyword, arguments)
         elif place is Place.RING:
             self._open_ring(keyword, arguments)
+        elif place is Place.PROFILE:
+            self._open_profile(keyword, arguments)
         else:
             self._open_proxy(place, keyword, arguments)
 
@@ -175,6 +184,22 @@ class Reader:
         draft = RingDraft(name)
         self.model.rings[name.text] = draft
         self._context.ring = draft
+        self._context.settings, self._context.proxy = ProxySettings(), None
+        self._skipped = False
+
+    def _open_profile(self, keyword: Word, arguments: list[Word]) -> None:
+        name = self._section_name(keyword, arguments)
+        if name is None:
+            return
+        if (twin := self.model.profiles.get(name.text)) is not None:
+            self._report.error(
+                "H071", f"a second log-profile '{name}'", name.span,
+                help=f"the first stands at {twin.name.span}; choose another name",
+            )  # fmt: skip
+            return
+        draft = ProfileDraft(name)
+        self.model.profiles[name.text] = draft
+        self._context.profile = draft
         self._context.settings, self._context.proxy = ProxySettings(), None
         self._skipped = False
 

@@ -7,6 +7,7 @@ from enum import IntEnum, StrEnum
 
 from telamon.base.address import SocketAddress
 from telamon.base.units import Milliseconds
+from telamon.plan.rules import Format
 
 
 class Facility(IntEnum):
@@ -83,13 +84,48 @@ class LogSample:
     size: int
 
 
+class LogStep(StrEnum):
+    """A moment in a stream's life at which a line can be written (`log-steps`, `log-profile`).
+
+    `ERROR` is a connection that ended before there was a stream; `ANY` in a profile is every one.
+    """
+
+    ACCEPT = "accept"
+    REQUEST = "request"
+    CONNECT = "connect"
+    RESPONSE = "response"
+    CLOSE = "close"
+    ERROR = "error"
+    ANY = "any"
+
+
+@dataclass(frozen=True, slots=True)
+class LogRule:
+    """What a profile makes of a step's line: another text, other structured data, or nothing."""
+
+    step: LogStep
+    drop: bool = False
+    line: Format | None = None
+    structured: Format | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class LogProfile:
+    """A `log-profile` section: how lines differ for one target. The step's own rule counts, or
+    that of `ANY`."""
+
+    name: str
+    tag: str | None = None
+    rules: tuple[LogRule, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class LogTarget:
     """One `log` line. `max_level` drops what is less urgent, `min_level` caps the urgency said.
 
     `address` is a UDP address, a unix datagram socket, or a descriptor (`fd@`, `stdout`=1,
     `stderr`=2); None: the lines go into the ring of this number, whose own header and length
-    count. `length` is the longest message in bytes.
+    count. `length` is the longest message in bytes. `profile` is the place of a `LogProfile`.
     """
 
     address: SocketAddress | None
@@ -100,6 +136,7 @@ class LogTarget:
     header: LogHeader = LogHeader.LOCAL
     sample: LogSample | None = None
     ring: int | None = None
+    profile: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +220,7 @@ class ProcessPlan:
     log_tag: str = "haproxy"
     log_send_hostname: str | None = None
     logs: tuple[LogTarget, ...] = ()
+    log_profiles: tuple[LogProfile, ...] = ()
     stats_sockets: tuple[StatsSocket, ...] = ()
     stats_timeout: Milliseconds = 10_000
     stats_maxconn: int = 10

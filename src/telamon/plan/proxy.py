@@ -16,7 +16,7 @@ from telamon.base.address import SocketAddress
 from telamon.base.units import Milliseconds
 from telamon.plan.balance import Algorithm, BalanceKey, Hashing, HashKey, HashMethod
 from telamon.plan.http import HttpSettings, PoolLimits
-from telamon.plan.process import LogTarget, ProcessPlan
+from telamon.plan.process import LogStep, LogTarget, ProcessPlan
 from telamon.plan.rules import Format, PatternSet, Rule, RuleSets
 
 
@@ -26,11 +26,13 @@ class Mode(StrEnum):
 
 
 class LogFormat(StrEnum):
-    """HAProxy's ready-made log lines (manual 8.2.1 to 8.2.3)."""
+    """HAProxy's ready-made log lines (manual 8.2.1 to 8.2.4)."""
 
     DEFAULT = "default"
     TCP = "tcplog"
     HTTP = "httplog"
+    CLF = "httplog clf"
+    HTTPS = "httpslog"
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,6 +244,9 @@ class Proxy:
     error_log_line: Format | None = None
     log_structured: Format | None = None
     log_separate_errors: bool = False
+    log_steps: tuple[LogStep, ...] = ()
+    """When lines are written; none: at the end, or earlier where `logasap` or the default line
+    say so."""
     source_line: str = ""
 
 

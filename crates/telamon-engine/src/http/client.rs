@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 
 use telamon_balance::Priority;
 use telamon_http::{forward, Field, HeadParser, Length, Normal, Request};
-use telamon_plan::http::ConnectionMode;
+use telamon_plan::{http::ConnectionMode, LogStep};
 use telamon_session::{Millis, Side};
 use telamon_sys::Chunk;
 
@@ -222,6 +222,7 @@ impl<I: Io> Worker<I> {
             }
             return self.http_bad(index, 400);
         }
+        self.log_step(index, LogStep::Accept);
         let Some(exchange) = self.exchange(index) else {
             return;
         };
@@ -233,6 +234,7 @@ impl<I: Io> Worker<I> {
         if exchange.raw_head > 0 {
             return self.page_begin(index);
         }
+        self.log_step(index, LogStep::Request);
         self.http_enter_backend(index);
     }
 

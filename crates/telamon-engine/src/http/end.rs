@@ -6,6 +6,7 @@ use telamon_sys::socket;
 use super::{after, Body, Step};
 use crate::conn::{Role, NONE, NO_FD, SEND};
 use crate::io::Io;
+use crate::logs::Unheard;
 use crate::worker::Worker;
 
 /// How long the end of a client's words is awaited before its connection is closed.
@@ -165,7 +166,10 @@ impl<I: Io> Worker<I> {
                 }
             }
             Step::Held | Step::Tarpit | Step::Calling => {}
-            Step::Head if slot.preface.is_some() => self.http_close(index),
+            Step::Head if slot.preface.is_some() => {
+                self.log_preface(index, Unheard::Closed);
+                self.http_close(index);
+            }
             Step::Gathering => self.http_broke(index),
             Step::Head | Step::Body if http.has_input() || http.step != Step::Head => {
                 self.count_bad_request(index);
@@ -244,7 +248,9 @@ impl<I: Io> Worker<I> {
         let Some(http) = self.http(index) else { return };
         let step = http.step;
         match step {
-            Step::Head if self.slots.get(index).preface.is_some() => {}
+            Step::Head if self.slots.get(index).preface.is_some() => {
+                self.log_preface(index, Unheard::Closed);
+            }
             Step::Head => return self.gone_before_request(index),
             Step::Idle | Step::Draining | Step::Body => {}
             Step::Gathering | Step::Held | Step::Tarpit | Step::Calling => {

@@ -3,7 +3,7 @@
 use std::io;
 
 use telamon_http::forward;
-use telamon_plan::http::Reuse;
+use telamon_plan::{http::Reuse, LogStep};
 use telamon_session::{Action, Cause, End, Side, Stage, Stream};
 
 use super::Step;
@@ -186,6 +186,8 @@ impl<I: Io> Worker<I> {
         if slot.stream.has_failed() {
             return;
         }
+        self.log_step(index, LogStep::Connect);
+        let slot = self.slots.get(index);
         let (up, backend, server) = (slot.peer, slot.backend as usize, slot.server as usize);
         let head = slot.exchange().map_or(0, |exchange| exchange.head_size);
         self.count_behind(index, Side::Client, head);

@@ -5,6 +5,7 @@ use telamon_session::{Cause, End, Millis, Stage};
 use super::{after, Step, NEVER};
 use crate::conn::NONE;
 use crate::io::Io;
+use crate::logs::Unheard;
 use crate::worker::{Worker, MAX_BUFFERS};
 
 /// The two moments at which an exchange with a server gives up.
@@ -154,6 +155,7 @@ impl<I: Io> Worker<I> {
         let shared = self.shared.clone();
         if self.slots.get(index).preface.is_some() {
             // It has not even said who it is.
+            self.log_preface(index, Unheard::Late);
             return self.http_close(index);
         }
         let Some(http) = self.http(index) else { return };

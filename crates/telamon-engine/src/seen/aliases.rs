@@ -62,10 +62,10 @@ pub(super) const ALIASES: &[(&str, Alias)] = &[
     }),
     ("bq", |seen, out| put(out, seen.line.counts.backend_queue)),
     ("CC", |seen, out| {
-        telamon_log::write_cookie(out, seen.cookies[0].as_deref())
+        out.extend_from_slice(seen.cookies[0].as_deref().unwrap_or_default())
     }),
     ("CS", |seen, out| {
-        telamon_log::write_cookie(out, seen.cookies[1].as_deref())
+        out.extend_from_slice(seen.cookies[1].as_deref().unwrap_or_default())
     }),
     ("ci", |seen, out| host(out, seen.source.get())),
     ("cp", |seen, out| port(out, seen.source.get())),

@@ -31,13 +31,13 @@ wurfl-useragent-priority
 
 _PROXY = """
 compression crt email-alert external-check filter force-be-switch guid http-check
-load-server-state-from-file log-steps max-session-srv-conns persist quic-initial
+load-server-state-from-file max-session-srv-conns persist quic-initial
 server-state-file-name server-template stick stick-table tcp-check tcp-request-inspect use-fcgi-app
 use-small-buffers dispatch-to
 """
 
 _OPTIONS = """
-external-check httpchk httpslog independent-streams ldap-check mysql-check pgsql-check
+external-check httpchk independent-streams ldap-check mysql-check pgsql-check
 redis-check set-header smtpchk socket-stats spop-check ssl-hello-chk tcp-check use-small-buffers
 """
 

@@ -41,7 +41,7 @@ def _log(args: Arguments, context: Context) -> None:
 
 
 def _draft(args: Arguments, word: Word) -> LogDraft:
-    """The words have one order: len, format, sample, then the facility."""
+    """The words have one order: len, format, sample, profile, then the facility."""
     kind, at, rest = word.text.partition("@")
     if at and kind == "backend":
         raise args.not_yet(word, "log backend@")
@@ -50,15 +50,14 @@ def _draft(args: Arguments, word: Word) -> LogDraft:
     length = args.integer("a length", 80, 65535) if args.follows("len") else 1024
     header = args.choice("a log format", LOG_HEADERS) if args.follows("format") else None
     sample = _sample(args) if args.follows("sample") else None
-    if (option := args.peek()) is not None and option.text == "profile":
-        raise args.not_yet(option, "log ... profile")
+    profile = args.word("a log-profile's name") if args.follows("profile") else None
     facility = args.choice("a syslog facility", _FACILITIES)
     most = args.choice("a syslog level", _LEVELS) if args.left else Level.DEBUG
     least = args.choice("a syslog level", _LEVELS) if args.left else Level.EMERG
     args.end()
     target = LogTarget(address, facility, most, least, length, sample=sample)
     stream = at == "@" and kind in _STREAM_KINDS
-    return LogDraft(target, word, header, ring, stream)
+    return LogDraft(target, word, header, ring, stream, profile)
 
 
 def _sample(args: Arguments) -> LogSample:
@@ -104,6 +103,8 @@ def _log_tag(args: Arguments, context: Context) -> None:
     args.end()
     if context.place is Place.GLOBAL:
         context.model.process.log_tag = tag
+    elif context.place is Place.PROFILE:
+        context.named_profile.tag = tag
     else:
         context.settings.log_tag = tag
 
@@ -117,12 +118,12 @@ def _send_hostname(args: Arguments, context: Context) -> None:
 KEYWORDS = (
     Keyword(
         "log", Place.GLOBAL | Place.ANY_PROXY,
-        "global | <address> [len <length>] [format <format>] [sample <ranges>:<size>] <facility> "
-        "[<level> [<minlevel>]]",
+        "global | <address> [len <length>] [format <format>] [sample <ranges>:<size>] "
+        "[profile <name>] <facility> [<level> [<minlevel>]]",
         "Where events and traffic are logged.", _log, negatable=True,
     ),
     Keyword(
-        "log-tag", Place.GLOBAL | Place.ANY_PROXY, "<string>",
+        "log-tag", Place.GLOBAL | Place.ANY_PROXY | Place.PROFILE, "<string>",
         "The tag of log messages, instead of the program's name.", _log_tag,
     ),
     Keyword(

@@ -30,11 +30,9 @@ def _redispatch(args: Arguments, context: Context) -> None:
 
 def _log_format(log_format: LogFormat) -> Carry:
     def carry(args: Arguments, context: Context) -> None:
-        word = args.peek()
-        if word is not None and word.text == "clf":
-            raise args.not_yet(word, f"option {log_format.value} clf")
+        clf = log_format is LogFormat.HTTP and args.follows("clf")
         args.end()
-        context.settings.log_format = log_format
+        context.settings.log_format = LogFormat.CLF if clf else log_format
         context.settings.log_format_word = args.keyword
         context.settings.rules.log_line = None
 
@@ -100,8 +98,10 @@ KEYWORDS = (
                 _nothing, negatable=True)
         for name, places in _HINTS
     ),
-    Keyword("option httplog", _FRONT, "", "HTTP log lines (manual 8.2.3).",
+    Keyword("option httplog", _FRONT, "[clf]", "HTTP log lines (manual 8.2.3).",
             _log_format(LogFormat.HTTP)),
+    Keyword("option httpslog", _FRONT, "", "HTTP log lines with what TLS adds (manual 8.2.4).",
+            _log_format(LogFormat.HTTPS)),
     Keyword("option tcplog", _ALL, "", "TCP log lines (manual 8.2.2).",
             _log_format(LogFormat.TCP)),
     Keyword("option redispatch", _BACK, "[<interval>]", "A failed connect may go elsewhere.",

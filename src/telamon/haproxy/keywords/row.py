@@ -18,7 +18,7 @@ from telamon.haproxy.environment import Environment
 from telamon.haproxy.http_model import ErrorsDraft
 from telamon.haproxy.keywords.sections import Place
 from telamon.haproxy.lexer import Word
-from telamon.haproxy.model import Model, ProxyDraft, ProxySettings, RingDraft
+from telamon.haproxy.model import Model, ProfileDraft, ProxyDraft, ProxySettings, RingDraft
 
 T = TypeVar("T")
 
@@ -41,6 +41,7 @@ class Context:
     proxy: ProxyDraft | None = None
     errors: ErrorsDraft | None = None
     ring: RingDraft | None = None
+    profile: ProfileDraft | None = None
     ahead: bool = False
 
     @property
@@ -48,6 +49,12 @@ class Context:
         """The current ring, for keywords that are legal only there."""
         assert self.ring is not None
         return self.ring
+
+    @property
+    def named_profile(self) -> ProfileDraft:
+        """The current log profile, for keywords that are legal only there."""
+        assert self.profile is not None
+        return self.profile
 
     @property
     def named_proxy(self) -> ProxyDraft:

@@ -15,6 +15,7 @@ class Place(Flag):
     BACKEND = auto()
     ERRORS = auto()
     RING = auto()
+    PROFILE = auto()
 
     FRONT = FRONTEND | LISTEN
     BACK = LISTEN | BACKEND
@@ -35,6 +36,7 @@ PLACES = {
     "backend": Place.BACKEND,
     "http-errors": Place.ERRORS,
     "ring": Place.RING,
+    "log-profile": Place.PROFILE,
 }
 
 NOT_YET = {
@@ -44,7 +46,6 @@ NOT_YET = {
     "fcgi-app": "FastCGI applications",
     "healthcheck": "shared health checks",
     "log-forward": "forwarding of syslog messages",
-    "log-profile": "log profiles",
     "mailers": "e-mail alerts",
     "peers": "replication of stick tables",
     "program": "side programs of the master process",

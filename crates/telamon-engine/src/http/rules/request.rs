@@ -3,6 +3,7 @@
 use telamon_expr::Verdict;
 use telamon_http::forward;
 use telamon_plan::http::NamePolicy;
+use telamon_plan::LogStep;
 use telamon_session::{Cause, End, Stage};
 
 use super::{Flow, RulePlace};
@@ -222,6 +223,7 @@ impl<I: Io> Worker<I> {
                 return;
             }
             self.request_cookies(index, named);
+            self.log_step(index, LogStep::Request);
         }
         let slot = self.slots.get(index);
         let (client, destination) = (slot.client, slot.destination);
