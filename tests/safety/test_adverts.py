@@ -8,6 +8,7 @@ import shutil
 import socket
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 from ipaddress import IPv4Address
 
 import pytest
@@ -50,7 +51,7 @@ BAD: dict[str, tuple[Setup, Callable[[IPv4Address], bytes]]] = {
 def test_bad_packets(name: str, our_lan: Lan, their_lan: Lan, verdict: Verdict) -> None:
     """Five a second: no advert may be missed, and nobody else may take over."""
     high, make = BAD[name]
-    low = _with_priority(high, 100)
+    low = replace(high, priority=100)
     verdict.row(10 + list(BAD).index(name), f"five packets a second with {name}")
     for setup, number in ((high, 0), (low, 1)):
         our_lan.nodes[number].telamon(setup.plan())
@@ -73,8 +74,29 @@ def test_bad_packets(name: str, our_lan: Lan, their_lan: Lan, verdict: Verdict) 
     assert our_lan.holders() == [our_lan.nodes[0]]
 
 
-def test_a_stranger_by_unicast(our_lan: Lan, their_lan: Lan, verdict: Verdict) -> None:
-    verdict.row(20, "a stranger's sound unicast advert with priority 254")
+@dataclass(frozen=True)
+class Intruder:
+    """Who sends by unicast: `source` None is a stranger's own address."""
+
+    words: str
+    kind: str
+    source: IPv4Address | None = None
+    ttl: int = 255
+
+
+INTRUDERS = {
+    "stranger": Intruder("a stranger's sound unicast advert with priority 254", "unknown-peer"),
+    "far away": Intruder(
+        "the same in a peer's name, from another network (TTL 64)", "ttl",
+        IPv4Address("10.77.0.2"), 64,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", INTRUDERS)
+def test_an_intruder_by_unicast(name: str, our_lan: Lan, their_lan: Lan, verdict: Verdict) -> None:
+    case = INTRUDERS[name]
+    verdict.row(20 + list(INTRUDERS).index(name), case.words)
     pair = ("10.77.0.1", "10.77.0.2")
     for number, priority in ((0, 200), (1, 100)):
         setup = Setup(priority, source=pair[number], peers=(pair[1 - number],))
@@ -82,23 +104,27 @@ def test_a_stranger_by_unicast(our_lan: Lan, their_lan: Lan, verdict: Verdict) -
         their_lan.nodes[number].keepalived(setup.keepalived())
     our_lan.master(our_lan.nodes[0])
     their_lan.master(their_lan.nodes[0])
-    lost = {}
-    for made in (our_lan, their_lan):
-        target = made.nodes[0].address
-        with _Stranger(made.nodes[2]) as stranger:
-            advert = forged.v3(stranger.address, 254, to=target)
-            data = forged.packet(stranger.address, advert, to=target)
-            end = time.monotonic() + 1.0
-            lost[made.switch] = False
-            while time.monotonic() < end:
-                stranger.send(data, target)
-                time.sleep(0.02)
-                lost[made.switch] |= made.holders() != [made.nodes[0]]
+    lost = {made.switch: _intrude(made, case) for made in (our_lan, their_lan)}
     words = {True: "obeyed: the VIP leaves the master", False: "the VIP stays"}
-    verdict.ours(words[lost[our_lan.switch]] + ", `unknown-peer` is told")
+    verdict.ours(words[lost[our_lan.switch]] + f", `{case.kind}` is told")
     verdict.theirs(words[lost[their_lan.switch]])
     assert not lost[our_lan.switch]
-    assert "[unknown-peer] 10.77.0.3" in our_lan.nodes[0].programs[0].text()
+    told = f"[{case.kind}] {case.source or our_lan.nodes[2].address}"
+    assert told in our_lan.nodes[0].programs[0].text()
+
+
+def _intrude(made: Lan, case: Intruder) -> bool:
+    """A second of such adverts to the master; whether the VIP left it."""
+    target, lost = made.nodes[0].address, False
+    with _Stranger(made.nodes[2]) as stranger:
+        source = case.source or stranger.address
+        data = forged.packet(source, forged.v3(source, 254, to=target), to=target, ttl=case.ttl)
+        end = time.monotonic() + 1.0
+        while time.monotonic() < end:
+            stranger.send(data, target)
+            time.sleep(0.02)  # the pace of the packets
+            lost |= made.holders() != [made.nodes[0]]
+    return lost
 
 
 class _Stranger:
@@ -135,9 +161,3 @@ def _told(wire: Wire, made: Lan, begun: float, lasted: float) -> str:
     second = _adverts(wire, backup, begun, lasted)
     over = "the backup took over" if second else "no takeover"
     return f"{len(first)} adverts in {lasted:.1f} s, {over}"
-
-
-def _with_priority(setup: Setup, priority: int) -> Setup:
-    from dataclasses import replace
-
-    return replace(setup, priority=priority)

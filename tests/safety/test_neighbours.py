@@ -204,6 +204,24 @@ def test_a_reload_does_not_move_the_vip(our_lan: Lan, their_lan: Lan, verdict: V
     assert gaps[our_lan.switch] < 0.015
 
 
+def test_a_reload_that_would_lose_the_vip(our_lan: Lan, their_lan: Lan, verdict: Verdict) -> None:
+    verdict.row(91, "a reload of the master, by a file in which the VIP is another one")
+    running = whole.start(our_lan.nodes[0], HIGH)
+    theirs = their_lan.nodes[0].keepalived(HIGH.keepalived())
+    our_lan.master(our_lan.nodes[0])
+    their_lan.master(their_lan.nodes[0])
+    wrong = replace(HIGH, vips=("10.77.0.200",))
+    running.reload(wrong)
+    theirs.log.with_name("keepalived.conf").write_text(wrong.keepalived())
+    theirs.process.send_signal(signal.SIGHUP)
+    eventually(lambda: "the new plan is refused" in running.program.text(), "the refusal")
+    eventually(lambda: their_lan.nodes[0].holds("10.77.0.200"), "the other address")
+    stays = {True: "the VIP stays", False: "the VIP is gone"}
+    verdict.ours(f"refused without --force, {stays[our_lan.nodes[0].holds()]}")
+    verdict.theirs(stays[their_lan.nodes[0].holds()])
+    assert our_lan.holders() == [our_lan.nodes[0]]
+
+
 def _until(made: Lan, address: str) -> float:
     """Look without pause until the first node has `address`; its longest time without the VIP."""
     node = made.nodes[0]

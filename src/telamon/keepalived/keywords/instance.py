@@ -200,7 +200,8 @@ def _address_rows() -> list[Keyword]:
         Keyword("vmac_xmit_base", _I, "", carried, "adverts from the interface itself",
                 flag("vmac_xmit_base")),
         Keyword("use_ipvlan", _I, "[NAME] [ADDRESS] [MODE]", Mark.REFUSED,
-                "VIPs on an ipvlan", meaning="use the interface itself, or use_vmac"),
+                "VIPs on an ipvlan", meaning="it has the interface's own MAC address, so that it "
+                "spares nobody's neighbour table: use the interface itself, or use_vmac"),
     ]  # fmt: skip
 
 
@@ -229,8 +230,9 @@ def _network_rows() -> list[Keyword]:
         Keyword("old_unicast_checksum", _I, "[never]", Mark.NOTED,
                 "the checksum of Keepalived 1.3.6 and older",
                 meaning="each valid form of checksum is accepted"),
-        Keyword("vrf", _I, "NAME", Mark.REFUSED_YET, "run in this VRF",
-                meaning="name an interface that is in the VRF"),
+        Keyword("vrf", _I, "NAME", Mark.REFUSED, "put the VMAC into this VRF",
+                meaning="put the interface into the VRF (ip link set NAME master VRF) and name "
+                "it: adverts and VIPs follow it"),
         Keyword("dont_track_primary", _I, "", carried, "the interface's loss is not a fault",
                 flag("track_primary", False)),
         Keyword("track_src_ip", _I, "", carried, "the source address's loss is a fault",
