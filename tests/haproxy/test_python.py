@@ -162,7 +162,7 @@ def test_actions_and_services_are_rules(tmp_path: Path) -> None:
         ("http-request python.tga", "H100", "action 'tga'", "'python.tag'?"),
         ("http-request python.tag if { src 1.1.1.1 }", "H040", "needs its argument 'name'", ""),
         ("http-request python.tag a b c", "H041", "at most 2", ""),
-        ("http-response python.tag a", "H111", "of http-request and tcp-request", "at="),
+        ("http-response python.tag a", "H111", "http-request and tcp-request", "-response']`"),
         ("http-after-response python.tag a", "H111", "cannot wait", ""),
         ("http-request use-service python.pag", "H100", "service 'pag'", "'python.page'?"),
         ("http-request use-service lua.x", "H034", "lua.x", "Python"),
@@ -231,7 +231,7 @@ def test_a_fault_in_the_script_is_told_at_its_line(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("head", "said"),
     [
-        ("global\n    telamon-python none.py\n", "'none.py' cannot be used: cannot be read: No"),
+        ("global\n    telamon-python none.py\n", "'none.py': cannot be read: No such"),
         ("global\n    telamon-python rules.py\n    telamon-python rules.py\n", "registered by a"),
         ("global\n    telamon-python-timeout 0\n", "cannot be 0"),
         ("global\n    telamon-python\n", "needs the path"),

@@ -220,10 +220,14 @@ def _output(kind: Kind, name: str, annotation: object) -> str:
     found = sample_type(annotation)
     if found is None:
         raise ScriptError(
-            f"{kind.value} '{name}': {annotation} is no type of a sample; "
+            f"{kind.value} '{name}': {_shown(annotation)} is no type of a sample; "
             "annotate bool, int, str, bytes, IPv4Address or IPv6Address"
         )
     return found
+
+
+def _shown(annotation: object) -> str:
+    return annotation.__name__ if isinstance(annotation, type) else str(annotation)
 
 
 def _input(annotation: object) -> str:

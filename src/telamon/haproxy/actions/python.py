@@ -32,7 +32,7 @@ def find(args: Arguments, word: Word, at: At, model: Model) -> Action:
     if _SETS[at] not in signature.at:
         raise args.refuse(
             "H111", f"'{word}' is an action of {' and '.join(signature.at)} rules", word.span,
-            help=f"register it with `at=[..., {_SETS[at]!r}]` if it fits here",
+            help=f"register it with `at={[*signature.at, _SETS[at]]}` if it fits here",
         )  # fmt: skip
     return Action("python", at, "", "", (_name(signature), _arguments(signature)))
 

@@ -51,7 +51,10 @@ def _resolved(word: Word, default: DefaultPath) -> str:
 def _refused(args: Arguments, word: Word, error: ScriptError) -> Refused:
     """Points at the line of the script, if one is to blame."""
     if error.line is None:
-        return args.refuse("H110", f"'{word}' cannot be used: {error.reason}", word.span)
+        return args.refuse(
+            "H110", f"'{word}': {error.reason}", word.span,
+            help="" if Path(error.path).exists() else f"there is no {error.path}",
+        )  # fmt: skip
     source = Source(error.path, Path(error.path).read_text("utf-8", "replace"))
     text = source.line(error.line)
     first = len(text) - len(text.lstrip()) + 1
