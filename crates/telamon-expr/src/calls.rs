@@ -224,7 +224,7 @@ impl Called {
         let Some(calls) = env.facts.calls() else {
             return Outcome::Failed;
         };
-        let texts = self.formats.iter().map(|format| format.bytes(env));
+        let texts = self.formats.iter().map(|format| format.plain(env));
         let Some(answer) = calls.ask(&self.function, texts.map(Sample::owned).collect()) else {
             return Outcome::Waits;
         };
