@@ -51,25 +51,22 @@ pub enum Framing {
     Bodiless,
 }
 
-/// The fields of a head that go on at all: of several `Host`s, which all say the same, the first;
-/// of `TE`, which is this connection's alone, what we keep for the other side (RFC 9110 10.1.4);
-/// and an `Upgrade` only without a body, since nobody could say in which protocol that is.
+/// The fields of a request that go on at all: of several `Host`s, which all say the same, the first;
+/// and no `Upgrade` where that is asked for with a body (`drop_upgrade`), since nobody could say in
+/// which protocol that is.
 pub fn forwarded<'b>(
     fields: impl Iterator<Item = Field<'b>> + 'b,
-    has_body: bool,
+    drop_upgrade: bool,
 ) -> impl Iterator<Item = Field<'b>> + 'b {
     let mut host_seen = false;
-    fields.filter_map(move |field| match field.name.len() {
-        2 if field.is("te") => keeps_trailers(field.value).then_some(Field {
-            value: b"trailers",
-            ..field
-        }),
-        4 if field.is("host") => (!std::mem::replace(&mut host_seen, true)).then_some(field),
-        7 if has_body && field.is("upgrade") => None,
-        _ => Some(field),
+    fields.filter(move |field| match field.name.len() {
+        4 if field.is("host") => !std::mem::replace(&mut host_seen, true),
+        7 => !(drop_upgrade && field.is("upgrade")),
+        _ => true,
     })
 }
 
+/// `TE` is this connection's alone (RFC 9110 10.1.4): what we keep for the other side is this.
 fn keeps_trailers(value: &[u8]) -> bool {
     (value.split(|byte| *byte == b',')).any(|word| trim(word) == b"trailers")
 }
@@ -128,6 +125,18 @@ pub fn write_fields<'b>(
         let whole = field.unfolded();
         let mut value = whole.as_ref();
         match field.name.len() {
+            2 if field.is("te") => {
+                let kept: &[u8] = match keeps_trailers(value) {
+                    true => b"trailers",
+                    false => b"",
+                };
+                left_out += value.len() - kept.len();
+                if kept.is_empty() {
+                    left_out += field.name.len();
+                    continue;
+                }
+                value = kept;
+            }
             10 if field.is("connection") => {
                 count += usize::from(write_options(out, value));
                 continue;
@@ -169,29 +178,35 @@ pub fn write_end(out: &mut Vec<u8>, connection: Connection) {
 }
 
 /// The options that are not about this connection's end, with the blanks around them; false if
-/// there are none. The blanks behind an option that is taken out go with it.
+/// there are none. The blanks behind an option that is taken out go with it, and the empty members
+/// before it and at the end.
 fn write_options(out: &mut Vec<u8>, value: &[u8]) -> bool {
     let start = out.len();
     out.extend_from_slice(b"connection: ");
     let begin = out.len();
     let (mut first, mut behind_removed) = (true, false);
+    let mut held: Vec<&[u8]> = Vec::new();
     for part in value.split(|byte| *byte == b',') {
         let word = trim(part);
         if word.eq_ignore_ascii_case(b"keep-alive") || word.eq_ignore_ascii_case(b"close") {
             behind_removed = true;
+            held.clear();
             continue;
         }
-        if !std::mem::take(&mut first) {
-            out.push(b',');
-        }
         let lead = part.iter().take_while(|byte| is_blank(**byte)).count();
-        out.extend_from_slice(if behind_removed { &part[lead..] } else { part });
+        held.push(if behind_removed { &part[lead..] } else { part });
+        if word.is_empty() {
+            continue;
+        }
         behind_removed = false;
+        for part in held.drain(..) {
+            if !std::mem::take(&mut first) {
+                out.push(b',');
+            }
+            out.extend_from_slice(part);
+        }
     }
-    if out[begin..]
-        .iter()
-        .all(|byte| *byte == b',' || is_blank(*byte))
-    {
+    if out.len() == begin {
         out.truncate(start);
         return false;
     }

@@ -64,7 +64,8 @@ impl<'b> Request<'b> {
 
     /// Those that go on to the server.
     pub fn forwarded(&self) -> impl Iterator<Item = Field<'b>> + 'b {
-        forward::forwarded(self.fields(), self.body != Body::Length(0))
+        let upgrades_with_body = self.body != Body::Length(0) && self.lists_upgrade();
+        forward::forwarded(self.fields(), upgrades_with_body)
     }
 
     /// The first field of this name.

@@ -63,7 +63,7 @@ impl Message {
         self.status = response.status;
         self.second = self.add(response.reason);
         self.version = Some(response.version);
-        self.take_fields(response.forwarded());
+        self.take_fields(response.fields());
     }
 
     /// Begins a response of our own.

@@ -35,11 +35,6 @@ impl<'b> Response<'b> {
         self.fields.iter().map(move |line| line.field(buffer))
     }
 
-    /// Those that go on to the client.
-    pub fn forwarded(&self) -> impl Iterator<Item = Field<'b>> + 'b {
-        forward::forwarded(self.fields(), false)
-    }
-
     /// The first field of this name.
     pub fn field(&self, name: &str) -> Option<Field<'b>> {
         self.fields().find(|field| field.is(name))

@@ -718,11 +718,11 @@ fn read(
         exchange.reply.take_response(&response);
         exchange.reply_framing = framing;
         // Logs count a head as it came, not as rules and cookies have made it.
-        let fields = forward::write_fields(out, response.forwarded(), framing);
+        let fields = forward::write_fields(out, response.fields(), framing);
         exchange.log.head = logged_size(response.reason, fields);
     } else {
         forward::write_status_line(out, response.version, response.status, response.reason);
-        let fields = forward::write_fields(out, response.forwarded(), framing);
+        let fields = forward::write_fields(out, response.fields(), framing);
         exchange.log.head = logged_size(response.reason, fields);
         exchange.log.bytes += exchange.log.head;
     }
