@@ -21,7 +21,7 @@ case "${1:-}" in
   test)  need=([ip]=iproute2)
          want=([haproxy]=haproxy [keepalived]=keepalived [nginx]=nginx [curl]=curl [socat]=socat
                [killall]=psmisc [pgrep]=procps [pidof]=sysvinit-utils [chromium]=chromium
-               [tcpdump]=tcpdump [hatop]=hatop) ;;
+               [tcpdump]=tcpdump [hatop]=hatop [varnishtest]=varnish) ;;
   bench) want=([haproxy]=haproxy [nginx]=nginx) ;;
   *) echo "usage: $0 build|demo|test|bench" >&2; exit 2 ;;
 esac
