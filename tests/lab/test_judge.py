@@ -53,6 +53,14 @@ def test_a_long_outage_fails() -> None:
     assert outcome.problem == "the outage is above 2000 ms"
 
 
+def test_only_the_time_until_it_settled_is_called_the_outage() -> None:
+    window = Window(MOVES, 5.0, "node1", "node2", 15.0, settled=10.0)
+    outcome = judge(window, requests((5, 5.5), (11, 12)), watched((0, "node1"), (5, "node2")))
+    assert outcome.problem == ""
+    assert outcome.outage == pytest.approx(0.51, abs=0.11)
+    assert outcome.lost == 15
+
+
 def test_an_outage_of_the_bringing_back_counts_as_well() -> None:
     window = Window(MOVES, 5.0, "node1", "node2", 15.0)
     outcome = judge(window, requests((5, 5.5), (11, 14)), watched((0, "node1"), (5, "node2")))

@@ -99,7 +99,7 @@ def test_killed_before_the_helper_has_heard(our_lan: Lan, their_lan: Lan, verdic
     their_lan.master(their_lan.nodes[0])
     killed = time.monotonic()
     whole.kill(ours.processes())
-    whole.kill(whole.family(theirs.process.pid))
+    whole.kill(whole.family(theirs.process.pid)[::-1])
     with contextlib.suppress(AssertionError):
         eventually(lambda: not node.holds(), "the address to go", within=2.0)
     took = time.monotonic() - killed

@@ -40,6 +40,7 @@ _REDRAW: Seconds = 0.25
 _FLOWING = 0.7
 """The share of what was asked in the last second that must have been answered."""
 _SHOWN_SECONDS = 30
+_BETWEEN = 0.2
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +115,8 @@ EVENTS: tuple[Event, ...] = (
 class Window:
     """One event's time, who held the VIP before and after, and what went wrong while it was told.
 
-    It ends when what was broken is back and all is well again.
+    `settled`: the others serve without what was broken (None: they did not). It ends when what was
+    broken is back and all is well again.
     """
 
     event: Event
@@ -123,18 +125,22 @@ class Window:
     after: str = ""
     ended: Seconds = 0.0
     problem: str = ""
+    settled: Seconds | None = None
 
 
 def judge(window: Window, record: Sequence[Sample], watch: Watch) -> Outcome:
     """How an event went, by what the client and the watch recorded."""
     event = window.event
-    outage = samples.largest_gap(record, window.began, window.ended)
+    # To start a whole node takes much of the one machine that all nodes share here: what the others
+    # are slower meanwhile is not the event's outage. It counts against the limit all the same.
+    outage = samples.largest_gap(record, window.began, window.settled or window.ended)
+    longest = samples.largest_gap(record, window.began, window.ended)
     counted = samples.count(record, window.began, window.ended)
     two = watch.longest_with_two(window.began, window.ended)
     problem = window.problem
     if not problem and two > _TWO_HOLDERS_LIMIT:
         problem = f"two nodes had the VIP for {two * 1000:.0f} ms"
-    if not problem and outage > event.limit:
+    if not problem and longest > event.limit:
         problem = f"the outage is above {event.limit * 1000:.0f} ms"
     if not problem and (not window.after or (window.after != window.before) != event.moves):
         problem = f"the VIP was at {window.after or 'nobody'} in the end"
@@ -188,7 +194,8 @@ class Demo:
         if not self._wait(lambda: self._settled(window, target), _SETTLE_LIMIT):
             window.problem = self._unsettled(window)
         else:
-            took = time.monotonic() - window.began
+            window.settled = time.monotonic()
+            took = window.settled - window.began
             self._tell(f"  settled after {took:.1f} s: {self._watch.sole} holds the VIP")
         self._tell(f"  bringing {target.name} back")
         self._meanwhile(lambda: event.mend(target))
@@ -196,6 +203,8 @@ class Demo:
             window.problem = window.problem or f"not healthy afterwards: {self._why_not_calm()}"
         window.ended = time.monotonic()
         window.after = self._watch.sole
+        # What is under way now must not fall to the next event.
+        self._pause(_BETWEEN)
         return window
 
     def _target(self, event: Event, holder: str) -> Member:
