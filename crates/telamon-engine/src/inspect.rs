@@ -61,6 +61,8 @@ pub(crate) struct Inspection {
     /// The one that is waited for, and the rule that goes on with its answer.
     pub(crate) waiting: Option<WaitingCall>,
     pub(crate) from: usize,
+    /// The rule that ended a list last.
+    pub(crate) last_rule: Option<std::sync::Arc<telamon_expr::Place>>,
 }
 
 impl Inspection {
@@ -73,6 +75,7 @@ impl Inspection {
             until: None,
             patience: None,
             captures: Default::default(),
+            last_rule: None,
             calls: None,
             waiting: None,
             from: 0,
@@ -213,6 +216,12 @@ impl<I: Io> Worker<I> {
                 || inspection.bytes.len() >= shared.sizes.head
                 || delay.unwrap_or(0) == 0;
             let (verdict, at) = self.run_content(index, rules, last);
+            let goes_on = matches!(verdict, Verdict::GoOn | Verdict::More | Verdict::Call);
+            if let Some(inspection) = self.slots.get(index).inspection.as_deref_mut() {
+                if !goes_on {
+                    inspection.last_rule = rules.place(at).cloned();
+                }
+            }
             match verdict {
                 Verdict::Call => return self.call_from_stream(index, at),
                 Verdict::More => return self.await_more(index, list.side(), delay.unwrap_or(0)),

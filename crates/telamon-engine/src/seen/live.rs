@@ -76,6 +76,9 @@ impl<I: Io> Worker<I> {
             ..Live::default()
         };
         let (role, peer) = (slot.role, slot.peer);
+        if let Some(inspection) = slot.inspection.as_deref() {
+            live.last_rule.clone_from(&inspection.last_rule);
+        }
         if let Some(exchange) = slot.exchange() {
             live.tarpit = exchange.tarpit.or(tarpit);
             live.reused = exchange.reused;

@@ -38,7 +38,7 @@ mod kind {
 
 pub(super) const ROWS: &[Row] = &[
     by("req.ssl_alpn", |_, _| {
-        Fetch::new(|env| Some(Sample::owned(hello(env)?.protocols()?.join(&b","[..]))))
+        Fetch::new(|env| Some(Sample::owned(hello(env)?.protocol()?.to_vec())))
     }),
     by("req.ssl_cipherlist", |_, _| {
         Fetch::new(|env| Some(Sample::Bin(hello(env)?.ciphers().to_vec().into())))
@@ -207,16 +207,10 @@ impl<'b> Hello<'b> {
         Some(counted(name, 2)?.0)
     }
 
-    /// RFC 7301 3.1.
-    fn protocols(&self) -> Option<Vec<&[u8]>> {
-        let mut rest = counted(self.extension(kind::ALPN)?, 2)?.0;
-        let mut names = Vec::new();
-        while !rest.is_empty() {
-            let (name, next) = counted(rest, 1)?;
-            names.push(name);
-            rest = next;
-        }
-        Some(names)
+    /// RFC 7301 3.1: the one that the client likes best, which is what HAProxy shows.
+    fn protocol(&self) -> Option<&[u8]> {
+        let list = counted(self.extension(kind::ALPN)?, 2)?.0;
+        Some(counted(list, 1)?.0)
     }
 
     /// RFC 8446 4.2.8: the groups alone.
@@ -325,7 +319,7 @@ mod tests {
             let bytes = records(&example(), each);
             let hello = Hello::new(&bytes).unwrap_or_else(|no| panic!("{each}: {no:?}"));
             assert_eq!(hello.server_name(), Some(&b"a.example"[..]));
-            assert_eq!(hello.protocols(), Some(vec![&b"h2"[..], b"http/1.1"]));
+            assert_eq!(hello.protocol(), Some(&b"h2"[..]));
             assert_eq!(hello.list(kind::GROUPS), Some(vec![0, 29, 0, 23]));
             assert_eq!(hello.key_shares(), Some(vec![0, 29]));
             assert_eq!(hello.ciphers(), [0x13, 1, 0x13, 2]);

@@ -29,12 +29,15 @@ pub(super) const ROWS: &[Row] = &[
     }),
     by("req.rdp_cookie", |args, _| {
         let name = args.text(0);
-        Fetch::new(move |env| Some(Sample::text(rdp_cookie(env, name.as_deref())?)))
+        Fetch::new(move |env| {
+            let found = decided(env, rdp(env.body, name.as_deref()))??;
+            Some(Sample::text(found))
+        })
     }),
     by("req.rdp_cookie_cnt", |args, _| {
         let name = args.text(0);
         Fetch::new(move |env| {
-            let found = rdp_cookie(env, name.as_deref());
+            let found = decided(env, rdp(env.body, name.as_deref()))?;
             Some(Sample::Int(i64::from(found.is_some())))
         })
     }),
@@ -101,32 +104,24 @@ fn counted(args: Args<'_>) -> Result<Fetch, String> {
     })
 }
 
-/// None while that is open.
+/// As HAProxy: no value unless it is, be that open or settled.
 fn is_http(env: &Env<'_>) -> Option<bool> {
     match HeadParser::new(MAX_HEAD).parse(env.body) {
-        Ok(Some(_)) => Some(true),
-        Ok(None) => {
-            env.undecided();
-            None
-        }
-        Err(_) => Some(false),
+        Ok(Some(_)) => return Some(true),
+        Ok(None) => env.undecided(),
+        Err(_) => {}
     }
-}
-
-/// The value of `Cookie: NAME=VALUE` in a first message of RDP, ended by CR LF.
-fn rdp_cookie<'e>(env: &Env<'e>, name: Option<&[u8]>) -> Option<&'e [u8]> {
-    match rdp(env.body, name) {
-        Ok(found) => found,
-        Err(Short) => {
-            env.undecided();
-            None
-        }
-    }
+    None
 }
 
 /// More bytes are needed to tell.
 struct Short;
 
+fn decided<T>(env: &Env<'_>, found: Result<T, Short>) -> Option<T> {
+    found.map_err(|Short| env.undecided()).ok()
+}
+
+/// The value of `Cookie: NAME=VALUE` in a first message of RDP, ended by CR LF.
 fn rdp<'e>(bytes: &'e [u8], name: Option<&[u8]>) -> Result<Option<&'e [u8]>, Short> {
     const MARK: &[u8] = b"cookie:";
     let text = bytes

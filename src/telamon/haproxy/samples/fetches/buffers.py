@@ -20,7 +20,7 @@ FETCHES = (
     Fetch("req.proto_http", "", Type.BOOL, Needs.TRANSACTION, "Whether the request is HTTP."),
     Fetch("req.rdp_cookie", "[name:str]", Type.STR, _Q, "A cookie of RDP (mstshash and its like)."),
     Fetch("req.rdp_cookie_cnt", "[name:str]", Type.INT, _Q, "How often that RDP cookie is there."),
-    Fetch("req.ssl_alpn", "", Type.STR, _Q, "The ALPN names of a TLS hello in the buffer."),
+    Fetch("req.ssl_alpn", "", Type.STR, _Q, "The first ALPN name of a TLS hello in the buffer."),
     Fetch("req.ssl_cipherlist", "", Type.BIN, _Q, "The ciphers of a TLS hello.", "3.2"),
     Fetch("req.ssl_ec_ext", "", Type.BOOL, _Q, "Whether a TLS hello knows elliptic curves."),
     Fetch("req.ssl_hello_type", "", Type.INT, _Q, "1 for a TLS client's hello in the buffer."),
