@@ -10,6 +10,7 @@ from telamon.engine import IoEngine
 from tests.engine.duel import (
     END,
     EOF,
+    GET,
     LAST,
     NAP,
     OK,
@@ -166,6 +167,26 @@ PARSING = [
 ]  # fmt: skip
 
 
+VALID = LAST.replace(b"Host", b"Cookie: S=two\r\nHost")
+ANSWERS = [
+    Case("an error made of parts", ((LAST, END),), None,
+         config("http-error status 503 content-type text/plain lf-string 'no %[path]' hdr x-a b",
+                servers="    server s1 {dead}\n    retries 0")),
+    Case("a denial made of parts", ((LAST, END),), None,
+         config("http-error status 403 content-type text/plain string no", "http-request deny",
+                servers="")),
+    asked(VALID, "denied, with a cookie", "cookie S insert", "http-request deny", servers=TWO),
+    asked(LAST, "sent to the server",
+          servers="    server s1 {server} redir http://there.example"),
+    asked(GET, "sent to the server, kept",
+          servers="    server s1 {server} redir http://there.example"),
+    asked(POST + b"\r\nabcde", "not sent to the server",
+          servers="    server s1 {server} redir http://there.example"),
+    asked(odd(b"GET http://a/x?y HTTP/1.1"), "sent there, absolute form",
+          servers="    server s1 {server} redir http://there.example"),
+]  # fmt: skip
+
+
 @pytest.mark.parametrize("case", PERSISTENCE, ids=[case.name for case in PERSISTENCE])
 def test_persistence(io: IoEngine, case: Case) -> None:
     fight(case, io)
@@ -223,3 +244,8 @@ def test_long_versions_are_the_versions_that_they_begin_with(io: IoEngine) -> No
     outcome = ours(case, io)
     assert outcome.servers[0].startswith(b"GET / HTTP/1.1\r\n")
     assert outcome.clients[0][0].startswith(b"HTTP/1.1 200 OK\r\n")
+
+
+@pytest.mark.parametrize("case", ANSWERS, ids=[case.name for case in ANSWERS])
+def test_answers_of_our_own(io: IoEngine, case: Case) -> None:
+    fight(case, io)

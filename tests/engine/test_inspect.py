@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import os
+import socket
 import ssl
 
 import pytest
@@ -17,11 +19,15 @@ from tests.engine.duel import (
     RESET,
     STAY,
     Case,
+    Outcome,
     Pour,
+    Stage,
     Until,
     fight,
     needs_haproxy,
+    running_text,
 )
+from tests.engine.rig import PATIENCE, until
 
 pytestmark = needs_haproxy
 
@@ -146,3 +152,29 @@ def test_in_mode_http(io: IoEngine, case: Case) -> None:
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])
 def test_as_haproxy_does(io: IoEngine, case: Case) -> None:
     fight(case, io)
+
+
+DROPS = [
+    ("tcp", "tcp-request connection silent-drop"),
+    ("tcp", "tcp-request content silent-drop"),
+    ("http", "http-request silent-drop"),
+]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="a quiet end needs CAP_NET_ADMIN")
+@pytest.mark.parametrize(("mode", "rule"), DROPS, ids=[rule for _, rule in DROPS])
+def test_a_silent_drop_says_nothing(io: IoEngine, mode: str, rule: str) -> None:
+    words = f"    mode {mode}\n    {rule}\n    server s1 {{server}}"
+    stage = Stage(Case("drop", (), (), words, lines=0))
+    with running_text(stage, io) as engine, socket.socket() as client:
+        client.settimeout(PATIENCE)
+        client.connect(("127.0.0.1", stage.front.port))
+        if mode == "http":
+            client.sendall(LAST)
+        until(lambda: engine.snapshot().proxies[1].frontend["stot"] == 1)  # type: ignore[index]
+        until(lambda: engine.active() == 0, "the engine has forgotten it")
+        client.settimeout(0.3)
+        with pytest.raises(TimeoutError):
+            client.recv(1)
+    stage.over.set()
+    stage.close(Outcome())

@@ -411,6 +411,9 @@ impl<I: Io> Worker<I> {
 /// What the backend and the server want of a connection's socket.
 fn dress(fd: OwnedFd, server: &Server, plan: &telamon_plan::Proxy) -> io::Result<OwnedFd> {
     let raw = fd.as_raw_fd();
+    if let Some(name) = &server.source_interface {
+        socket::bind_interface(raw, name)?;
+    }
     if let Some(source) = &server.source {
         socket::bind_source(raw, source)?;
     }

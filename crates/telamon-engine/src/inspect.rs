@@ -307,7 +307,9 @@ impl<I: Io> Worker<I> {
         if what == Total::Dresp {
             self.count_denied_behind(index);
         }
-        let _ = silent;
+        if silent {
+            self.go_silently(index);
+        }
         let now = self.now;
         let slot = self.slots.get(index);
         slot.inspecting = [false; 2];

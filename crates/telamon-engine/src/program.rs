@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 
 use telamon_expr::{
-    Compiler, Condition, Expression, Facts, Format, Names, Number, PatternSets, ProcessVars, Rules,
-    VariableNames, Vars, Wanted,
+    Compiler, Condition, Expression, Facts, Format, Names, Number, PatternSets, ProcessVars, Reply,
+    Rules, VariableNames, Vars, Wanted,
 };
 use telamon_http::Message;
 use telamon_plan::rules::BackendRule;
@@ -35,6 +35,8 @@ pub(crate) struct Program {
     pub(crate) forwarded: Option<Forwarded>,
     /// What `balance hash` hashes.
     pub(crate) hash_key: Option<Expression>,
+    /// `http-error` replies that are made of parts; whole ones stand in `Proxy::errors`.
+    pub(crate) errors: Vec<Reply>,
     pub(crate) log: Option<Format>,
     pub(crate) error_log: Option<Format>,
     pub(crate) structured: Option<Format>,
@@ -196,6 +198,13 @@ impl Program {
         let hash_key = key.map(|plan| Expression::new(plan, compiler));
         Ok(Program {
             hash_key: hash_key.transpose()?,
+            errors: proxy
+                .http
+                .errors
+                .iter()
+                .filter(|error| error.reply.message.is_none() && !error.reply.default)
+                .map(|error| Reply::new(&error.reply, compiler))
+                .collect::<Result<_, _>>()?,
             forwarded: match &proxy.http.forwarded {
                 Some(plan) => Some(Forwarded::new(plan, compiler)?),
                 None => None,
@@ -252,6 +261,7 @@ impl Program {
             || !self.content.is_empty()
             || self.hash_key.is_some()
             || self.forwarded.is_some()
+            || !self.errors.is_empty()
             || !self.persists.is_empty()
     }
 

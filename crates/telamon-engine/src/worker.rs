@@ -576,6 +576,15 @@ impl<I: Io> Worker<I> {
         self.set_timer(index);
     }
 
+    /// The client's connection will end without a word to it (`silent-drop`).
+    pub(crate) fn go_silently(&mut self, index: u32) {
+        let fd = self.slots.get(index).fds[Side::Client as usize];
+        if fd != NO_FD {
+            // Where it cannot be done the connection ends as others do.
+            let _ = socket::set_quiet(fd);
+        }
+    }
+
     pub(crate) fn close(&mut self, index: u32, side: Side) {
         let slot = self.slots.get(index);
         let at = side as usize;

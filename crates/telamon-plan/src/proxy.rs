@@ -66,6 +66,13 @@ pub struct Listener {
     pub accept_proxy: bool,
     #[serde(default)]
     pub defer_accept: bool,
+    /// Socket options that Python sets: the largest segment, TCP Fast Open, foreign addresses.
+    #[serde(default)]
+    pub mss: Option<u32>,
+    #[serde(default)]
+    pub fast_open: bool,
+    #[serde(default)]
+    pub transparent: bool,
     #[serde(default)]
     pub tcp_ut: Option<Millis>,
     pub source_line: String,
@@ -161,6 +168,12 @@ pub struct Server {
     pub pool: PoolLimits,
     #[serde(default)]
     pub slowstart: Option<Millis>,
+    /// GET and HEAD requests are sent to this address instead (`redir`).
+    #[serde(default)]
+    pub redirect: Option<String>,
+    /// `source ... interface`
+    #[serde(default)]
+    pub source_interface: Option<String>,
     /// Fields that a PROXY header of version 2 has besides the addresses.
     #[serde(default)]
     pub proxy_options: Vec<String>,

@@ -251,6 +251,31 @@ pub fn set_reset_on_close(fd: RawFd, on: bool) -> io::Result<()> {
     Ok(())
 }
 
+/// Makes the close that follows say nothing to the peer (`silent-drop`): the kernel forgets a
+/// connection under repair. Who may not ask for that (CAP_NET_ADMIN) sends a reset that the next
+/// router discards.
+pub fn set_quiet(fd: RawFd) -> io::Result<()> {
+    if set_option(fd, libc::IPPROTO_TCP, libc::TCP_REPAIR, 1).is_ok() {
+        return Ok(());
+    }
+    set_reset_on_close(fd, true)?;
+    let four = set_option(fd, libc::IPPROTO_IP, libc::IP_TTL, 1);
+    let six = set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_UNICAST_HOPS, 1);
+    four.or(six)
+}
+
+/// Only what goes through this interface (socket(7)).
+pub fn bind_interface(fd: RawFd, name: &str) -> io::Result<()> {
+    let name = name.as_bytes();
+    let size = name.len() as libc::socklen_t;
+    // SAFETY: the pointer and its size describe `name`, which outlives the call.
+    check(unsafe {
+        let (level, option) = (libc::SOL_SOCKET, libc::SO_BINDTODEVICE);
+        libc::setsockopt(fd, level, option, name.as_ptr().cast(), size)
+    })?;
+    Ok(())
+}
+
 /// Who is at the other end.
 pub fn peer(fd: RawFd) -> io::Result<SockAddr> {
     let mut address = SockAddr::empty();

@@ -156,6 +156,9 @@ def _listener_wish(plan: ProxyPlan, proxy: Proxy, listener: Listener) -> SocketW
         gid=listener.gid,
         v6only=listener.v6only,
         v4v6=listener.v4v6,
+        mss=listener.mss,
+        fast_open=listener.fast_open,
+        transparent=listener.transparent,
         backlog=backlog,
         place=listener.source_line,
     )

@@ -204,6 +204,9 @@ def _listener(bind: BindDraft, address: SocketAddress, id: int) -> Listener:
         accept_proxy=bind.accept_proxy is not None,
         defer_accept=bind.defer_accept,
         tcp_ut=bind.tcp_ut or None,
+        mss=bind.mss,
+        fast_open=bind.fast_open,
+        transparent=bind.transparent,
         source_line=_place(bind.word.span),
     )
 
@@ -233,7 +236,7 @@ def _balance_key(key: BalanceKey, rules: RuleLowering) -> BalanceKey:
     return dataclasses.replace(key, expression=rules.expression(key.expression))
 
 
-def _server(draft: ServerDraft, id: int, source: SocketAddress | None) -> Server:
+def _server(draft: ServerDraft, id: int, source: tuple[SocketAddress, str | None] | None) -> Server:
     options = draft.options
     return Server(
         id=id,
@@ -247,7 +250,9 @@ def _server(draft: ServerDraft, id: int, source: SocketAddress | None) -> Server
         disabled=options.disabled,
         check=_check(draft) if options.check else None,
         port_offset=draft.port_offset,
-        source=options.source or source,
+        source=options.source or (source[0] if source else None),
+        source_interface=options.source_interface or (source[1] if source else None),
+        redirect=options.redirect,
         send_proxy=options.send_proxy,
         tcp_ut=options.tcp_ut or None,
         hash_key=options.hash_key,

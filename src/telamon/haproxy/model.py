@@ -50,6 +50,8 @@ class ServerOptions:
     rise: int = 2
     fall: int = 3
     source: SocketAddress | None = None
+    source_interface: str | None = None
+    redirect: str | None = None
     send_proxy: int = 0
     tcp_ut: int | None = None
     hash_key: HashKey = HashKey.ID
@@ -103,6 +105,9 @@ class BindDraft:
     accept_proxy: Word | None = None
     defer_accept: bool = False
     tcp_ut: int | None = None
+    mss: int | None = None
+    fast_open: bool = False
+    transparent: bool = False
     level: str = "operator"
     expose_fd: bool = False
 
@@ -186,7 +191,7 @@ class ProxySettings:
     log_steps: tuple[LogStep, ...] = ()
     log_tag: str | None = None
     keepalive: dict[str, int] = field(default_factory=dict)
-    source: SocketAddress | None = None
+    source: tuple[SocketAddress, str | None] | None = None
     retries: int = 3
     redispatch: int = 0
     maxconn: int | None = None

@@ -28,6 +28,8 @@ from telamon.kernel.portholder import find_holder
 
 IP_FREEBIND = 15
 IPV6_FREEBIND = 78
+IP_TRANSPARENT = 19
+IPV6_TRANSPARENT = 75
 
 DEFAULT_BACKLOG = 4096
 
@@ -56,6 +58,9 @@ class SocketWish:
     gid: int | None = None
     v6only: bool = False
     v4v6: bool = False
+    mss: int | None = None
+    fast_open: bool = False
+    transparent: bool = False
     occurrence: int = 0
     shared: bool = False
     joins: bool = field(default=False, compare=False)
@@ -232,6 +237,8 @@ def _listen_inet(address: InetAddress, wish: SocketWish) -> socket.socket:
         if wish.shared or wish.joins:
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         sock.bind((str(address.host), address.port))
+        if wish.fast_open:
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_FASTOPEN, wish.backlog)
         sock.listen(wish.backlog)
         sock.setblocking(False)
     except BaseException:
@@ -249,6 +256,15 @@ def _prepare(sock: socket.socket, address: InetAddress, wish: SocketWish) -> Non
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, int(not wish.v4v6))
     else:
         sock.setsockopt(socket.IPPROTO_IP, IP_FREEBIND, 1)
+    if wish.transparent:
+        level, option = (
+            (socket.IPPROTO_IPV6, IPV6_TRANSPARENT)
+            if address.is_ipv6
+            else (socket.IPPROTO_IP, IP_TRANSPARENT)
+        )
+        sock.setsockopt(level, option, 1)
+    if wish.mss is not None:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, wish.mss)
     if wish.interface is not None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, wish.interface.encode() + b"\0")
 

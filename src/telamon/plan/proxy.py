@@ -77,6 +77,9 @@ class Listener:
     v4v6: bool = False
     accept_proxy: bool = False
     defer_accept: bool = False
+    mss: int | None = None
+    fast_open: bool = False
+    transparent: bool = False
     tcp_ut: Milliseconds | None = None
     source_line: str = ""
 
@@ -116,7 +119,8 @@ class Server:
     add (`proxy-v2-options`). `end_streams_on_down` and
     `end_backups_on_up` are `on-marked-down shutdown-sessions` and `on-marked-up
     shutdown-backup-sessions`. `slowstart` is how long weight and maxconn take to grow once the
-    server has come up; None: no time at all.
+    server has come up; None: no time at all. `redirect` is where GET and HEAD requests are sent
+    instead (`redir`).
     """
 
     id: int
@@ -139,6 +143,8 @@ class Server:
     hash_key: HashKey = HashKey.ID
     pool: PoolLimits = field(default_factory=PoolLimits)
     slowstart: Milliseconds | None = None
+    redirect: str | None = None
+    source_interface: str | None = None
     proxy_options: tuple[str, ...] = ()
     source_line: str = ""
 

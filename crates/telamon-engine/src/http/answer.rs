@@ -160,6 +160,9 @@ impl<I: Io> Worker<I> {
 
     /// An error page to a request that was read.
     pub(super) fn http_error(&mut self, index: u32, status: u16) {
+        if let Some((head, body)) = self.made_error(index, status) {
+            return self.own_answer(index, head, &body);
+        }
         let own = self.own_error(index, status);
         // HAProxy's own texts of these two end the connection by a field that its logs count.
         let (closing, ready_made) = (matches!(status, 400 | 408), own.is_none());
@@ -209,6 +212,25 @@ impl<I: Io> Worker<I> {
         }
         self.http_answer(index, status, page, logged);
         self.leave_backend(index);
+    }
+
+    /// An `http-error` reply that is made of parts.
+    fn made_error(&mut self, index: u32, status: u16) -> Option<(telamon_http::Message, Vec<u8>)> {
+        let shared = self.shared.clone();
+        let (front, back) = self.sections(index);
+        for place in [back, front] {
+            let Some(program) = shared.programs.of.get(place as usize) else {
+                continue;
+            };
+            if let Some(reply) = program.errors.iter().find(|one| one.status == status) {
+                return self.evaluate(index, |env| reply.make(env));
+            }
+            let errors = &shared.proxies[place as usize].errors;
+            if errors.iter().any(|error| error.0 == status) {
+                return None;
+            }
+        }
+        None
     }
 
     /// `errorfile` and its kin: the backend's words win over the frontend's.

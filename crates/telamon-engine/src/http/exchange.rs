@@ -82,6 +82,9 @@ impl<I: Io> Worker<I> {
     }
 
     fn http_connect(&mut self, index: u32) {
+        if self.redirected(index) {
+            return;
+        }
         if let Some(up) = self.take_idle(index) {
             let now = self.now;
             let policy = self.policy(index);

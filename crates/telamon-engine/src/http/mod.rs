@@ -35,6 +35,7 @@ mod end;
 mod exchange;
 mod forwarded;
 mod pool;
+mod redirect;
 mod route;
 mod rules;
 mod splice;

@@ -35,10 +35,7 @@ def _id(args: Arguments, bind: BindDraft) -> None:
 
 
 def _interface(args: Arguments, bind: BindDraft) -> None:
-    word = args.word("an interface")
-    if len(word.text) > 15:  # IFNAMSIZ, netdevice(7)
-        raise args.refuse("H042", "an interface's name has at most 15 characters", word.span)
-    bind.interface = word.text
+    bind.interface = values.interface(args)
 
 
 def _maxconn(args: Arguments, bind: BindDraft) -> None:
@@ -93,6 +90,21 @@ def _defer_accept(_: Arguments, bind: BindDraft) -> None:
     bind.defer_accept = True
 
 
+def _mss(args: Arguments, bind: BindDraft) -> None:
+    word = args.peek()
+    if word is not None and word.text.startswith("-"):
+        raise args.not_yet(word, "a negative mss")
+    bind.mss = args.integer("a size of segments", 88, 65535)
+
+
+def _fast_open(_: Arguments, bind: BindDraft) -> None:
+    bind.fast_open = True
+
+
+def _transparent(_: Arguments, bind: BindDraft) -> None:
+    bind.transparent = True
+
+
 def _tcp_ut(args: Arguments, bind: BindDraft) -> None:
     bind.tcp_ut = args.time()
 
@@ -118,9 +130,12 @@ BIND_OPTIONS: tuple[BindOption, ...] = (
     BindOption("level", "user|operator|admin", "Stats sockets: what users may do.", _level),
     BindOption("maxconn", "<conns>", "Most connections of this socket at a time.", _maxconn),
     BindOption("mode", "<mode>", "Octal permissions of a unix socket.", _mode),
+    BindOption("mss", "<maxseg>", "The largest segment that is offered to clients.", _mss),
     BindOption("name", "<name>", "The socket's name in statistics.", _name),
     BindOption("nice", "<nice>", "Priority of the socket's work, -1024 to 1024.", _nice),
     BindOption("tcp-ut", "<delay>", "Longest time of unacknowledged data.", _tcp_ut),
+    BindOption("tfo", "", "TCP Fast Open: data comes with the first packet.", _fast_open),
+    BindOption("transparent", "", "Take what is meant for foreign addresses, too.", _transparent),
     BindOption("uid", "<uid>", "Owner number of a unix socket.", _uid),
     BindOption("user", "<user>", "Owner of a unix socket.", _user),
     BindOption("v4v6", "", "An IPv6 socket takes IPv4 too.", _v4v6),

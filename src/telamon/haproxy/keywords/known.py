@@ -45,11 +45,11 @@ _BIND = """
 accept-netscaler-cip allow-0rtt alpn ca-file ca-ignore-err ca-sign-file ca-sign-pass
 ca-verify-file cc ciphers ciphersuites client-sigalgs crl-file crt crt-ignore-err crt-list curves
 default-crt ecdhe ech force-sslv3 force-strict-sni force-tlsv10 force-tlsv11
-force-tlsv12 force-tlsv13 generate-certificates guid-prefix idle-ping ktls label mss namespace
+force-tlsv12 force-tlsv13 generate-certificates guid-prefix idle-ping ktls label namespace
 no-alpn no-ca-names no-sslv3 no-strict-sni no-tls-tickets no-tlsv10 no-tlsv11 no-tlsv12 no-tlsv13
 npn ocsp-update prefer-client-ciphers proto quic-cc-algo quic-force-retry quic-socket
-severity-output shards sigalgs ssl ssl-max-ver ssl-min-ver strict-sni tcp-md5sig tfo thread
-tls-ticket-keys tls-tickets transparent verify
+severity-output shards sigalgs ssl ssl-max-ver ssl-min-ver strict-sni tcp-md5sig thread
+tls-ticket-keys tls-tickets verify
 """
 
 _SERVER = """
@@ -59,7 +59,7 @@ check-ssl check-via-socks4 ciphers ciphersuites client-sigalgs crl-file crt curv
 force-tlsv10 force-tlsv11 force-tlsv12 force-tlsv13 guid healthcheck idle-ping init-addr
 init-state ktls log-bufsize log-proto namespace no-renegotiate no-sni-auto no-check-sni-auto
 no-ssl-reuse no-sslv3 no-tls-tickets no-tlsv10 no-tlsv11 no-tlsv12 no-tlsv13 no-verifyhost
-non-stick npn observe pool-conn-name proto redir renegotiate resolve-net resolve-opts
+non-stick npn observe pool-conn-name proto renegotiate resolve-net resolve-opts
 resolve-prefer resolvers send-proxy-v2-ssl send-proxy-v2-ssl-cn set-proxy-v2-tlv-fmt shard sigalgs
 sni sni-auto socks4 ssl ssl-max-ver ssl-min-ver ssl-reuse strict-maxconn tcp-md5sig tfo
 tls-tickets track usesrc verify verifyhost

@@ -63,7 +63,7 @@ def _check_address(args: Arguments, options: ServerOptions) -> None:
 
 
 def _source(args: Arguments, options: ServerOptions) -> None:
-    options.source = values.source(args)
+    options.source, options.source_interface = values.source(args)
 
 
 def _send_proxy(version: int) -> Callable[[Arguments, ServerOptions], None]:
@@ -71,6 +71,10 @@ def _send_proxy(version: int) -> Callable[[Arguments, ServerOptions], None]:
         options.send_proxy = version
 
     return carry
+
+
+def _redirect(args: Arguments, options: ServerOptions) -> None:
+    options.redirect = args.word("a prefix").text
 
 
 def _tcp_ut(args: Arguments, options: ServerOptions) -> None:
@@ -207,6 +211,7 @@ SERVER_OPTIONS: tuple[ServerOption, ...] = (
     ServerOption(
         "proxy-v2-options", "<field>[,...]", "Fields of a PROXY header of version 2.", _proxy_fields
     ),
+    ServerOption("redir", "<prefix>", "GET and HEAD requests are sent there.", _redirect),
     ServerOption("rise", "<count>", "Good checks until up.", _number("rise", 1, 2**31 - 1)),
     ServerOption("send-proxy", "", "PROXY protocol header 1; checks do without.", _send_proxy(1)),
     ServerOption(

@@ -72,16 +72,25 @@ def server_address(args: Arguments, word: Word) -> tuple[SocketAddress, int | No
         raise _refused(args, word, error) from None
 
 
-def source(args: Arguments) -> SocketAddress:
-    """Where connections to servers come from; port 0: the system chooses one each time."""
+def source(args: Arguments) -> tuple[SocketAddress, str | None]:
+    """Where connections to servers come from, and through which interface; port 0: the system
+    chooses one each time."""
     word = args.word("an address")
     found = address(args, word, default_port=0)
     following = args.peek()
-    if following is not None and following.text in ("usesrc", "interface"):
-        raise args.not_yet(following, f"source {following}")
+    if following is not None and following.text == "usesrc":
+        raise args.not_yet(following, "source usesrc")
+    name = interface(args) if args.follows("interface") else None
     if not isinstance(found, InetAddress):
         raise args.refuse("H050", f"'{word}' is not an internet address", word.span)
-    return found
+    return found, name
+
+
+def interface(args: Arguments) -> str:
+    word = args.word("an interface")
+    if len(word.text) > 15:  # IFNAMSIZ, netdevice(7)
+        raise args.refuse("H042", "an interface's name has at most 15 characters", word.span)
+    return word.text
 
 
 def address(args: Arguments, word: Word, *, default_port: int | None = None) -> SocketAddress:

@@ -34,6 +34,9 @@ impl<I: Io> Worker<I> {
                 // The first rules change the connection itself: `fc_src` sees it, too.
                 self.slots.get(index).own_ends = None;
             }
+            if verdict == Verdict::SilentDrop {
+                self.go_silently(index);
+            }
             if matches!(
                 verdict,
                 Verdict::Reject | Verdict::SilentDrop | Verdict::Failed

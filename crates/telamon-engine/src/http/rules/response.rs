@@ -110,6 +110,9 @@ impl<I: Io> Worker<I> {
                 self.rule_answer(index, rules, at, end);
             }
             Verdict::Reject | Verdict::SilentDrop => {
+                if verdict == Verdict::SilentDrop {
+                    self.go_silently(index);
+                }
                 self.http_end(index, end);
                 self.http_close(index);
             }

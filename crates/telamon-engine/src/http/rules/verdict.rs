@@ -5,6 +5,7 @@ use telamon_session::{Cause, End, Millis, Stage};
 
 use super::request::{Of, Station, STATIONS};
 use super::Flow;
+use crate::conn::NONE;
 use crate::http::{after, Step};
 use crate::io::Io;
 use crate::worker::Worker;
@@ -26,6 +27,7 @@ impl<I: Io> Worker<I> {
                 self.count_denied(index, proxy);
                 // Logs say of denied requests, too, what their cookies were worth.
                 self.request_cookies(index, false);
+                self.name_wanted(index, proxy);
                 self.rule_answer(index, rules, at, end(Cause::Proxy, Stage::Request));
             }
             Verdict::Return(at) | Verdict::Redirect(at) | Verdict::Auth(at) => {
@@ -38,6 +40,9 @@ impl<I: Io> Worker<I> {
             }
             Verdict::Reject | Verdict::SilentDrop => {
                 self.count_denied(index, proxy);
+                if verdict == Verdict::SilentDrop {
+                    self.go_silently(index);
+                }
                 self.http_end(index, end(Cause::Proxy, Stage::Request));
                 self.http_close(index);
             }
@@ -63,6 +68,15 @@ impl<I: Io> Worker<I> {
             }
         }
         Flow::Stop
+    }
+
+    /// Logs name the server to which a denied request's cookie led.
+    fn name_wanted(&mut self, index: u32, proxy: u32) {
+        let has_servers = self.shared.proxies[proxy as usize].backend.is_some();
+        let slot = self.slots.get(index);
+        if slot.wanted != NONE && has_servers {
+            (slot.backend, slot.server) = (proxy, slot.wanted);
+        }
     }
 
     /// Nothing happens for a while; then the list goes on.
