@@ -21,7 +21,7 @@ use crate::shared::Event;
 use crate::worker::Worker;
 
 impl<I: Io> Worker<I> {
-    /// Has the call made that the exchange's rules want. `then` says what goes on with its answer.
+    /// Has the call made that the exchange's rules want; with its answer they go on.
     pub(super) fn call(&mut self, index: u32) {
         let (thread, now) = (self.index, self.now);
         let shared = self.shared.clone();
