@@ -264,9 +264,10 @@ class Engine:
         """The rings, in the plan's order."""
         return [RingState(*state) for state in self._inner.rings()]
 
-    def ring_events(self, name: str) -> list[bytes] | None:
-        """What is in a ring, the oldest first; None if there is none of this name."""
-        return self._inner.ring_events(name)
+    def ring_events(self, name: str, start: int = 0) -> tuple[int, list[bytes]] | None:
+        """The number of the next line to come, and what is in a ring from the number `start` on,
+        the oldest first; None if there is none of this name."""
+        return self._inner.ring_events(name, start)
 
     def write_ring(self, ring: int, line: bytes) -> None:
         """Puts a line, without its end, into a ring by its number."""

@@ -110,6 +110,30 @@ class Bench:
         return masked(data)
 
 
+def waited(bench: Bench) -> list[str]:
+    """`show events -w`: what is there, then a line that comes, then the end at a key."""
+    with socket.socket(socket.AF_UNIX) as client:
+        client.settimeout(10)
+        client.connect(str(bench.stats))
+        client.sendall(b"show events kept -w\n")
+        there = _lines(client, REQUESTS)
+        with socket.create_connection(("127.0.0.1", bench.port), timeout=10) as one:
+            one.sendall(b"GET /late HTTP/1.0\r\n\r\n")
+            while one.recv(65536):
+                pass
+        came = _lines(client, 1)
+        client.sendall(b"\n")
+        rest = b"".join(iter(lambda: client.recv(65536), b""))
+    return [masked(data) for data in (there, came, rest)]
+
+
+def _lines(client: socket.socket, count: int) -> bytes:
+    data = b""
+    while data.count(b"\n") < count:
+        data += client.recv(65536)
+    return data
+
+
 def masked(data: bytes) -> str:
     line = data.decode()
     line = re.sub(r"\w{3} [ \d]\d \d\d:\d\d:\d\d ", "DATE ", line)
@@ -168,6 +192,7 @@ SCENES: dict[str, Callable[[Bench], object]] = {
     "show events new": lambda bench: bench.command("show events sent -n"),
     "show events wrong": lambda bench: bench.command("show events sent -x"),
     "kept": lambda bench: bench.command("show events kept").count("\n"),
+    "waited": lambda bench: [text.count("\n") for text in waited(bench)],
     "listed": lambda bench: re.findall(r".*(?:sent|kept) .*", bench.command("show events")),
 }
 

@@ -8,7 +8,7 @@ from telamon.plan.process import StatsLevel
 from telamon.plan.proxy import ProxyPlan
 from telamon.runtime.commands.base import Context
 from telamon.runtime.commands.events import show_events
-from telamon.runtime.ports import CommandError
+from telamon.runtime.session import CommandSession
 from telamon.testing.control import FakeControl
 
 
@@ -42,6 +42,22 @@ def test_answers(context: Context, words: list[str], answer: str) -> None:
     assert show_events(context, words) == answer
 
 
-def test_waiting_is_refused_by_name(context: Context) -> None:
-    with pytest.raises(CommandError, match="not yet to Telamon"):
-        show_events(context, ["r1", "-nw"])
+def test_who_waits_hears_what_comes_until_a_key_is_pressed() -> None:
+    control = FakeControl(ProxyPlan(), ring_lines={"r1": [b"one"]})
+    session = CommandSession(control, StatsLevel.OPERATOR)
+    assert session.feed(b"show events r1 -w\n") == b"one\n"
+    assert session.following and session.more() == b""
+    control.ring_lines["r1"] += [b"two", b"three"]
+    assert session.more() == b"two\nthree\n"
+    assert session.more() == b""
+    assert session.feed(b"x") == b"\n"
+    assert session.closed and not session.following
+
+
+def test_with_a_prompt_the_session_goes_on() -> None:
+    control = FakeControl(ProxyPlan(), ring_lines={"r1": [b"one"]})
+    session = CommandSession(control, StatsLevel.OPERATOR)
+    session.feed(b"prompt\n")
+    assert session.feed(b"show events r1 -nw\n") == b""
+    assert session.feed(b"\n") == b"\n> "
+    assert not session.closed

@@ -242,14 +242,15 @@ impl Engine {
             .collect()
     }
 
-    /// What is in the ring of this name, the oldest first.
-    pub fn ring_lines(&self, name: &str) -> Option<Vec<Vec<u8>>> {
+    /// What is in the ring of this name, from a number on, the oldest first; and the number of the
+    /// next line to come.
+    pub fn ring_lines(&self, name: &str, from: u64) -> Option<(u64, Vec<Vec<u8>>)> {
         let ring = self
             .shared
             .rings
             .iter()
             .find(|ring| ring.plan.name == name)?;
-        Some(ring.lines())
+        Some(ring.lines(from))
     }
 
     /// Puts a line, without its end, into a ring by its number.

@@ -107,13 +107,12 @@ impl Ring {
         true
     }
 
-    /// All lines, the oldest first.
-    pub(crate) fn lines(&self) -> Vec<Vec<u8>> {
-        lock(&self.store)
-            .lines
-            .iter()
-            .map(|line| line.to_vec())
-            .collect()
+    /// The lines from a number on, the oldest first, and the number of the next one to come.
+    pub(crate) fn lines(&self, from: u64) -> (u64, Vec<Vec<u8>>) {
+        let store = lock(&self.store);
+        let skip = from.saturating_sub(store.first) as usize;
+        let lines = store.lines.iter().skip(skip);
+        (store.end(), lines.map(|line| line.to_vec()).collect())
     }
 
     pub(crate) fn dropped(&self) -> u64 {
@@ -314,7 +313,7 @@ mod tests {
         for line in ["one", "two", "three"] {
             assert!(ring.write(line.as_bytes()));
         }
-        assert_eq!(ring.lines(), [b"two".to_vec(), b"three".to_vec()]);
+        assert_eq!(ring.lines(0).1, [b"two".to_vec(), b"three".to_vec()]);
         assert_eq!(ring.dropped(), 0);
     }
 
@@ -337,7 +336,7 @@ mod tests {
     fn lines_are_cut_and_a_closed_ring_ends_its_readers() {
         let ring = ring(100, 1);
         assert!(ring.write(b"0123456789"));
-        assert_eq!(ring.lines(), [b"01234567".to_vec()]);
+        assert_eq!(ring.lines(0).1, [b"01234567".to_vec()]);
         let at = ring.attach(0, 7);
         lock(&ring.store).closing = true;
         assert_eq!(ring.next(0, at, false), None);

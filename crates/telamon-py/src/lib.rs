@@ -145,9 +145,15 @@ impl Engine {
         self.inner.rings()
     }
 
-    fn ring_events<'py>(&self, py: Python<'py>, name: &str) -> Option<Vec<Bound<'py, PyBytes>>> {
-        let lines = self.inner.ring_lines(name)?;
-        Some(lines.iter().map(|line| PyBytes::new(py, line)).collect())
+    fn ring_events<'py>(
+        &self,
+        py: Python<'py>,
+        name: &str,
+        start: u64,
+    ) -> Option<(u64, Vec<Bound<'py, PyBytes>>)> {
+        let (next, lines) = self.inner.ring_lines(name, start)?;
+        let lines = lines.iter().map(|line| PyBytes::new(py, line));
+        Some((next, lines.collect()))
     }
 
     fn write_ring(&self, ring: usize, line: &[u8]) {

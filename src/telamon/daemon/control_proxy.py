@@ -113,8 +113,8 @@ class EngineControl:
     def rings(self) -> list[RingState]:
         return self._engine.rings()
 
-    def ring_events(self, name: str) -> list[bytes] | None:
-        return self._engine.ring_events(name)
+    def ring_events(self, name: str, start: int = 0) -> tuple[int, list[bytes]] | None:
+        return self._engine.ring_events(name, start)
 
     def _record(self, proxy_id: int, server_id: int) -> ServerRecord:
         record = self._servers.records.get((proxy_id, server_id))

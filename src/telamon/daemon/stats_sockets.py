@@ -19,6 +19,8 @@ LOG = logging.getLogger("telamon.proxy")
 
 _NO_ROOM = {errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM}
 _READ = 16384
+_TICK = 0.05
+"""How often a command that goes on is asked for more, in seconds."""
 _MASTER = UnixAddress("master", abstract=True)
 
 
@@ -100,12 +102,22 @@ class StatsSockets:
             client.close()
             self._room.release()
 
+    async def _receive(self, session: CommandSession, client: socket.socket) -> bytes:
+        """The client's next bytes; meanwhile a command that goes on says what it has."""
+        loop = asyncio.get_running_loop()
+        while session.following:
+            with contextlib.suppress(TimeoutError):
+                return await asyncio.wait_for(loop.sock_recv(client, _READ), _TICK)
+            if more := session.more():
+                await asyncio.wait_for(loop.sock_sendall(client, more), self._timeout)
+        return await asyncio.wait_for(loop.sock_recv(client, _READ), self._timeout)
+
     async def _talk(
         self, session: CommandSession, client: socket.socket, plan: StatsSocket
     ) -> None:
         loop = asyncio.get_running_loop()
         while not session.closed:
-            data = await asyncio.wait_for(loop.sock_recv(client, _READ), self._timeout)
+            data = await self._receive(session, client)
             if data.rstrip() == REQUEST and plan.expose_fd_listeners:
                 # Its packets need a thread that may wait; the loop goes on.
                 await asyncio.to_thread(give_sockets, client, self.listening())

@@ -39,19 +39,37 @@ class CommandSession:
 
     def feed(self, data: bytes) -> bytes:
         """Answer the whole lines in `data`; a part of a line waits for the rest."""
+        if self.context.follow is not None:
+            return self._stop_following()
         self._pending += data
         out: list[str] = []
         *lines, self._pending = self._pending.split(b"\n")
         for line in lines:
-            if self.closed:
+            if self.closed or self.following:
                 break
             out.append(self._line(line.decode(errors="surrogateescape").rstrip("\r")))
         if len(self._pending) > MAX_LINE:
             self.closed = True
             out.append("Command line too long.\n")
-        if lines and not self._interactive and self._waiting is None:
+        if lines and not (self._interactive or self._waiting or self.following):
             self.closed = True
         return "".join(out).encode(errors="surrogateescape")
+
+    @property
+    def following(self) -> bool:
+        """A command goes on: ask `more` from time to time."""
+        return self.context.follow is not None
+
+    def more(self) -> bytes:
+        """What the command that goes on has to say now."""
+        follow = self.context.follow
+        return follow().encode(errors="surrogateescape") if follow is not None else b""
+
+    def _stop_following(self) -> bytes:
+        """Whatever the client sent, it means only this."""
+        self.context.follow = None
+        self.closed = not self._interactive
+        return b"\n> " if self._interactive else b"\n"
 
     def end_of_file(self) -> bytes:
         """The client will send no more: a last line without its end counts as one."""
@@ -82,7 +100,7 @@ class CommandSession:
         answers = []
         for words in commands:
             answers.append(self._answer(words))
-            if self.closed:
+            if self.closed or self.following:
                 return "".join(answers)
         return "".join(answers)
 
@@ -98,6 +116,8 @@ class CommandSession:
                 body = ""
             case _:
                 body = execute(self.context, words)
+        if self.following:
+            return body
         return body + ("\n> " if self._interactive else "\n")
 
 

@@ -66,8 +66,9 @@ class FakeControl:
     def rings(self) -> list[RingState]:
         return [RingState(name, name, 0) for name in self.ring_lines]
 
-    def ring_events(self, name: str) -> list[bytes] | None:
-        return self.ring_lines.get(name)
+    def ring_events(self, name: str, start: int = 0) -> tuple[int, list[bytes]] | None:
+        lines = self.ring_lines.get(name)
+        return None if lines is None else (len(lines), lines[start:])
 
     def snapshot(self) -> Snapshot:
         def of(kind: str, proxy: int, item: int = 0) -> Counters:

@@ -17,7 +17,8 @@ class Context:
     """One client of the socket: what it may do, and what it set for itself.
 
     `timeout` in ms is for the one who owns the connection; None means the socket's own. `payload`
-    has the lines that came behind the command at hand, None without any.
+    has the lines that came behind the command at hand, None without any. `follow`: the command goes
+    on, with what this gives, until the client sends anything.
     """
 
     control: ProxyControl
@@ -25,6 +26,7 @@ class Context:
     address: str = ""
     timeout: int | None = None
     payload: list[str] | None = None
+    follow: Callable[[], str] | None = None
 
     def may(self, level: StatsLevel) -> bool:
         return _RANK[self.level] >= _RANK[level]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from telamon.plan.process import StatsLevel
 from telamon.runtime.commands.base import Command, Context
-from telamon.runtime.ports import CommandError
+from telamon.runtime.ports import ProxyControl
 
 _NO_SINK, _BAD_OPTION = "No such event sink", "unknown option"
 """HAProxy says these without the line end of other answers."""
@@ -26,16 +28,36 @@ def show_events(context: Context, words: list[str]) -> str:
     events = context.control.ring_events(name)
     if events is None:
         return _NO_SINK
+    follower = _Follower(context.control, name, events[0])
     if "w" in letters:
-        raise CommandError("'show events -w' is known to HAProxy, not yet to Telamon.")
-    if "n" in letters:
-        return ""
-    return "".join(event.decode(errors="surrogateescape") + "\n" for event in events)
+        context.follow = follower.more
+    return "" if "n" in letters else _text(events[1])
+
+
+@dataclass(slots=True)
+class _Follower:
+    """Who waits for a ring's lines, and the number of the next one."""
+
+    control: ProxyControl
+    name: str
+    next: int
+
+    def more(self) -> str:
+        """What has come since it was last asked."""
+        events = self.control.ring_events(self.name, self.next)
+        if events is None:
+            return ""
+        self.next, lines = events
+        return _text(lines)
+
+
+def _text(lines: list[bytes]) -> str:
+    return "".join(line.decode(errors="surrogateescape") + "\n" for line in lines)
 
 
 COMMANDS = (
     Command(
-        "show events", "[<ring>] [-n]", "show events kept in a ring", show_events,
+        "show events", "[<ring>] [-w] [-n]", "show events kept in a ring", show_events,
         StatsLevel.OPERATOR,
     ),
 )  # fmt: skip
