@@ -236,15 +236,6 @@ impl Slot {
         self.inspection.as_deref()?.deadline()
     }
 
-    /// Captured values, of the request and of the response.
-    pub(crate) fn captures(&mut self) -> Option<&mut [Vec<Option<Vec<u8>>>; 2]> {
-        if let Some(inspection) = self.inspection.as_deref_mut() {
-            return Some(&mut inspection.captures);
-        }
-        let exchange = self.http.as_deref_mut()?.exchange.as_deref_mut()?;
-        Some(&mut exchange.captures)
-    }
-
     /// The HTTP exchange under way.
     #[inline]
     pub(crate) fn exchange(&mut self) -> Option<&mut Exchange> {

@@ -276,7 +276,7 @@ impl<I: Io> Worker<I> {
         );
         slot.vars = Some(vars);
         self.unsee(index, seen);
-        self.grant(index, wanted, in_response);
+        self.grant(index, wanted);
         ended
     }
 

@@ -169,7 +169,7 @@ impl Facts for Start {
         false
     }
 
-    fn capture(&self, _: bool, _: usize) -> Option<&[u8]> {
+    fn capture(&self, _: bool, _: usize) -> Option<Vec<u8>> {
         None
     }
 

@@ -41,7 +41,8 @@ pub(crate) struct Seen {
     pub(crate) server_ends: Option<(SocketAddr, SocketAddr)>,
     pub(crate) first: bool,
     pub(crate) requests: u32,
-    pub(crate) captures: [Vec<Option<Vec<u8>>>; 2],
+    /// Of the request and of the response; rules and converters put values into slots.
+    pub(crate) captures: RefCell<[Vec<Option<Vec<u8>>>; 2]>,
     /// Captured ones, of the request and of the response.
     pub(crate) cookies: [Option<Vec<u8>>; 2],
     pub(crate) request_line: Option<Vec<u8>>,
@@ -53,8 +54,6 @@ pub(crate) struct Seen {
     /// Of the exchange; None where no rule makes any.
     pub(crate) calls: Option<Box<Calls>>,
     pub(crate) live: Live,
-    /// What `capture-req` and `capture-res` have put into slots meanwhile.
-    pub(crate) kept: RefCell<Vec<(bool, usize, Vec<u8>)>>,
 }
 
 /// The numbers of a log line.
@@ -119,29 +118,6 @@ pub(crate) fn with_end(
 /// id, say) knows nothing of the next.
 pub(crate) fn random() -> u64 {
     rand::random()
-}
-
-impl Seen {
-    /// Values that converters have captured go into their slots, as far as those are declared.
-    pub(crate) fn settle_captures(&mut self) {
-        let plan = &self.shared.proxies[self.proxy as usize].plan.http;
-        for (response, place, mut value) in self.kept.take() {
-            let declared = if response {
-                &plan.response_captures
-            } else {
-                &plan.request_captures
-            };
-            let Some(capture) = declared.get(place) else {
-                continue;
-            };
-            value.truncate(capture.length);
-            let slots = &mut self.captures[usize::from(response)];
-            if slots.len() <= place {
-                slots.resize(place + 1, None);
-            }
-            slots[place] = Some(value);
-        }
-    }
 }
 
 impl Facts for Seen {
@@ -210,8 +186,9 @@ impl Facts for Seen {
         true
     }
 
-    fn capture(&self, response: bool, slot: usize) -> Option<&[u8]> {
-        self.captures[usize::from(response)].get(slot)?.as_deref()
+    fn capture(&self, response: bool, slot: usize) -> Option<Vec<u8>> {
+        let captures = self.captures.borrow();
+        captures[usize::from(response)].get(slot)?.clone()
     }
 
     fn request_line(&self) -> Option<&[u8]> {
@@ -277,7 +254,19 @@ impl Facts for Seen {
     }
 
     fn keep_capture(&self, response: bool, slot: usize, value: &[u8]) {
-        let mut kept = self.kept.borrow_mut();
-        kept.push((response, slot, value.to_vec()));
+        let plan = &self.shared.proxies[self.proxy as usize].plan.http;
+        let declared = if response {
+            &plan.response_captures
+        } else {
+            &plan.request_captures
+        };
+        let Some(capture) = declared.get(slot) else {
+            return;
+        };
+        let slots = &mut self.captures.borrow_mut()[usize::from(response)];
+        if slots.len() <= slot {
+            slots.resize(slot + 1, None);
+        }
+        slots[slot] = Some(value[..value.len().min(capture.length)].to_vec());
     }
 }

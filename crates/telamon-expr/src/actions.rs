@@ -87,7 +87,6 @@ pub struct Wanted {
     pub priority_offset: Option<i64>,
     /// A syslog level, or `silent` (None within).
     pub log_level: Option<Option<u8>>,
-    pub captures: Vec<(usize, Vec<u8>)>,
     /// Interim responses for the client.
     pub hints: Vec<u8>,
     pub no_retry: bool,
@@ -941,9 +940,9 @@ impl Action {
             Action::UnsetVar(slot) => env.vars.unset(*slot),
             Action::Capture(expression, slot) => {
                 if let Some(value) = expression.value(env) {
-                    wanted
-                        .captures
-                        .push((*slot, value.into_text().into_owned()));
+                    let in_response = env.response.is_some();
+                    env.facts
+                        .keep_capture(in_response, *slot, &value.into_text());
                 }
             }
             Action::LogLevel(level) => wanted.log_level = Some(*level),

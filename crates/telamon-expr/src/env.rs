@@ -173,7 +173,7 @@ pub trait Facts {
     /// What a log alias says; false if it is not known here.
     fn alias(&self, name: &str, argument: &str, out: &mut Vec<u8>) -> bool;
     /// A capture slot's value: of the request, or of the response.
-    fn capture(&self, response: bool, slot: usize) -> Option<&[u8]>;
+    fn capture(&self, response: bool, slot: usize) -> Option<Vec<u8>>;
     /// The request line as it came: method, URI, version.
     fn request_line(&self) -> Option<&[u8]>;
 
@@ -220,7 +220,7 @@ pub trait Facts {
 pub struct Env<'e> {
     pub request: Option<&'e Message>,
     pub response: Option<&'e Message>,
-    /// As much of the request's (in response rules: the response's) body as is buffered; in mode
+    /// As much of the request's body as is buffered, which rules of the response do not see; in mode
     /// tcp all that has come of that side and is not forwarded yet.
     pub body: &'e [u8],
     pub facts: &'e dyn Facts,

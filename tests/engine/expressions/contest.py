@@ -1,7 +1,8 @@
 """Questions put to HAProxy and to Telamon: which they refuse, and what the others are worth.
 
 One file asks all questions. Each handful has a backend of its own, chosen by a header, that
-answers with the values; conditions set a variable, which is answered.
+answers with the values, before its server is asked or afterwards; conditions set a variable, which
+is answered.
 """
 
 from __future__ import annotations
@@ -18,9 +19,9 @@ from pathlib import Path
 from telamon.base.diagnostic import Severity
 from telamon.engine import Engine, IoEngine, ListenerDescriptor
 from telamon.haproxy.load import load
-from tests.engine.expressions.grammar import Question
-from tests.engine.expressions.messages import HEADS, request
-from tests.engine.rig import PATIENCE, until
+from tests.engine.expressions.grammar import RESPONSE, Question, Side
+from tests.engine.expressions.messages import HEADS, request, response
+from tests.engine.rig import PATIENCE, TestServer, until
 from tests.support.peers import free_port, need
 
 GROUP = 10
@@ -68,43 +69,66 @@ _VALUES = {
 
 
 @dataclass(frozen=True)
-class Maps:
-    """A folder with the maps that expressions name as `{maps}`."""
+class Scene:
+    """Which rules ask, of which server; and a folder with the maps that expressions name as
+    `{maps}`."""
 
+    side: Side
+    server: str
     folder: Path
 
-    @staticmethod
-    def written(folder: Path) -> Maps:
+    def write_maps(self) -> None:
         for (kind, keys), (output, values) in product(_KEYS.items(), _VALUES.items()):
             lines = [f"{key} {values[at % len(values)]}\n" for at, key in enumerate(keys)]
-            (folder / f"{kind}-{output}.map").write_text("".join(lines))
-        return Maps(folder)
+            (self.folder / f"{kind}-{output}.map").write_text("".join(lines))
 
     def put(self, text: str) -> str:
         return text.replace("{maps}", str(self.folder))
 
 
-def _checking(items: Sequence[tuple[int, Question]], maps: Maps) -> tuple[str, dict[int, int]]:
+@contextlib.contextmanager
+def scene(side: Side, folder: Path) -> Iterator[Scene]:
+    with TestServer(_serve) as server:
+        made = Scene(side, f"{server.address.host}:{server.address.port}", folder)
+        made.write_maps()
+        yield made
+
+
+def _serve(client: socket.socket) -> None:
+    """The response of the number that the request tells."""
+    got = b""
+    while b"\r\n\r\n" not in got:
+        part = client.recv(1 << 16)
+        if not part:
+            return
+        got += part
+    number = re.search(rb"x-number: (\d+)", got)
+    client.sendall(response(int(number[1]) if number else 0))
+    while client.recv(1 << 16):
+        pass
+
+
+def _checking(items: Sequence[tuple[int, Question]], the: Scene) -> tuple[str, dict[int, int]]:
     """A file with one question a line, and which line asks which."""
     lines = (_HEAD + _FRONT.format(port=1)).splitlines()[:-1]
     places = {}
     for number, question in items:
         if question.match:
-            condition = maps.put(question.condition)
-            lines.append(f"    http-request set-var(txn.x) bool(true) if {condition}")
+            condition = the.put(question.condition)
+            lines.append(f"    {the.side.rule} set-var(txn.x) bool(true) if {condition}")
         else:
-            lines.append(f'    http-request set-header x "%[{maps.put(question.text)}]"')
+            lines.append(f'    {the.side.rule} set-header x "%[{the.put(question.text)}]"')
         places[len(lines)] = number
     return "\n".join(lines) + "\n", places
 
 
-def refused_by_haproxy(questions: Sequence[Question], folder: Path, maps: Maps) -> dict[int, str]:
+def refused_by_haproxy(questions: Sequence[Question], the: Scene) -> dict[int, str]:
     """The questions that HAProxy does not take, each with what it says."""
-    program, path = need("haproxy"), folder / "check.cfg"
+    program, path = need("haproxy"), the.folder / "check.cfg"
     left = list(enumerate(questions))
     refused: dict[int, str] = {}
     while True:
-        text, places = _checking(left, maps)
+        text, places = _checking(left, the)
         path.write_text(text)
         run = subprocess.run([program, "-c", "-f", path], capture_output=True)
         if run.returncode == 0:
@@ -126,10 +150,10 @@ def _alerts(text: str) -> str:
     return re.sub(r"(?m)^\[(?:WARNING|NOTICE)\].*\n", "", text)
 
 
-def refused_by_us(questions: Sequence[Question], folder: Path, maps: Maps) -> dict[int, str]:
+def refused_by_us(questions: Sequence[Question], the: Scene) -> dict[int, str]:
     """The questions that Telamon does not take, each with what it says."""
-    text, places = _checking(list(enumerate(questions)), maps)
-    path = folder / "check.cfg"
+    text, places = _checking(list(enumerate(questions)), the)
+    path = the.folder / "check.cfg"
     path.write_text(text)
     refused = {}
     for diagnostic in load([str(path)], environment={}).report:
@@ -140,22 +164,28 @@ def refused_by_us(questions: Sequence[Question], folder: Path, maps: Maps) -> di
     return refused
 
 
-def serving(items: Sequence[Question], maps: Maps, port: int) -> str:
+def serving(items: Sequence[Question], the: Scene, port: int) -> str:
     """The file that answers all questions."""
     lines = [_HEAD + _FRONT.format(port=port)]
     for start in range(0, len(items), GROUP):
         lines.append(f"backend g{start // GROUP}")
         answer = ""
         for at, question in enumerate(items[start : start + GROUP]):
-            text = maps.put(question.text)
+            text = the.put(question.text)
             if question.match:
-                condition = maps.put(question.condition)
-                lines.append(f"    http-request set-var(txn.c{at}) str(yes) if {condition}")
+                condition = the.put(question.condition)
+                lines.append(f"    {the.side.rule} set-var(txn.c{at}) str(yes) if {condition}")
+                text = f"var(txn.c{at})"
+            elif the.side is RESPONSE:
+                # When an answer is made in its place, there is no response any more.
+                lines.append(f'    http-response set-var-fmt(txn.c{at}) "%[{text}]"')
                 text = f"var(txn.c{at})"
             answer += f"<|{at}|%[{text}]"
         lines.append(
-            f'    http-request return status 200 content-type text/plain lf-string "{answer}<|end|"'
+            f"    {the.side.rule} return status 200 content-type text/plain"
+            f' lf-string "{answer}<|end|"'
         )
+        lines.append(f"    server s {the.server}")
     return "\n".join(lines) + "\n"
 
 
@@ -229,17 +259,17 @@ DIED = b"(died of it)"
 
 
 @contextlib.contextmanager
-def haproxy(items: Sequence[Question], folder: Path, maps: Maps) -> Iterator[Proxy]:
-    port, path = free_port(), folder / "peer.cfg"
-    path.write_text(serving(items, maps, port))
+def haproxy(items: Sequence[Question], the: Scene) -> Iterator[Proxy]:
+    port, path = free_port(), the.folder / "peer.cfg"
+    path.write_text(serving(items, the, port))
     with contextlib.closing(Haproxy(path, port)) as proxy:
         yield proxy
 
 
 @contextlib.contextmanager
-def telamon(items: Sequence[Question], folder: Path, maps: Maps, io: IoEngine) -> Iterator[Proxy]:
-    path = folder / "own.cfg"
-    path.write_text(serving(items, maps, 1))
+def telamon(items: Sequence[Question], the: Scene, io: IoEngine) -> Iterator[Proxy]:
+    path = the.folder / "own.cfg"
+    path.write_text(serving(items, the, 1))
     loaded = load([str(path)], environment={})
     assert loaded.plan is not None, [str(one.message) for one in loaded.report][:5]
     with socket.socket() as sock:

@@ -18,6 +18,7 @@ from telamon.haproxy.samples.types import castable
 
 CHANGING = frozenset(
     """
+bc_src_port bc_dst_port res.hdrs res.hdrs_bin
 date date_us rand uuid pid hostname thread nbthread nbproc env stopping act_conn src_port
 dst_port fc_src_port fc_dst_port so_id so_name fe_id be_id srv_id unique-id dst fc_dst fe_conn
 be_conn be_conn_free fe_req_rate fe_sess_rate be_sess_rate req.hdrs req.hdrs_bin accept_date
@@ -36,15 +37,19 @@ OWN_LANGUAGE = frozenset(
 )
 """Rows whose arguments are a language of their own, with tests of their own."""
 
-_FETCHES = tuple(
-    row
-    for row in FETCHES
-    if row not in buffers.FETCHES  # they look at bytes, not at requests
-    and row.name not in missing.FETCHES | CHANGING | NEWER | OWN_LANGUAGE
-    and not row.since
-    and not any(one.kind in ("backend", "server", "frontend") for one in row.parameters)
-    and possible(row.needs, (Stage.FRONT_HTTP_REQUEST,))
-)
+
+def _fetches(stage: Stage) -> tuple[Fetch, ...]:
+    return tuple(
+        row
+        for row in FETCHES
+        if row not in buffers.FETCHES  # they look at bytes, not at messages
+        and row.name not in missing.FETCHES | CHANGING | NEWER | OWN_LANGUAGE
+        and not row.since
+        and not any(one.kind in ("backend", "server", "frontend") for one in row.parameters)
+        and possible(row.needs, (stage,))
+    )
+
+
 _CONVERTERS = tuple(
     row
     for row in CONVERTERS
@@ -53,9 +58,29 @@ _CONVERTERS = tuple(
     and not row.since
 )
 _MAY_GIVE_NUL = frozenset("bytes sha1 sha2 digest hmac htonl aes_gcm_enc aes_gcm_dec".split())
-# Most values come from here, so that converters get something to do.
-_SOURCES = ("str", "str", "req.hdr", "req.hdr", "req.fhdr", "int", "bin", "var", "ipv4", "bool",
-            "req.cook", "url_param", "req.body", "method", "src")  # fmt: skip
+# Most values come from these, so that converters get something to do.
+_CONSTANTS = ("str", "str", "int", "bin", "var", "ipv4", "bool", "src")
+
+
+@dataclass(frozen=True)
+class Side:
+    """The rules that ask: of what they may ask, and of what they mostly do."""
+
+    rule: str
+    fetches: tuple[Fetch, ...]
+    sources: tuple[str, ...]
+
+
+REQUEST = Side(
+    "http-request",
+    _fetches(Stage.FRONT_HTTP_REQUEST),
+    (*_CONSTANTS, "req.hdr", "req.hdr", "req.fhdr", "req.cook", "url_param", "req.body", "method"),
+)
+RESPONSE = Side(
+    "http-response",
+    _fetches(Stage.BACK_HTTP_RESPONSE),
+    (*_CONSTANTS, *("res.hdr", "res.fhdr", "res.cook", "status", "res.hdr_val") * 3),
+)
 
 HEADERS = ("x-a", "x-n", "x-e", "x-q", "x-ip", "x-u", "x-j", "x-l", "host", "cookie", "x-none",
            "x-b64", "x-hex", "x-bin", "connection", "x-big", "X-D")  # fmt: skip
@@ -100,25 +125,25 @@ def quoted(text: str) -> str:
     return f"'{text}'" if set(text) & set(",()' \\|&;") else text
 
 
-def questions(random: Random, count: int) -> list[Question]:
-    return [_question(random) for _ in range(count)]
+def questions(random: Random, count: int, side: Side = REQUEST) -> list[Question]:
+    return [_question(random, side) for _ in range(count)]
 
 
-def _question(random: Random) -> Question:
-    expression, clean = _expression(random)
+def _question(random: Random, side: Side) -> Question:
+    expression, clean = _expression(random, side)
     if random.random() < 0.4:
         return Question(expression, _match(random, clean))
     return Question(expression if clean else expression + ",hex")
 
 
-def _expression(random: Random) -> tuple[str, bool]:
+def _expression(random: Random, side: Side) -> tuple[str, bool]:
     """And whether its value is sure to have no NUL: in HAProxy that ends a binary value where text
     is wanted, in Telamon it does not."""
     if random.random() < 0.65:
-        name = random.choice(_SOURCES)
-        fetch = next(row for row in _FETCHES if row.name == name)
+        name = random.choice(side.sources)
+        fetch = next(row for row in side.fetches if row.name == name)
     else:
-        fetch = random.choice(_FETCHES)
+        fetch = random.choice(side.fetches)
     parts = [_call(random, fetch)]
     value, clean = fetch.output, fetch.name not in ("base32+src", "url32+src")
     for _ in range(random.choice((0, 1, 1, 1, 2, 2, 3))):
@@ -154,7 +179,7 @@ def _call(random: Random, row: Fetch | Converter) -> str:
             break
         if row.name in ("url_param", "urlp_val", "req.body_param") and parameter.kind == "i":
             break  # newer
-        left_out = parameter.optional and row.name not in ("req.hdr", "req.fhdr")
+        left_out = parameter.optional and row.name[4:] not in ("hdr", "fhdr")
         if left_out and random.random() < 0.5:
             break
         if parameter.optional and random.random() < 0.3:

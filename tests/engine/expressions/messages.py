@@ -1,4 +1,4 @@
-"""Requests and a response that are odd where fetches look."""
+"""Requests and responses that are odd where fetches look."""
 
 from __future__ import annotations
 
@@ -21,11 +21,18 @@ BODIES: tuple[bytes, ...] = (
     b"", b"p1=v1&q=v%202&p3&s1=x", b"\x02\x01\xff", b"12", b"abc", b"n=1&n=2",
 )  # fmt: skip
 
-RESPONSE = (
-    b"HTTP/1.1 207 Weird Reason\r\nX-A: r1, r2\r\nX-A: r3\r\nX-N: 12ab\r\n"
-    b"Set-Cookie: s1=1; path=/; HttpOnly\r\nSet-Cookie: n=2\r\nContent-Length: 2\r\n"
-    b"X-D: Wed, 01 Jan 2025 01:02:03 GMT, x\r\n\r\nok"
-)
+RESPONSES: tuple[bytes, ...] = (
+    b"207 Weird Reason\r\nX-A: r1, r2\r\nX-A: r3\r\nX-N: 12ab\r\n"
+    b"Set-Cookie: s1=1; path=/; HttpOnly\r\nSet-Cookie: n=2\r\n"
+    b"X-D: Wed, 01 Jan 2025 01:02:03 GMT, x\r\n",
+    b"404\r\nX-N: -7\r\nX-IP: 10.1.2.3:80\r\nX-E: \r\nX-L: ,,a,,b,\r\nConnection: keep-alive\r\n",
+    b"500 \r\nX-N: ab\r\nX-IP: ::1\r\nX-B64: Zm9vYmE=\r\nX-Hex: ff\r\nX-Bin: \x80\xff\xfe\r\n"
+    b"Set-Cookie: s1\r\nSet-Cookie: =x\r\n",
+)  # fmt: skip
+
+
+def response(index: int) -> bytes:
+    return b"HTTP/1.1 " + RESPONSES[index % len(RESPONSES)] + b"Content-Length: 2\r\n\r\nok"
 
 
 def request(index: int, group: int) -> bytes:
@@ -33,5 +40,6 @@ def request(index: int, group: int) -> bytes:
     head, uri, body = (pool[index % len(pool)] for pool in (HEADS, URIS, BODIES))
     return (
         b"POST %s HTTP/1.1\r\n" % uri + head + b"X-Group: %d\r\n" % group
-        + b"Content-Length: %d\r\nConnection: close\r\n\r\n" % len(body) + body
+        + b"X-Number: %d\r\nContent-Length: %d\r\nConnection: close\r\n\r\n" % (index, len(body))
+        + body
     )  # fmt: skip

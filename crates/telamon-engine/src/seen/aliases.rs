@@ -228,7 +228,7 @@ fn query(seen: &Seen, out: &mut Vec<u8>) {
 
 /// Captured headers, as `{a|b}` or, in CLF style, each quoted.
 fn captures(seen: &Seen, out: &mut Vec<u8>, side: usize, clf: bool) {
-    let values = &seen.captures[side];
+    let values = &seen.captures.borrow()[side];
     if values.is_empty() {
         return;
     }

@@ -32,10 +32,10 @@ pub(super) const ROWS: &[Row] = &[
             asks.then(|| Sample::text(head.query()))
         })
     }),
-    sided("req.body", "res.body", |_, _| {
+    by("req.body", |_, _| {
         Fetch::new(|env| Some(Sample::Bin(env.body.into())))
     }),
-    sided("req.body_len", "res.body_len", |_, _| {
+    by("req.body_len", |_, _| {
         Fetch::new(|env| Some(Sample::Int(env.body.len() as i64)))
     }),
     sided("req.body_size", "res.body_size", |_, of| body_size(of)),
@@ -105,10 +105,7 @@ fn version(of: Of) -> Result<Fetch, String> {
 
 fn capture(args: Args<'_>, response: bool) -> Result<Fetch, String> {
     let slot = args.number(0)?.unwrap_or(0) as usize;
-    Fetch::new(move |env| {
-        let value = env.facts.capture(response, slot)?;
-        Some(Sample::owned(value.to_vec()))
-    })
+    Fetch::new(move |env| env.facts.capture(response, slot).map(Sample::owned))
 }
 
 /// A word of the request line as it came.

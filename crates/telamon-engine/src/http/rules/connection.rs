@@ -29,7 +29,7 @@ impl<I: Io> Worker<I> {
             let (verdict, _) = rules.run(0, &mut none, None, false, &[], &seen, &vars, &mut wanted);
             self.slots.get(index).vars = (!vars.is_empty()).then_some(vars);
             self.unsee(index, seen);
-            self.grant(index, wanted, false);
+            self.grant(index, wanted);
             if counter == Total::Dcon {
                 // The first rules change the connection itself: `fc_src` sees it, too.
                 self.slots.get(index).own_ends = None;

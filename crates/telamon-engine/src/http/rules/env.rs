@@ -38,17 +38,16 @@ impl<I: Io> Worker<I> {
             calls: None,
             line,
             live,
-            kept: Default::default(),
         };
         if let Some(inspection) = slot.inspection.as_deref_mut() {
-            seen.captures = std::mem::take(&mut inspection.captures);
+            seen.captures = std::mem::take(&mut inspection.captures).into();
             seen.calls = inspection.calls.take();
         }
         if let Some(http) = slot.http.as_deref_mut() {
             seen.first = http.requests <= 1;
             seen.requests = http.requests;
             if let Some(exchange) = http.exchange.as_deref_mut() {
-                seen.captures = std::mem::take(&mut exchange.captures);
+                seen.captures = std::mem::take(&mut exchange.captures).into();
                 seen.cookies = std::mem::take(&mut exchange.cookies.captured);
                 seen.request_line = exchange.log.request_line.take();
                 seen.unique_id = std::mem::take(&mut exchange.unique_id);
@@ -61,15 +60,14 @@ impl<I: Io> Worker<I> {
         seen
     }
 
-    pub(crate) fn unsee(&mut self, index: u32, mut seen: Seen) {
-        seen.settle_captures();
+    pub(crate) fn unsee(&mut self, index: u32, seen: Seen) {
         if let Some(inspection) = self.slots.get(index).inspection.as_deref_mut() {
-            inspection.captures = seen.captures;
+            inspection.captures = seen.captures.take();
             inspection.calls = seen.calls;
             return;
         }
         if let Some(exchange) = self.exchange(index) {
-            exchange.captures = seen.captures;
+            exchange.captures = seen.captures.take();
             exchange.cookies.captured = seen.cookies;
             exchange.log.request_line = seen.request_line;
             exchange.unique_id = seen.unique_id;

@@ -91,16 +91,17 @@ impl<I: Io> Worker<I> {
             gathered,
             ..
         } = exchange;
-        let (edited, other) = match in_response {
-            true => (reply, Some(&*head)),
-            false => (head, None),
+        // Of a response's body nothing is kept, and the request's is not it.
+        let (edited, other, body) = match in_response {
+            true => (reply, Some(&*head), &[][..]),
+            false => (head, None, &gathered[..]),
         };
         let (verdict, at) = rules.run(
             from,
             edited,
             other,
             in_response,
-            gathered,
+            body,
             &seen,
             &vars,
             &mut wanted,
@@ -116,7 +117,7 @@ impl<I: Io> Worker<I> {
             }
         }
         self.unsee(index, seen);
-        self.grant(index, wanted, in_response);
+        self.grant(index, wanted);
         (verdict, at)
     }
 

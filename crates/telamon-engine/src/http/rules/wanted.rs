@@ -8,8 +8,7 @@ use crate::worker::Worker;
 
 impl<I: Io> Worker<I> {
     /// Does what rules want beyond the head.
-    pub(crate) fn grant(&mut self, index: u32, wanted: Wanted, in_response: bool) {
-        let shared = self.shared.clone();
+    pub(crate) fn grant(&mut self, index: u32, wanted: Wanted) {
         let slot = self.slots.get(index);
         if wanted.changes_ends() {
             let before = slot.ends();
@@ -31,22 +30,6 @@ impl<I: Io> Worker<I> {
         }
         if let Some(offset) = wanted.priority_offset {
             slot.priority.offset = offset.clamp(-524_287, 524_287) as i32;
-        }
-        let plan = &shared.proxies[slot.proxy as usize].plan.http;
-        let declared = if in_response {
-            &plan.response_captures
-        } else {
-            &plan.request_captures
-        };
-        if let Some(captures) = slot.captures() {
-            for (place, mut value) in wanted.captures {
-                value.truncate(declared.get(place).map_or(usize::MAX, |one| one.length));
-                let slots = &mut captures[usize::from(in_response)];
-                if slots.len() <= place {
-                    slots.resize(place + 1, None);
-                }
-                slots[place] = Some(value);
-            }
         }
         let Some(exchange) = slot.exchange() else {
             return;
