@@ -49,6 +49,7 @@ CORPUS = {
     "stray brace": _GOOD + "}\n",
     "long password": _INSTANCE % "authentication {\n auth_type PASS\n auth_pass toolongword\n }",
     "password": _INSTANCE % "authentication {\n auth_type PASS\n auth_pass secret\n }",
+    "AH": _INSTANCE % "authentication {\n auth_type AH\n auth_pass secret\n }",
     "script without security": _SCRIPT + _TRACKS,
     "script with security": _SECURE + _SCRIPT + _TRACKS,
     "script that nobody tracks": _SCRIPT + _GOOD,

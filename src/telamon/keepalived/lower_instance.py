@@ -283,6 +283,9 @@ class InstanceLowering:
                 help="it is ignored, as Keepalived does: remove the block, or write 'version 2'",
             )  # fmt: skip
             return Authentication()
+        if node.kind == "AH":
+            # Told where it stands.
+            return Authentication()
         if node.kind is None or not node.password:
             missing = "auth_type" if node.kind is None else "auth_pass"
             self.report.warning(

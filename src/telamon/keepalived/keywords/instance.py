@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from telamon.keepalived import codes
 from telamon.keepalived.keywords.addresses import routes, rules, virtual_addresses
 from telamon.keepalived.keywords.global_defs import read_garp_extra_if
 from telamon.keepalived.keywords.readers import (
@@ -97,11 +98,12 @@ def _authentication(reading: Reading, statement: Statement, node: Instance) -> N
 def _auth_type(reading: Reading, statement: Statement, node: Authentication) -> None:
     word = statement.words[1]
     if word.text == "AH":
-        reading.bad(
-            word.span, "auth_type AH is not carried out by Telamon",
-            "adverts go without it: a node that asks for AH will not believe them and be master "
-            "too. It was withdrawn in 2004 (RFC 3768): write 'auth_type PASS' on all nodes",
+        reading.report.warning(
+            codes.NOT_YET, "auth_type AH is not carried out by Telamon", word.span,
+            help="adverts go without it: a node that asks for AH does not believe them and is "
+            "master too. It was withdrawn in 2004 (RFC 3768): write 'auth_type PASS' on all nodes",
         )  # fmt: skip
+        set_field(node, "kind", "AH", statement)
     elif word.text == "PASS":
         set_field(node, "kind", "PASS", statement)
     else:
