@@ -167,6 +167,13 @@ PARSING = [
 ]  # fmt: skip
 
 
+CREDENTIALS = b"Proxy-Authorization: Basic dXNlcjpwYXNz"
+PROXIED = [
+    asked(odd(b"GET http://a/x HTTP/1.1", CREDENTIALS), "credentials for a proxy",
+          "option http-use-proxy-header", "http-request set-header x-user %[http_auth_user]"),
+    asked(odd(b"GET /x HTTP/1.1", CREDENTIALS), "credentials for a proxy that is none",
+          "option http-use-proxy-header", "http-request set-header x-user %[http_auth_user]"),
+]  # fmt: skip
 VALID = LAST.replace(b"Host", b"Cookie: S=two\r\nHost")
 ANSWERS = [
     Case("an error made of parts", ((LAST, END),), None,
@@ -246,6 +253,6 @@ def test_long_versions_are_the_versions_that_they_begin_with(io: IoEngine) -> No
     assert outcome.clients[0][0].startswith(b"HTTP/1.1 200 OK\r\n")
 
 
-@pytest.mark.parametrize("case", ANSWERS, ids=[case.name for case in ANSWERS])
+@pytest.mark.parametrize("case", ANSWERS + PROXIED, ids=[one.name for one in ANSWERS + PROXIED])
 def test_answers_of_our_own(io: IoEngine, case: Case) -> None:
     fight(case, io)

@@ -16,6 +16,7 @@ from tests.engine.duel import (
     EOF,
     LAST,
     NAP,
+    OK,
     RESET,
     STAY,
     Case,
@@ -137,6 +138,28 @@ HTTP = [
     Case("response closes", ((LAST, END),),
          config="    tcp-response content close if {{ status 200 }}\n    server s1 {server}"),
 ]  # fmt: skip
+
+
+ASKS = (LAST[:30], NAP, LAST[30:], Until(b"ok"), END)
+SAYS = ((Until(), OK, CLOSE),)
+BY_HOST = ("tcp-request inspect-delay 2s", "tcp-request content accept if { hdr(host) a }",
+           "tcp-request content reject")  # fmt: skip
+SPOKEN = [
+    Case("by a header", (ASKS,), SAYS, rules(*BY_HOST)),
+    Case("by another header", ((*ASKS[:3], END),), SAYS,
+         rules(BY_HOST[0], "tcp-request content accept if { hdr(host) b }", BY_HOST[2])),
+    Case("no HTTP", ((b"\x16\x03", END),), SAYS, rules(*BY_HOST)),
+    Case("accept if HTTP", (ASKS,), SAYS,
+         rules(BY_HOST[0], "tcp-request content accept if HTTP", BY_HOST[2])),
+    Case("a backend by a header", (ASKS,), SAYS,
+         rules(BY_HOST[0], "tcp-request content accept if HTTP",
+               "use_backend two if { hdr(host) a } { path /last }", tail=TWO)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SPOKEN, ids=[case.name for case in SPOKEN])
+def test_http_in_mode_tcp(io: IoEngine, case: Case) -> None:
+    fight(case, io)
 
 
 @pytest.mark.parametrize("case", WAITS, ids=[case.name for case in WAITS])

@@ -13,7 +13,7 @@
 //! or a buffer is full. What was withheld then goes on as if it had just come.
 
 use telamon_expr::{Answer, Calls, Rules, Vars, Verdict, Wanted};
-use telamon_http::Message;
+use telamon_http::{HeadParser, Message};
 use telamon_session::{Cause, End, Millis, Side, Stage};
 use telamon_sys::Chunk;
 
@@ -46,6 +46,8 @@ pub(crate) struct Inspection {
     list: List,
     /// What has come of the side that is looked at.
     pub(crate) bytes: Vec<u8>,
+    /// The HTTP request that they are, if they are one: rules may ask for its parts.
+    pub(crate) head: Message,
     /// That side has sent its last byte.
     ended: bool,
     /// It is not even there any more.
@@ -70,6 +72,7 @@ impl Inspection {
         Inspection {
             list: List::Frontend,
             bytes: Vec::new(),
+            head: Message::default(),
             ended: false,
             broken: false,
             until: None,
@@ -263,10 +266,18 @@ impl<I: Io> Worker<I> {
         let inspection = slot.inspection.as_deref();
         let bytes: &[u8] = inspection.map_or(&[], |inspection| &inspection.bytes);
         let in_response = inspection.is_some_and(|one| one.list == List::Response);
-        let (mut none, mut wanted) = (Message::default(), Wanted::default());
+        let (mut head, mut wanted) = (Message::default(), Wanted::default());
+        if !in_response {
+            let mut parser = HeadParser::within(shared.sizes.requests());
+            match parser.parse(bytes) {
+                Ok(Some(request)) => head.take_request(&request),
+                Ok(None) => {}
+                Err(_) => seen.head_may_come = false,
+            }
+        }
         let ended = rules.run(
             from.unwrap_or(0),
-            &mut none,
+            &mut head,
             None,
             in_response,
             bytes,
@@ -275,6 +286,9 @@ impl<I: Io> Worker<I> {
             &mut wanted,
         );
         slot.vars = Some(vars);
+        if let Some(inspection) = slot.inspection.as_deref_mut() {
+            inspection.head = head;
+        }
         self.unsee(index, seen);
         self.grant(index, wanted);
         ended

@@ -50,6 +50,10 @@ pub(crate) struct Seen {
     pub(crate) line: Line,
     /// Content rules still wait for bytes, and one of their fetches would like more.
     pub(crate) may_change: bool,
+    /// What has come in mode tcp may be the begin of an HTTP request.
+    pub(crate) head_may_come: bool,
+    /// `option http-use-proxy-header`, and a request to a proxy.
+    pub(crate) proxied: bool,
     pub(crate) undecided: Cell<bool>,
     /// Of the exchange; None where no rule makes any.
     pub(crate) calls: Option<Box<Calls>>,
@@ -197,6 +201,14 @@ impl Facts for Seen {
 
     fn may_change(&self) -> bool {
         self.may_change
+    }
+
+    fn head_may_come(&self) -> bool {
+        self.head_may_come
+    }
+
+    fn is_proxied(&self) -> bool {
+        self.proxied
     }
 
     fn note_undecided(&self) {

@@ -203,6 +203,15 @@ pub trait Facts {
     fn may_change(&self) -> bool {
         false
     }
+    /// In mode tcp: what has come so far may be the begin of an HTTP request.
+    fn head_may_come(&self) -> bool {
+        true
+    }
+    /// A request to a proxy, whose credentials stand in a field of their own (manual, `option
+    /// http-use-proxy-header`).
+    fn is_proxied(&self) -> bool {
+        false
+    }
     /// A fetch would say something else of a longer input.
     fn note_undecided(&self) {}
     /// Whether one has said so since the last question.
@@ -227,7 +236,16 @@ pub struct Env<'e> {
     pub vars: &'e Vars,
 }
 
-impl Env<'_> {
+impl<'e> Env<'e> {
+    /// The request's head. While content rules wait for bytes that may still become one, what is
+    /// asked of it is undecided.
+    pub(crate) fn asked(&self) -> Option<&'e Message> {
+        if self.request.is_none() && self.response.is_none() && self.facts.head_may_come() {
+            self.undecided();
+        }
+        self.request
+    }
+
     /// The value depends on bytes that are still to come, as far as any are.
     pub(crate) fn undecided(&self) {
         if self.facts.may_change() {

@@ -4,33 +4,44 @@ use telamon_http::Message;
 
 use super::{by, Fetch, Row};
 use crate::converters::decode_base64;
+use crate::env::Env;
 use crate::sample::Sample;
 
 pub(super) const ROWS: &[Row] = &[
     by("http_auth_bearer", |args, _| {
         let name = args.text(0).filter(|name| !name.is_empty());
-        let name = name.map_or(b"authorization".to_vec(), |name| name.to_ascii_lowercase());
+        let name = name.map(|name| name.to_ascii_lowercase());
         Fetch::new(move |env| {
-            let (scheme, token) = credentials(env.request?, &name)?;
+            let name = name.as_deref().unwrap_or(field(env));
+            let (scheme, token) = credentials(env.asked()?, name)?;
             let bearer = scheme.eq_ignore_ascii_case(b"bearer");
             bearer.then(|| Sample::owned(token.to_vec()))
         })
     }),
     by("http_auth_pass", |_, _| {
-        Fetch::new(|env| Some(Sample::owned(basic(env.request?)?.1)))
+        Fetch::new(|env| Some(Sample::owned(basic(env)?.1)))
     }),
     by("http_auth_type", |_, _| {
         Fetch::new(|env| {
-            let (scheme, _) = credentials(env.request?, b"authorization")?;
+            let (scheme, _) = credentials(env.asked()?, field(env))?;
             let known = [&b"basic"[..], b"bearer"];
             let known = known.iter().any(|one| scheme.eq_ignore_ascii_case(one));
             known.then(|| Sample::owned(scheme.to_vec()))
         })
     }),
     by("http_auth_user", |_, _| {
-        Fetch::new(|env| Some(Sample::owned(basic(env.request?)?.0)))
+        Fetch::new(|env| Some(Sample::owned(basic(env)?.0)))
     }),
 ];
+
+/// Where credentials stand (RFC 9110, 11.6.2 and 11.7.2).
+fn field(env: &Env<'_>) -> &'static [u8] {
+    if env.facts.is_proxied() {
+        b"proxy-authorization"
+    } else {
+        b"authorization"
+    }
+}
 
 /// The scheme, and what follows it.
 fn credentials<'h>(head: &'h Message, name: &[u8]) -> Option<(&'h [u8], &'h [u8])> {
@@ -40,8 +51,8 @@ fn credentials<'h>(head: &'h Message, name: &[u8]) -> Option<(&'h [u8], &'h [u8]
 }
 
 /// User and password (RFC 7617).
-fn basic(head: &Message) -> Option<(Vec<u8>, Vec<u8>)> {
-    let (scheme, token) = credentials(head, b"authorization")?;
+fn basic(env: &Env<'_>) -> Option<(Vec<u8>, Vec<u8>)> {
+    let (scheme, token) = credentials(env.asked()?, field(env))?;
     if !scheme.eq_ignore_ascii_case(b"basic") {
         return None;
     }

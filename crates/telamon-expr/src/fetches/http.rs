@@ -27,7 +27,7 @@ pub(super) const ROWS: &[Row] = &[
     by("pathq", |_, _| path(|head| head.pathq())),
     by("query", |_, _| {
         Fetch::new(|env| {
-            let head = env.request?;
+            let head = env.asked()?;
             let asks = head.pathq().contains(&b'?');
             asks.then(|| Sample::text(head.query()))
         })
@@ -70,13 +70,13 @@ pub(super) const ROWS: &[Row] = &[
 ];
 
 fn text(of: fn(&Message) -> &[u8]) -> Result<Fetch, String> {
-    Fetch::new(move |env| Some(Sample::text(of(env.request?))))
+    Fetch::new(move |env| Some(Sample::text(of(env.asked()?))))
 }
 
 /// `*` and an authority are no paths.
 fn path(of: fn(&Message) -> &[u8]) -> Result<Fetch, String> {
     Fetch::new(move |env| {
-        let path = of(env.request?);
+        let path = of(env.asked()?);
         path.starts_with(b"/").then(|| Sample::text(path))
     })
 }
@@ -356,7 +356,7 @@ fn parameter(args: Args<'_>) -> Result<Fetch, String> {
     let ignore_case = args.text(2).is_some_and(|flag| flag == b"i");
     let delimiter = args.text(1).and_then(|text| text.first().copied());
     Fetch::each_of(false, move |env, test| {
-        let Some(head) = env.request else {
+        let Some(head) = env.asked() else {
             return false;
         };
         let query = match delimiter.filter(|byte| *byte != b'?') {

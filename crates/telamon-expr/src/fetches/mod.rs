@@ -94,7 +94,7 @@ pub(crate) enum Of {
 impl Of {
     fn head<'e>(self, env: &Env<'e>) -> Option<&'e Message> {
         match self {
-            Of::Request => env.request,
+            Of::Request => env.asked(),
             Of::Response => env.response,
         }
     }

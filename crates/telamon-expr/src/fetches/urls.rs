@@ -28,16 +28,16 @@ pub(super) const ROWS: &[Row] = &[
         Fetch::new(|env| with_source(env, url32(env)?))
     }),
     by("url_ip", |_, _| {
-        Fetch::new(|env| Some(Sample::Ip(IpAddr::V4(authority(env.request?.uri())?.0))))
+        Fetch::new(|env| Some(Sample::Ip(IpAddr::V4(authority(env.asked()?.uri())?.0))))
     }),
     by("url_port", |_, _| {
-        Fetch::new(|env| Some(Sample::Int(i64::from(authority(env.request?.uri())?.1))))
+        Fetch::new(|env| Some(Sample::Int(i64::from(authority(env.asked()?.uri())?.1))))
     }),
 ];
 
 /// The first Host, and a part of the URI.
 fn host_and(env: &Env<'_>, part: fn(&telamon_http::Message) -> &[u8]) -> Option<Vec<u8>> {
-    let head = env.request?;
+    let head = env.asked()?;
     let mut base = head.lines(b"host").next().unwrap_or_default().to_vec();
     let part = part(head);
     if part.starts_with(b"/") {

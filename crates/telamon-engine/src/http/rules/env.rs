@@ -15,6 +15,8 @@ impl<I: Io> Worker<I> {
         let (shared, thread, now) = (self.shared.clone(), self.index, self.now);
         let (live, line) = (self.live(index), self.line(index));
         let slot = self.slots.get(index);
+        let front = &shared.proxies[slot.proxy as usize].plan.http;
+        let uses_proxy_header = front.use_proxy_header;
         let mut seen = Seen {
             shared,
             thread,
@@ -34,6 +36,8 @@ impl<I: Io> Worker<I> {
             request_line: None,
             unique_id: Vec::new(),
             may_change: false,
+            head_may_come: true,
+            proxied: false,
             undecided: Default::default(),
             calls: None,
             line,
@@ -47,6 +51,9 @@ impl<I: Io> Worker<I> {
             seen.first = http.requests <= 1;
             seen.requests = http.requests;
             if let Some(exchange) = http.exchange.as_deref_mut() {
+                seen.proxied = uses_proxy_header
+                    && !exchange.head.is_empty()
+                    && !matches!(exchange.head.uri().first(), Some(b'/' | b'*'));
                 seen.captures = std::mem::take(&mut exchange.captures).into();
                 seen.cookies = std::mem::take(&mut exchange.cookies.captured);
                 seen.request_line = exchange.log.request_line.take();
@@ -95,6 +102,8 @@ impl<I: Io> Worker<I> {
             .http
             .as_deref()
             .and_then(|http| http.exchange.as_deref());
+        let inspected = slot.inspection.as_deref().map(|one| &one.head);
+        let head = exchange.map(|one| &one.head).or(inspected);
         let body: &[u8] = match (exchange, slot.inspection.as_deref()) {
             (Some(exchange), _) => &exchange.gathered,
             (None, Some(inspection)) => &inspection.bytes,
@@ -108,9 +117,7 @@ impl<I: Io> Worker<I> {
             }
         };
         let env = Env {
-            request: exchange
-                .map(|one| &one.head)
-                .filter(|head| !head.is_empty()),
+            request: head.filter(|head| !head.is_empty()),
             response: exchange
                 .map(|one| &one.reply)
                 .filter(|head| !head.is_empty()),

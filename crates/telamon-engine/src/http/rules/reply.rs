@@ -27,23 +27,14 @@ fn as_proxy(head: &mut Message, body: &mut [u8]) {
 }
 
 impl<I: Io> Worker<I> {
-    /// `option http-use-proxy-header`, and the request is one to a proxy.
-    fn is_proxied(&mut self, index: u32) -> bool {
-        let shared = self.shared.clone();
-        let front = self.slots_proxy(index) as usize;
-        let uses = shared.proxies[front].plan.http.use_proxy_header;
-        uses && self
-            .exchange(index)
-            .is_some_and(|exchange| !matches!(exchange.head.uri().first(), Some(b'/' | b'*')))
-    }
-
     /// An answer that a rule gives.
     pub(super) fn rule_answer(&mut self, index: u32, rules: &Rules, at: usize, end: End) {
-        let (status, mut made) = self.evaluate(index, |env| rules.answer(at, env));
-        if let Some((head, body)) = &mut made {
-            if status == 401 && self.is_proxied(index) {
-                as_proxy(head, body);
-            }
+        let (status, mut made, proxied) = self.evaluate(index, |env| {
+            let (status, made) = rules.answer(at, env);
+            (status, made, env.facts.is_proxied())
+        });
+        if let Some((head, body)) = made.as_mut().filter(|_| proxied && status == 401) {
+            as_proxy(head, body);
         }
         self.leave_server(index);
         if let Some(exchange) = self.exchange(index) {
