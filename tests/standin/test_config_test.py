@@ -51,6 +51,10 @@ CORPUS = {
     "password": _INSTANCE % "authentication {\n auth_type PASS\n auth_pass secret\n }",
     "AH": _INSTANCE % "authentication {\n auth_type AH\n auth_pass secret\n }",
     "script without security": _SCRIPT + _TRACKS,
+    "script without security and a wrong value": _SCRIPT
+    + _INSTANCE % "priority 300\n track_script {\n chk\n }",
+    "script without security and an unknown word": _SCRIPT + _TRACKS + "frobnicate 3\n",
+    "script without security and no interface": _SCRIPT + _TRACKS.replace("em1", "nope0"),
     "script with security": _SECURE + _SCRIPT + _TRACKS,
     "script that nobody tracks": _SCRIPT + _GOOD,
     "notify without security": _INSTANCE % 'notify "/usr/bin/true"',

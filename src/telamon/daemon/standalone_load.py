@@ -61,8 +61,12 @@ def verdict(loaded: Loaded, options: Options) -> tuple[ExitCode, list[str]]:
     """What -t exits with, and what it says."""
     lines = list(loaded.lines)
     plan = loaded.plan
-    if plan is None or check_failed(loaded.report):
+    if plan is None:
         return ExitCode.CONFIG, lines
+    insecure = _runs_scripts(plan) and not plan.script_security
+    if check_failed(loaded.report):
+        # As there: of a wrong value and unsafe scripts, the scripts are what is reported.
+        return ExitCode.SECURITY if insecure else ExitCode.CONFIG, lines
     if plan.namespace is not None and options.namespace is None:
         options = replace(options, namespace=plan.namespace)
     if options.namespace is not None:
@@ -81,7 +85,7 @@ def verdict(loaded: Loaded, options: Options) -> tuple[ExitCode, list[str]]:
     if absent and not plan.allow_missing_interfaces:
         lines += [f"({i.name}) interface {i.interface} doesn't exist" for i in absent]
         return ExitCode.CONFIG, lines
-    if _runs_scripts(plan) and not plan.script_security:
+    if insecure:
         lines.append("scripts are run, but enable_script_security is not set in global_defs")
         return ExitCode.SECURITY, lines
     return ExitCode.OK, lines
