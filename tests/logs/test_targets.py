@@ -111,7 +111,7 @@ class Bench:
 
 
 def waited(bench: Bench) -> list[str]:
-    """`show events -w`: what is there, then a line that comes, then the end at a key."""
+    """`show events -w`: what is there, then a line that comes."""
     with socket.socket(socket.AF_UNIX) as client:
         client.settimeout(10)
         client.connect(str(bench.stats))
@@ -122,9 +122,7 @@ def waited(bench: Bench) -> list[str]:
             while one.recv(65536):
                 pass
         came = _lines(client, 1)
-        client.sendall(b"\n")
-        rest = b"".join(iter(lambda: client.recv(65536), b""))
-    return [masked(data) for data in (there, came, rest)]
+    return [masked(data) for data in (there, came)]
 
 
 def _lines(client: socket.socket, count: int) -> bytes:

@@ -19,6 +19,7 @@ from telamon.daemon import plans
 from telamon.daemon.effects import Role
 from telamon.daemon.messages import Channel, Failed
 from telamon.daemon.plans import Bindings, Plans
+from telamon.daemon.spawn import fork
 from telamon.engine import IoEngine
 from telamon.kernel.namespaces import join_named
 from telamon.kernel.process import (
@@ -97,24 +98,11 @@ def begin(
     role: Role, child: Child, kept: Iterable[int], *, leave_terminal: bool
 ) -> tuple[int, Channel]:
     """Fork: the child's pid, and our end of its channel. `kept` stay open. OSError if it fails."""
-    parent = os.getpid()
-    ours, theirs = Channel.pair()
-    # No signal may arrive in the child while it still has our handlers and wake-up socket.
-    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    try:
-        sys.stderr.flush()
-        pid = os.fork()
-        if pid == 0:
-            _be_child(role, child, theirs, (*kept, *child.keeps), parent, leave_terminal)
-    except OSError:
-        for end in (ours, theirs):
-            end.close()
-        raise
-    finally:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-    theirs.close()
-    ours.setblocking(False)
-    return pid, ours
+    keeps = (*kept, *child.keeps)
+    return fork(
+        SIGNALS,
+        lambda channel, parent: _be_child(role, child, channel, keeps, parent, leave_terminal),
+    )
 
 
 def _be_child(

@@ -32,7 +32,7 @@ def check(options: Options) -> int:
     console = Console(quiet=options.quiet)
     if not enter(options, console):
         return 1
-    plan, report = read(options, console)
+    plan, report = read(options, console, check=True)
     errors = {d.code for d in report if d.severity is Severity.ERROR}
     if errors == {_NOTHING_TO_DO} or (plan is not None and not serves(plan)):
         _print(
@@ -68,16 +68,26 @@ def enter(options: Options, console: Console) -> bool:
     return True
 
 
-def read(options: Options, console: Console) -> tuple[ProxyPlan | None, Report]:
-    """The plan with the command line's changes, None if it is not sound; tells what is wrong."""
+def read(
+    options: Options, console: Console, *, check: bool = False
+) -> tuple[ProxyPlan | None, Report]:
+    """The plan with the command line's changes, None if it is not sound; tells what is wrong.
+
+    `check`: a file that listens nowhere is no mistake.
+    """
     for path in options.files:
         if not os.access(path, os.R_OK):
             reason = "Permission denied" if Path(path).exists() else "No such file or directory"
             console.alert(f"config : Cannot open configuration file/directory {path} : {reason}")
             return None, Report()
     loaded = load_proxy(list(options.files))
+    idle = {d.code for d in loaded.report if d.severity is Severity.ERROR} == {_NOTHING_TO_DO}
     for diagnostic in loaded.report:
-        tell(diagnostic, options, console)
+        # -c says it in its own words.
+        if not (check and diagnostic.code == _NOTHING_TO_DO):
+            tell(diagnostic, options, console)
+    if loaded.plan is None and check and idle:
+        return None, loaded.report
     if loaded.plan is None:
         files = dict.fromkeys(
             d.span.source.name

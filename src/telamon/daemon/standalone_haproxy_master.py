@@ -38,6 +38,7 @@ from telamon.daemon import standalone_haproxy_old as old
 from telamon.daemon.messages import Channel, Failed, Message, Ready, SoftStop, Status
 from telamon.daemon.notify import Systemd
 from telamon.daemon.proxy import ProxySetup, privileges
+from telamon.daemon.spawn import fork
 from telamon.daemon.standalone_haproxy_console import Console
 from telamon.daemon.standalone_haproxy_load import master_socket, read, serves
 from telamon.daemon.standalone_haproxy_master_cli import MasterSession, View
@@ -173,23 +174,14 @@ class Master:
         # The master's own socket, if any, comes last and is not the worker's.
         descriptors = coming.change.descriptors[: len(bindings.wishes)]
         setup = make_setup(self._options, coming.plan, bindings, descriptors)
-        parent = os.getpid()
-        ours, theirs = Channel.pair()
-        signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         try:
-            sys.stderr.flush()
-            pid = os.fork()
-            if pid == 0:
-                self._be_worker(setup, theirs, parent, descriptors)
+            pid, ours = fork(
+                _SIGNALS,
+                lambda channel, parent: self._be_worker(setup, channel, parent, descriptors),
+            )
         except OSError as error:
-            for end in (ours, theirs):
-                end.close()
             self._fail(f"fork: {error.strerror}")
             return
-        finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-        theirs.close()
-        ours.setblocking(False)
         born = self._reloads.done + (1 if self._workers else 0)
         worker = Worker(pid, os.pidfd_open(pid), ours, time.monotonic(), born)
         coming.worker = self._workers[pid] = worker
