@@ -4,6 +4,7 @@
 #   make demo    the lab: three nodes, a failover that you can watch
 #   make test    all tests, Rust and Python; parts that this machine cannot run say why
 #   make lint    formatting, types, lints of both languages
+#   make fuzz    mutated inputs for the parsers, for FUZZ_SECONDS each half
 #   make bench   CPU per request beside HAProxy and nginx
 #   make bench-failover   outages beside keepalived
 #   make docs    regenerate the generated pages of docs/
@@ -14,6 +15,7 @@ SHELL  := /bin/bash
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
+FUZZ_SECONDS ?= 60
 STAMPS := build/stamps
 
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find crates -name '*.rs' -o -name Cargo.toml 2>/dev/null)
@@ -24,7 +26,7 @@ ENGINE := src/telamon/_engine.abi3.so
 AGAIN = { echo 'once more, alone, what failed:'; \
 	$(BIN)/python -m pytest --last-failed --last-failed-no-failures none; }
 
-.PHONY: build demo test lint bench bench-failover docs clean
+.PHONY: build demo test lint fuzz bench bench-failover docs clean
 
 build: $(STAMPS)/package
 
@@ -62,6 +64,10 @@ lint: build
 	$(BIN)/mypy
 	cargo fmt --all --check
 	cargo clippy --release --workspace --all-targets --quiet -- -D warnings
+
+fuzz: build
+	cargo run --profile checks --quiet --package telamon-fuzz -- $(FUZZ_SECONDS)
+	$(BIN)/python tools/fuzz.py $(FUZZ_SECONDS)
 
 bench: build
 	bash tools/system.sh bench

@@ -1,6 +1,7 @@
 //! What is written is read, at every cut; what is no header is told; no input panics.
 
 use proptest::prelude::*;
+use proptest::test_runner::RngSeed;
 use telamon_proxy_protocol::{kind, parse, write, Ends, Fault, Fields, Header, Parsed, TooLong};
 
 fn inet(source: &str, destination: &str) -> Ends {
@@ -157,8 +158,28 @@ fn input() -> impl Strategy<Value = Vec<u8>> {
         .prop_map(|(begin, rest)| [begin, &rest].concat())
 }
 
+/// Chance, or what `PROPTEST_RNG_SEED` says; a failing test shows it.
+fn seed() -> RngSeed {
+    let said = std::env::var("PROPTEST_RNG_SEED")
+        .ok()
+        .and_then(|seed| seed.parse().ok());
+    let seed = said.unwrap_or_else(rand_seed);
+    println!("PROPTEST_RNG_SEED={seed}");
+    RngSeed::Fixed(seed)
+}
+
+fn rand_seed() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map_or(1, |since| since.as_nanos() as u64)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 4000, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig {
+        cases: 4000,
+        failure_persistence: None,
+        rng_seed: seed(),
+        ..ProptestConfig::default()
+    })]
 
     /// However the bytes arrive, the verdict is the same, and it is final.
     #[test]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 from telamon.haproxy.keywords import (
     balance,
     bind,
@@ -92,7 +94,8 @@ def places(name: str) -> Place:
     return found
 
 
-def names(place: Place) -> list[str]:
+@cache
+def names(place: Place) -> tuple[str, ...]:
     """All names that HAProxy knows in such a section, for the nearest one to a mistyped word."""
     ours = [row.name for row in KEYWORDS if row.places & place]
-    return [*ours, *not_yet(place), *REMOVED]
+    return (*ours, *not_yet(place), *REMOVED)
