@@ -129,7 +129,7 @@ def _marks(written: Written, _: Scope) -> str:
 
 
 def _method(written: Written, _: Scope) -> str:
-    if re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]*", written.text) is None:
+    if re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", written.text) is None:
         raise ValueError("a method is a token (RFC 9110 9.1)")
     return written.text
 

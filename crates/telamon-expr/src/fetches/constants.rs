@@ -77,7 +77,7 @@ pub(super) const ROWS: &[Row] = &[
     by("ipv4", |args, _| address(args.string(0))),
     by("ipv6", |args, _| address(args.string(0))),
     by("meth", |args, _| {
-        let text = args.needed(0, "a method")?;
+        let text = args.text(0).unwrap_or_default();
         Fetch::new(move |_| Some(Sample::owned(text.clone())))
     }),
     by("rand", |args, _| {

@@ -21,7 +21,7 @@ FETCHES = (
     Fetch("int", "value:int", Type.INT, _N, "The value."),
     Fetch("ipv4", "value:ipv4", Type.IPV4, _N, "The value."),
     Fetch("ipv6", "value:ipv6", Type.IPV6, _N, "The value."),
-    Fetch("meth", "name:method", Type.METH, _N, "The value, as a method."),
+    Fetch("meth", "[name:method]", Type.METH, _N, "The value, as a method."),
     Fetch("nbproc", "", Type.INT, _N, "1: there is one process."),
     Fetch("pid", "", Type.INT, _N, "The process's number.", since="2.7"),
     Fetch("proc", "", Type.INT, _N, "1: there is one process."),
