@@ -19,6 +19,8 @@ mod converters;
 mod env;
 mod fetches;
 mod format;
+#[cfg(test)]
+mod hostile;
 mod matching;
 mod networks;
 mod patterns;
