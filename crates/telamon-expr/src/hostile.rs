@@ -105,7 +105,7 @@ impl Facts for Nothing {
     fn alias(&self, _: &str, _: &str, _: &mut Vec<u8>) -> bool {
         false
     }
-    fn capture(&self, _: bool, _: usize) -> Option<&[u8]> {
+    fn capture(&self, _: bool, _: usize) -> Option<Vec<u8>> {
         None
     }
     fn request_line(&self) -> Option<&[u8]> {

@@ -214,6 +214,8 @@ fn sample_value(sample: Sample<'_>, kind: Kind, binary: bool) -> Value {
         (Kind::Own, Sample::Bool(value)) => Value::Bool(value),
         (Kind::Own, Sample::Int(value)) => Value::Int(value),
         (Kind::Own, Sample::Bin(bytes)) if binary => Value::Bytes(bytes.into_owned()),
+        // JSON and CBOR's texts are UTF-8: bytes are shown as digits.
+        (Kind::Own | Kind::Text, Sample::Bin(bytes)) => Value::Text(hex(&bytes)),
         (Kind::Int, sample) => sample.as_int().map_or(Value::Nothing, Value::Int),
         (Kind::Bool, sample) => sample.as_bool().map_or(Value::Nothing, Value::Bool),
         (_, sample) => Value::Text(sample.into_text().into_owned()),
