@@ -40,7 +40,7 @@ defaults
     timeout connect 350
     retries 1
 listen front
-    bind {front}
+    bind {front} {bind}
 {lines}
 {servers}
 listen sentinel
@@ -93,7 +93,8 @@ Script = tuple[Step, ...]
 class Case:
     """`clients` come one after the other; `servers` are the scripts of the server's connections in
     their order, the last one again for all that follow. None: nothing listens. `lines`: so many
-    log lines are awaited. `tune`: lines of `global`.
+    log lines are awaited. `tune`: lines of `global`; `bind`: words
+    behind the frontend's address.
     """
 
     name: str
@@ -104,6 +105,7 @@ class Case:
     lines: int = 1
     together: bool = False
     tune: str = ""
+    bind: str = ""
 
 
 @dataclass
@@ -199,6 +201,7 @@ class Stage:
             sentinel=self.sentinel,
             lines="",
             tune=case.tune,
+            bind=case.bind,
             servers=config.format(server=address, dead=closed_port()),
         )
 

@@ -26,6 +26,7 @@ from tests.engine.duel import (
     Until,
     fight,
     needs_haproxy,
+    ours,
     running_text,
 )
 from tests.engine.rig import PATIENCE, until
@@ -140,8 +141,37 @@ HTTP = [
 ]  # fmt: skip
 
 
-ASKS = (LAST[:30], NAP, LAST[30:], Until(b"ok"), END)
 SAYS = ((Until(), OK, CLOSE),)
+PROXY = b"PROXY TCP4 192.0.2.7 198.51.100.9 40000 443\r\n"
+NAMED = "{ src 192.0.2.7 }"
+
+
+def announced(name: str, mode: str, *lines: str) -> Case:
+    """A client whose address stands in a PROXY header."""
+    words = f"    mode {mode}\n" + "".join(f"    {line}\n" for line in lines)
+    words = words.replace("{", "{{").replace("}", "}}") + "    server s1 {server}"
+    return Case(name, ((PROXY + LAST, END),), SAYS, words, bind="accept-proxy")
+
+
+ANNOUNCED = [
+    announced("connection", "tcp", f"tcp-request connection reject if {NAMED}", "option tcplog"),
+    announced("session of another", "tcp", "tcp-request session reject if { src 127.0.0.1 }",
+              "option tcplog"),
+    announced("content", "tcp", f"tcp-request content reject if {NAMED}", "option tcplog"),
+    announced("content that waits", "tcp", "tcp-request inspect-delay 2s",
+              f"tcp-request content accept if {{ req.len gt 9 }} {NAMED}",
+              "tcp-request content reject", "option tcplog"),
+    announced("content, http", "http", f"tcp-request content reject if {NAMED}"),
+    announced("request", "http", "http-request set-header x-ends %[src],%[fc_src],%[dst_port]"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("case", ANNOUNCED, ids=[case.name for case in ANNOUNCED])
+def test_rules_behind_a_proxy_header(io: IoEngine, case: Case) -> None:
+    fight(case, io)
+
+
+ASKS = (LAST[:30], NAP, LAST[30:], Until(b"ok"), END)
 BY_HOST = ("tcp-request inspect-delay 2s", "tcp-request content accept if { hdr(host) a }",
            "tcp-request content reject")  # fmt: skip
 SPOKEN = [
@@ -201,3 +231,13 @@ def test_a_silent_drop_says_nothing(io: IoEngine, mode: str, rule: str) -> None:
             client.recv(1)
     stage.over.set()
     stage.close(Outcome())
+
+
+@pytest.mark.parametrize("mode", ["tcp", "http"])
+def test_a_session_that_is_refused_behind_a_proxy_header(io: IoEngine, mode: str) -> None:
+    """HAProxy writes a line of its own about it; we count it."""
+    words = f"    mode {mode}\n    tcp-request session reject if {{{{ src 192.0.2.7 }}}}\n"
+    case = Case("refused", ((PROXY, END),), SAYS, words + "    server s1 {server}", lines=0,
+                bind="accept-proxy")  # fmt: skip
+    outcome = ours(case, io)
+    assert (outcome.clients, outcome.servers, outcome.log) == ([(b"", "closed")], [], [])

@@ -398,6 +398,9 @@ impl<I: Io> Worker<I> {
                 slot.preface = None;
                 slot.logged = false;
                 if let Some((source, destination)) = header.ends.inet() {
+                    // `fc_src` stays the address that has connected.
+                    let own = slot.ends();
+                    slot.own_ends.get_or_insert_with(|| Box::new(own));
                     slot.client = Some(source);
                     slot.destination = Some(destination);
                 }

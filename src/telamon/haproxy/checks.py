@@ -192,16 +192,6 @@ def _timeouts(model: Model, report: Report) -> None:
             )  # fmt: skip
 
 
-def _accept_proxy(model: Model, report: Report) -> None:
-    for proxy in model.proxies:
-        for bind in proxy.binds if proxy.settings.mode is Mode.HTTP else ():
-            if bind.accept_proxy is not None:
-                report.error(
-                    "H034", "'accept-proxy' in mode http is known to HAProxy, not yet to Telamon",
-                    bind.accept_proxy.span,
-                )  # fmt: skip
-
-
 def _transparent(model: Model, report: Report) -> None:
     for proxy in model.proxies:
         word = proxy.settings.transparent
@@ -420,7 +410,6 @@ RULES: tuple[Callable[[Model, Report], None], ...] = (
     _twin_ids,
     _twin_addresses,
     _default_backends,
-    _accept_proxy,
     _transparent,
     _wrong_mode,
     _error_sections,
