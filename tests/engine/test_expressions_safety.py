@@ -22,17 +22,19 @@ defaults
 
 
 @contextlib.contextmanager
-def running(folder: Path, io: IoEngine, mode: str, lines: str, bind: str = "") -> Iterator[int]:
-    """One `listen` section with these lines; gives its port."""
+def running(
+    folder: Path, io: IoEngine, mode: str, lines: str, bind: str = "", section: str = "listen"
+) -> Iterator[int]:
+    """One section with a port, and these lines; gives the port."""
     path = folder / "h.cfg"
-    text = f"{_DEFAULTS}    mode {mode}\nlisten a\n    bind 127.0.0.1:1 {bind}\n{lines}\n"
+    text = f"{_DEFAULTS}    mode {mode}\n{section} a\n    bind 127.0.0.1:1 {bind}\n{lines}\n"
     path.write_text(text)
     loaded = load([str(path)], environment={})
     assert loaded.plan is not None, [one.message for one in loaded.report]
     with socket.socket() as sock:
         sock.bind(("127.0.0.1", 0))
         sock.listen(16)
-        [proxy] = loaded.plan.proxies
+        proxy = next(one for one in loaded.plan.proxies if one.frontend is not None)
         engine = Engine(loaded.plan, [ListenerDescriptor(proxy.id, 1, sock.fileno())], io=io)
         try:
             engine.start()
@@ -156,6 +158,20 @@ def test_a_pattern_that_gives_up_fails_the_request(
         assert get(port, "/" + "a" * 40 + "b").startswith(b"HTTP/1.1 500 ")
         assert get(port, "/b").startswith(b"HTTP/1.1 200 ")
         assert get(port, "/denied").startswith(b"HTTP/1.1 403 ")
+
+
+def test_a_pattern_that_gives_up_chooses_no_backend(tmp_path: Path, io: IoEngine) -> None:
+    lines = (
+        "    use_backend other if { path -m reg ^/(a+)+\\1$ }\n"
+        "    http-response set-header x-a b\n"
+        "backend other\n    http-request deny deny_status 429\n"
+        "backend usual\n    http-request return status 200"
+    )
+    lines = "    default_backend usual\n" + lines
+    with running(tmp_path, io, "http", lines, section="frontend") as port:
+        assert get(port, "/" + "a" * 40 + "b").startswith(b"HTTP/1.1 503 ")
+        assert get(port, "/aa").startswith(b"HTTP/1.1 429 ")
+        assert get(port, "/b").startswith(b"HTTP/1.1 200 ")
 
 
 def test_what_a_rule_captures_the_next_one_sees(tmp_path: Path, io: IoEngine) -> None:

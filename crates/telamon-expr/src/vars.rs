@@ -152,7 +152,7 @@ impl Vars {
     }
 
     /// Whether something has been given up since the last question.
-    pub(crate) fn take_give_up(&self) -> bool {
+    pub fn take_give_up(&self) -> bool {
         self.gave_up.take()
     }
 

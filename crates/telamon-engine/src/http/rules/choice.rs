@@ -26,13 +26,18 @@ impl<I: Io> Worker<I> {
             shared.proxies.iter().position(is)
         };
         let by_id = |id: u32| shared.proxies.iter().position(|one| one.plan.id == id);
-        let chosen = self.evaluate(index, |env| {
+        let (chosen, gave_up) = self.evaluate(index, |env| {
             let mut applying = choices.iter().filter(|one| applies(&one.condition, env));
-            applying.find_map(|choice| match &choice.target {
+            let chosen = applying.find_map(|choice| match &choice.target {
                 Target::Fixed(id) => by_id(*id),
                 Target::Named(format) => named(&format.bytes(env)),
-            })
+            });
+            (chosen, env.vars.take_give_up())
         });
+        if gave_up {
+            // A pattern could not be decided: nobody knows where this stream belongs.
+            return None;
+        }
         chosen.or(default)
     }
 
