@@ -27,6 +27,10 @@ UNIX_PATH_MAX = 107
 """Bytes of `sun_path` without its closing zero (unix(7))."""
 
 
+UNRESOLVED = "H053"
+"""The code of a name that the system does not know."""
+
+
 class AddressError(ValueError):
     """`str()` says what is wrong, `code` is the diagnostic's code, `help` what to write."""
 
@@ -188,7 +192,7 @@ def _look_up(host: str, version: int | None) -> IPAddress:
         answers = socket.getaddrinfo(host, None, family, socket.SOCK_STREAM)
     except (OSError, UnicodeError):
         raise AddressError(
-            f"the name '{host}' cannot be resolved", code="H053",
+            f"the name '{host}' cannot be resolved", code=UNRESOLVED,
             help="check the name, or write the address itself",
         ) from None  # fmt: skip
     # HAProxy takes an IPv4 address where a name has both kinds.

@@ -51,6 +51,7 @@ class ServerOptions:
     fall: int = 3
     source: SocketAddress | None = None
     source_interface: str | None = None
+    init_addr: tuple[str, ...] = ("last", "libc")
     redirect: str | None = None
     send_proxy: int = 0
     tcp_ut: int | None = None

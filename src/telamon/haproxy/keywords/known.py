@@ -56,7 +56,7 @@ _SERVER = """
 agent-addr agent-check agent-inter agent-port agent-send allow-0rtt alpn ca-file cc check-alpn
 check-pool-conn-name check-proto check-reuse-pool check-send-proxy check-sni check-sni-auto
 check-ssl check-via-socks4 ciphers ciphersuites client-sigalgs crl-file crt curves force-sslv3
-force-tlsv10 force-tlsv11 force-tlsv12 force-tlsv13 guid healthcheck idle-ping init-addr
+force-tlsv10 force-tlsv11 force-tlsv12 force-tlsv13 guid healthcheck idle-ping
 init-state ktls log-bufsize log-proto namespace no-renegotiate no-sni-auto no-check-sni-auto
 no-ssl-reuse no-sslv3 no-tls-tickets no-tlsv10 no-tlsv11 no-tlsv12 no-tlsv13 no-verifyhost
 non-stick npn observe pool-conn-name proto renegotiate resolve-net resolve-opts

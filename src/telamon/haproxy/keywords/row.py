@@ -7,6 +7,7 @@ words one after the other; the first that is missing or wrong is reported and en
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TypeVar
@@ -97,6 +98,12 @@ class Arguments:
                 label=f"expected {what}",
             )  # fmt: skip
         return word
+
+    def after(self, text: str) -> Word | None:
+        """The word behind `text` further on; nothing is taken."""
+        left = self._words[self._at :]
+        found = (word for one, word in itertools.pairwise(left) if one.text == text)
+        return next(found, None)
 
     def follows(self, text: str) -> bool:
         """Takes the next word if it is `text`."""

@@ -73,6 +73,10 @@ def _send_proxy(version: int) -> Callable[[Arguments, ServerOptions], None]:
     return carry
 
 
+def _init_addr(args: Arguments, options: ServerOptions) -> None:
+    options.init_addr = values.init_addr(args, args.word("ways to find an address"))
+
+
 def _redirect(args: Arguments, options: ServerOptions) -> None:
     options.redirect = args.word("a prefix").text
 
@@ -169,6 +173,9 @@ SERVER_OPTIONS: tuple[ServerOption, ...] = (
     ServerOption("fastinter", "<delay>", "Time between checks in doubt.", _interval("fastinter")),
     ServerOption("hash-key", "id|addr|addr-port", "Its place on the ring.", _hash_key),
     ServerOption("id", "<id>", "The server's number.", _number("id", 1, _MAX)),
+    ServerOption(
+        "init-addr", "<method>[,...]", "How a server's name is resolved at the start.", _init_addr
+    ),
     ServerOption("inter", "<delay>", "Time between checks.", _interval("inter")),
     ServerOption(
         "maxconn", "<max>", "Most connections at a time; 0: any.", _number("maxconn", 0, _MAX)
@@ -284,13 +291,18 @@ def _server(args: Arguments, context: Context) -> None:
             help="names have letters, digits, '-', '_', '.' and ':'",
         )
     word = args.word("an address")
-    address, port_offset = values.server_address(args, word)
     options = context.settings.default_server.copy()
     options.check_words = ()
+    methods = args.after("init-addr")
+    place = values.server_place(
+        args, word, values.init_addr(args, methods) if methods else options.init_addr
+    )
     id_word = _options(args, options, context, "server")
+    options.disabled |= place.unknown
     if options.minconn > options.maxconn > 0:
         options.maxconn, options.minconn = options.minconn, options.maxconn
-    context.named_proxy.servers.append(ServerDraft(name, address, options, port_offset, id_word))
+    server = ServerDraft(name, place.address, options, place.port_offset, id_word)
+    context.named_proxy.servers.append(server)
     _check_has_port(args, context.named_proxy.servers[-1], word)
 
 

@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import grp
+import ipaddress
 import pwd
+from dataclasses import dataclass, replace
 
 from telamon.base.address import InetAddress, SocketAddress
-from telamon.haproxy.addresses import AddressError, parse_address, parse_addresses, parse_server
+from telamon.haproxy.addresses import (
+    UNRESOLVED,
+    AddressError,
+    parse_address,
+    parse_addresses,
+    parse_server,
+)
 from telamon.haproxy.keywords.row import Arguments, Refused
 from telamon.haproxy.lexer import Word
 
@@ -56,20 +64,62 @@ def addresses(args: Arguments, word: Word) -> list[SocketAddress]:
         raise _refused(args, word, error) from None
 
 
-def server_address(args: Arguments, word: Word) -> tuple[SocketAddress, int | None]:
-    """The address, and what the client's own port is to be raised by, if it is to be used."""
-    text, offset = word.text, None
+@dataclass(frozen=True, slots=True)
+class ServerPlace:
+    """Where a server is. `port_offset`: what the client's own port is raised by, if it is used.
+    `unknown`: no address was found for its name, and none is needed for now (`init-addr none`)."""
+
+    address: SocketAddress
+    port_offset: int | None = None
+    unknown: bool = False
+
+
+def server_place(args: Arguments, word: Word, methods: tuple[str, ...]) -> ServerPlace:
+    """The first of the methods that gives an address counts (manual 5.2, `init-addr`)."""
+    try:
+        return _server_place(word.text)
+    except AddressError as error:
+        if error.code != UNRESOLVED:
+            raise _refused(args, word, error) from None
+        for method in methods:
+            if method in ("last", "libc"):
+                continue
+            _, colon, port = word.text.rpartition(":")
+            host = "0.0.0.0" if method == "none" else method
+            host = f"[{host}]" if ":" in host else host
+            found = _server_place(host + colon + port if colon else host)
+            return replace(found, unknown=method == "none")
+        raise _refused(args, word, error) from None
+
+
+def init_addr(args: Arguments, word: Word) -> tuple[str, ...]:
+    """The methods in a word."""
+    methods = tuple(word.text.split(","))
+    for method in methods:
+        if method not in ("last", "libc", "none") and not _is_address(method):
+            raise args.refuse("H043", f"'{method}' is no way to find an address", word.span,
+                              help="last, libc, none or an address")  # fmt: skip
+    return methods
+
+
+def _is_address(text: str) -> bool:
+    try:
+        ipaddress.ip_address(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _server_place(word: str) -> ServerPlace:
+    text, offset = word, None
     for sign in ("+", "-"):
         head, colon, number = text.rpartition(f":{sign}")
         if colon and number.isascii() and number.isdigit() and len(number) <= 5:
             text, offset = head, int(sign + number)
-    try:
-        found = parse_server(text)
-        if offset is None and isinstance(found, InetAddress) and found.port == 0:
-            offset = 0
-        return found, offset
-    except AddressError as error:
-        raise _refused(args, word, error) from None
+    found = parse_server(text)
+    if offset is None and isinstance(found, InetAddress) and found.port == 0:
+        offset = 0
+    return ServerPlace(found, offset)
 
 
 def source(args: Arguments) -> tuple[SocketAddress, str | None]:
