@@ -8,8 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from telamon.haproxy.load import load
 from telamon.plan.process import StatsLevel
 from telamon.runtime.session import CommandSession
+from telamon.testing.control import FakeControl
 from tests.runtime.support import control
 from tests.support.peers import ask_socket, free_port, haproxy
 
@@ -92,6 +94,51 @@ def test_constant_values_agree(tmp_path: Path) -> None:
             their_row["uweight"] = my_row["uweight"]
             their_row["bck"] = my_row["bck"]
         assert {n: my_row[n] for n in names} == {n: their_row[n] for n in names}
+
+
+def test_what_backends_may_be_brought_agrees(tmp_path: Path) -> None:
+    """`slim` of a backend without `fullconn`: by the frontends that may come to it."""
+    ports = [free_port() for _ in range(3)]
+    text = f"""
+    maxconn 400
+defaults
+    mode http
+    timeout connect 5s
+    timeout client 5s
+    timeout server 5s
+frontend one
+    bind 127.0.0.1:{ports[0]}
+    maxconn 100
+    use_backend %[req.hdr(host)] if {{ path /d }}
+    use_backend both if {{ path /a }}
+    use_backend both if {{ path /b }}
+    default_backend first
+frontend two
+    bind 127.0.0.1:{ports[1]}
+    maxconn 305
+    use_backend both if {{ path /a }}
+    default_backend both
+backend both
+    server s 127.0.0.1:9
+backend first
+    server s 127.0.0.1:9
+backend nobodys
+    server s 127.0.0.1:9
+listen own
+    bind 127.0.0.1:{ports[2]}
+    maxconn 50
+    server s 127.0.0.1:9
+"""
+    file = tmp_path / "ours.cfg"
+    file.write_text("global" + text)
+    plan = load([str(file)]).plan
+    assert plan is not None
+    session = CommandSession(FakeControl(plan), StatsLevel.ADMIN)
+    mine = read(session.feed(b"show stat\n").decode())
+    with haproxy(tmp_path, text) as peer:
+        theirs = read(ask_socket(peer, "show stat"))
+    names = ("pxname", "svname", "slim")
+    assert [[r[n] for n in names] for r in mine] == [[r[n] for n in names] for r in theirs]
 
 
 def test_show_info_has_haproxys_lines_in_its_order(tmp_path: Path) -> None:

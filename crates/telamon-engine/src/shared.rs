@@ -668,8 +668,8 @@ fn compile(
                 .iter()
                 .map(|server| compile_server(server, proxy.http.cookie.as_ref(), objects))
                 .collect::<io::Result<Vec<_>>>()?;
-            // Without a word on it: a tenth of what the process takes (manual, fullconn).
-            let fullconn = backend.fullconn.unwrap_or(maxconn.div_ceil(10)).max(1);
+            let brought = || brought_to(plan, proxy.id, maxconn);
+            let fullconn = backend.fullconn.unwrap_or_else(brought).max(1);
             Some(Backend {
                 object: objects.next(),
                 gauges: Gauges::new(),
@@ -703,6 +703,21 @@ fn error_page(error: &telamon_plan::http::ErrorReply) -> Option<(u16, Vec<u8>)> 
     let digits = message.as_bytes().chunks_exact(2);
     let bytes = digits.map(|pair| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok());
     Some((error.status, bytes.collect::<Option<Vec<u8>>>()?))
+}
+
+/// `fullconn` where the file does not say it: a tenth of what the frontends may bring that come here
+/// (manual, fullconn). As in HAProxy, names that rules make up do not count.
+fn brought_to(plan: &ProxyPlan, backend: u32, process_maxconn: u32) -> u32 {
+    let comes = |proxy: &telamon_plan::Proxy| {
+        let frontend = proxy.frontend.as_ref()?;
+        let mut named = proxy.rules.backends.iter().filter_map(|rule| rule.backend);
+        let reached = proxy.id == backend
+            || frontend.default_backend == Some(backend)
+            || named.any(|id| id == backend);
+        reached.then(|| frontend.maxconn.unwrap_or(process_maxconn))
+    };
+    let all: u64 = plan.proxies.iter().filter_map(comes).map(u64::from).sum();
+    u32::try_from(all.div_ceil(10)).unwrap_or(u32::MAX)
 }
 
 fn compile_server(

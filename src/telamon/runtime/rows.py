@@ -302,9 +302,17 @@ def full_connections(control: ProxyControl, proxy: Proxy) -> int:
     brought = sum(
         other.frontend.maxconn or control.max_connections
         for other in control.plan.proxies
-        if other.frontend is not None and proxy.id in (other.id, other.frontend.default_backend)
+        if other.frontend is not None and proxy.id in _reached(other)
     )
-    return (brought + 9) // 10
+    return max(1, (brought + 9) // 10)
+
+
+def _reached(frontend: Proxy) -> set[int | None]:
+    """Backends that a frontend's traffic may come to; as in HAProxy, names that rules make up do
+    not count."""
+    assert frontend.frontend is not None
+    named = {rule.backend for rule in frontend.rules.backends}
+    return {frontend.id, frontend.frontend.default_backend, *named}
 
 
 def server_status(health: ServerHealth) -> str:
