@@ -23,6 +23,7 @@ mod seen;
 mod shared;
 mod sizes;
 mod snapshot;
+mod start;
 mod worker;
 
 pub use calls::{CallRequest, RequestView, ResponseView, View};

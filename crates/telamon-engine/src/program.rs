@@ -1,20 +1,18 @@
 //! The rules of a plan, compiled: what is run for each proxy, and at which places.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 
 use telamon_expr::{
-    Compiler, Condition, Expression, Facts, Format, Names, Number, PatternSets, ProcessVars, Reply,
-    Rules, VariableNames, Vars, Wanted,
+    Compiler, Condition, Expression, Format, PatternSets, ProcessVars, Reply, Rules, VariableNames,
 };
-use telamon_http::Message;
 use telamon_plan::rules::BackendRule;
 use telamon_plan::{LogProfile, Proxy, ProxyPlan};
 
 use crate::log::{Profile, ProfileRule};
 
 use crate::http::Forwarded;
+use crate::start::set_variables;
 
 /// The rules of one proxy.
 pub(crate) struct Program {
@@ -116,65 +114,6 @@ impl Programs {
             names: compiler.into_names(),
             process_vars,
         })
-    }
-}
-
-/// `set-var` and `set-var-fmt` of `global`: run once, before there is any connection.
-fn set_variables(
-    plan: &ProxyPlan,
-    compiler: &mut Compiler,
-    process: &ProcessVars,
-) -> Result<(), String> {
-    compiler.take_acls(&[])?;
-    let rules = Rules::new(&plan.variables, compiler)?;
-    let (mut none, mut wanted) = (Message::default(), Wanted::default());
-    let (facts, vars) = (Start, Vars::new(process));
-    rules.run(0, &mut none, None, false, &[], &facts, &vars, &mut wanted);
-    Ok(())
-}
-
-/// What is known before there is any connection.
-struct Start;
-
-impl Facts for Start {
-    fn source(&self) -> Option<SocketAddr> {
-        None
-    }
-
-    fn destination(&self) -> Option<SocketAddr> {
-        None
-    }
-
-    fn names(&self) -> Names<'_> {
-        Names::default()
-    }
-
-    fn number(&self, _: Number, _: Option<u32>, _: Option<u32>) -> Option<i64> {
-        None
-    }
-
-    fn wall_micros(&self) -> i64 {
-        crate::log::wall(std::time::SystemTime::now()).unix_micros
-    }
-
-    fn random(&self) -> u64 {
-        crate::seen::random()
-    }
-
-    fn hostname(&self) -> &str {
-        ""
-    }
-
-    fn alias(&self, _: &str, _: &str, _: &mut Vec<u8>) -> bool {
-        false
-    }
-
-    fn capture(&self, _: bool, _: usize) -> Option<Vec<u8>> {
-        None
-    }
-
-    fn request_line(&self) -> Option<&[u8]> {
-        None
     }
 }
 
