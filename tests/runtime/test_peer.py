@@ -172,6 +172,9 @@ def test_show_info_has_haproxys_lines_in_its_order(tmp_path: Path) -> None:
         "show cli level",
         "clear counters",
         "show map",
+        "show cache",
+        "expert-mode",
+        "experimental-mode on; experimental-mode; expert-mode",
         "show env SURELY_NOT_SET",
     ],
 )

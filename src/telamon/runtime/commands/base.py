@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from telamon.plan.process import StatsLevel
 from telamon.plan.proxy import Proxy, Server
@@ -25,6 +25,7 @@ class Context:
     level: StatsLevel
     address: str = ""
     timeout: int | None = None
+    modes: set[str] = field(default_factory=set)
     payload: list[str] | None = None
     follow: Callable[[], str] | None = None
 

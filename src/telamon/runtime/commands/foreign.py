@@ -21,11 +21,11 @@ COMMANDS = (
 
 NOT_YET = (
     "abort ssl", "add server", "add ssl", "clear table", "commit ssl", "debug", "del server",
-    "del ssl", "disable agent", "disable dynamic-cookie", "dump ssl", "echo", "enable agent",
-    "enable dynamic-cookie", "expert-mode", "experimental-mode", "get var", "httpclient",
+    "del ssl", "disable agent", "disable dynamic-cookie", "dump ssl", "enable agent",
+    "enable dynamic-cookie", "get var", "httpclient",
     "mcli-debug-mode", "new ssl", "set anon", "set dynamic-cookie-key", "set profiling",
     "set rate-limit", "set severity-output", "set ssl", "set table", "set var", "show activity",
-    "show anon", "show cache", "show dev", "show ech", "show fd", "show libs", "show pools",
+    "show anon", "show dev", "show ech", "show fd", "show pools",
     "show profiling", "show quic", "show sess", "show ssl", "show startup-logs", "show tasks",
     "show threads", "show tls-keys", "show trace", "shutdown frontend", "shutdown session",
     "trace", "update ssl", "wait",

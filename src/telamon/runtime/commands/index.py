@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
-from telamon.runtime.commands import events, foreign, frontends, patterns, servers, session, show
+from telamon.runtime.commands import (
+    events,
+    foreign,
+    frontends,
+    patterns,
+    process,
+    servers,
+    session,
+    show,
+)
 from telamon.runtime.commands.base import Command
 
 COMMANDS: tuple[Command, ...] = tuple(
@@ -11,6 +20,7 @@ COMMANDS: tuple[Command, ...] = tuple(
             *show.COMMANDS,
             *events.COMMANDS,
             *patterns.COMMANDS,
+            *process.COMMANDS,
             *servers.COMMANDS,
             *frontends.COMMANDS,
             *session.COMMANDS,
