@@ -417,7 +417,7 @@ fn read(
         // With one blank between its words, however many there were.
         let uri = normal.as_ref().map_or(request.uri, |normal| &normal.uri);
         let said = &data[request.start..request.line_end()];
-        let version = match said.rsplit(|byte| *byte == b' ').next() {
+        let version = match said.rsplit(|byte| matches!(byte, b' ' | b'\t')).next() {
             Some(version) if !request.is_alone() => version,
             _ => b"HTTP/1.0",
         };
