@@ -19,10 +19,10 @@
 //!                         └► Draining, then closed
 //! ```
 //!
-//! Files: `client.rs` what comes from clients, `exchange.rs` the way to a server, `upstream.rs` what
-//! comes back, `pool.rs` idle connections, `body.rs` bodies, `splice.rs` long ones, `cookie.rs` persistence, `rules/` what is
-//! done with heads, `calls.rs` rules that wait for Python, `answer.rs` the proxy's own answers,
-//! `timers.rs` deadlines, `end.rs` how things end.
+//! Files: `client.rs` what comes from clients, `exchange.rs` the way to a server, `upstream.rs` what comes
+//! back, `tunnel.rs` what follows an upgrade, `release.rs` and `pool.rs` connections that idle, `body.rs` bodies,
+//! `splice.rs` long ones, `cookie.rs` persistence, `rules/` what is done with heads, `calls.rs` rules that wait
+//! for Python, `answer.rs` the proxy's own answers, `timers.rs` deadlines, `end.rs` how things end.
 
 mod answer;
 mod asked;
@@ -36,10 +36,12 @@ mod exchange;
 mod forwarded;
 mod pool;
 mod redirect;
+mod release;
 mod route;
 mod rules;
 mod splice;
 mod timers;
+mod tunnel;
 mod upstream;
 
 use telamon_expr::Calls;

@@ -1,20 +1,17 @@
 //! What comes back from a server: heads, bodies, and the end of its words.
 
 use std::io;
-use std::sync::atomic::Ordering::Relaxed;
 
 use telamon_http::{forward, Length, ResponseParser};
-use telamon_plan::http::Reuse;
 use telamon_session::{Cause, End, Stage};
 use telamon_session::{Millis, Side};
-use telamon_sys::{pool, socket, Chunk};
+use telamon_sys::{pool, Chunk};
 
 use super::exchange::TOGETHER;
 use super::rules::Passed;
 use super::{Body, Exchange, Step};
-use crate::conn::{NONE, NO_FD, SEND};
+use crate::conn::NONE;
 use crate::io::{Io, Key};
-use crate::shared::ServerState;
 use crate::worker::Worker;
 
 /// What became of the bytes of a response's head.
@@ -520,176 +517,6 @@ impl<I: Io> Worker<I> {
             Some(Step::Tunnel) => self.tunnel_sent(index, Side::Server),
             Some(Step::Waiting | Step::Streaming) => self.http_receive(index),
             _ => {}
-        }
-    }
-
-    // ---- the tunnel ----------------------------------------------------------------------------
-
-    pub(super) fn tunnel(&mut self, index: u32, from: Side, chunk: Chunk) {
-        let now = self.now;
-        let up = self.slots.get(index).peer;
-        let count = chunk.len() as u64;
-        if up == NONE {
-            return self.io.put(chunk);
-        }
-        if let Some(exchange) = self.exchange(index) {
-            match from {
-                Side::Client => {
-                    exchange.client_active = now;
-                    self.count_behind(index, Side::Client, count);
-                }
-                Side::Server => {
-                    exchange.server_active = now;
-                    exchange.log.bytes += count;
-                }
-            }
-        }
-        let (to, side) = match from {
-            Side::Client => (up, Side::Server),
-            Side::Server => (index, Side::Client),
-        };
-        if chunk.is_empty() {
-            self.io.put(chunk);
-        } else {
-            self.slots.get(to).out[side as usize].push(chunk);
-        }
-        self.flush(to, side);
-        match from {
-            Side::Client => self.http_receive(index),
-            Side::Server => self.upstream_receive(up),
-        }
-        self.set_timer(index);
-    }
-
-    /// One side of a tunnel has ended: the other is told, once all was sent.
-    pub(super) fn tunnel_eof(&mut self, index: u32, up: u32, side: Side) {
-        let (from, to) = match side {
-            Side::Client => (index, up),
-            Side::Server => (up, index),
-        };
-        let _ = from;
-        let pending = !self.slots.get(to).out[side.other() as usize].is_empty();
-        if !pending {
-            self.tunnel_sent(index, side.other());
-        }
-    }
-
-    /// All that waited for a side of a tunnel was sent.
-    pub(super) fn tunnel_sent(&mut self, index: u32, side: Side) {
-        let up = self.slots.get(index).peer;
-        if up == NONE {
-            return self.http_finish(index);
-        }
-        let client_ended = self.http(index).is_some_and(|http| http.ended);
-        let server_ended = self.slots.get(up).eof;
-        let (source_ended, fd) = match side {
-            Side::Client => (server_ended, self.slots.get(index).fds[0]),
-            Side::Server => (client_ended, self.slots.get(up).fds[1]),
-        };
-        if source_ended && fd != NO_FD {
-            let _ = socket::shutdown_write(fd);
-        }
-        let drained =
-            self.slots.get(index).out[0].is_empty() && self.slots.get(up).out[1].is_empty();
-        if client_ended && server_ended && drained {
-            self.drop_upstream(index);
-            return self.http_finish(index);
-        }
-        match side {
-            Side::Client => self.upstream_receive(up),
-            Side::Server => self.http_receive(index),
-        }
-        self.set_timer(index);
-    }
-
-    // ---- giving back ---------------------------------------------------------------------------
-
-    /// The exchange needs its server no more: the connection idles, or is closed.
-    pub(crate) fn release_upstream(&mut self, index: u32) {
-        let shared = self.shared.clone();
-        let stopping = self.soft_stopping;
-        let slot = self.slots.get(index);
-        let up = std::mem::replace(&mut slot.peer, NONE);
-        let (proxy, backend, server) = (slot.proxy, slot.backend, slot.server);
-        let closes = slot.exchange().is_none_or(|exchange| {
-            exchange.server_closes || !exchange.keep_server || !exchange.upload.is_done()
-        });
-        self.leave_server(index);
-        if up == NONE {
-            return;
-        }
-        let other = self.slots.get(up);
-        other.peer = NONE;
-        let busy = other.eof || other.running[1] & SEND != 0 || !other.out[1].is_empty();
-        let found = shared.proxies[backend as usize]
-            .backend
-            .as_ref()
-            .and_then(|backend| backend.servers.get(server as usize));
-        let Some(found) = found.filter(|_| !closes && !busy && !stopping) else {
-            return self.close_upstream(up);
-        };
-        let limits = &found.pool;
-        let worn = limits
-            .max_reuse
-            .is_some_and(|most| self.slots.get(up).uses > most);
-        let full = limits
-            .max_connections
-            .is_some_and(|most| found.idle.load(Relaxed) >= most);
-        let gone = matches!(found.state(), ServerState::Down | ServerState::Maint);
-        if worn || gone {
-            return self.close_upstream(up);
-        }
-        if shared.route(proxy, backend).reuse == Reuse::Never || found.send_proxy > 0 {
-            if let Some(http) = self.http(index) {
-                http.private = up;
-            }
-        } else if full {
-            return self.close_upstream(up);
-        } else {
-            found.idle.fetch_add(1, Relaxed);
-            self.slots.get(up).pooled = true;
-            self.pools.put(found.object, up);
-        }
-        self.upstream_receive(up);
-    }
-
-    /// The exchange's connection is of no use any more.
-    pub(crate) fn drop_upstream(&mut self, index: u32) {
-        let up = std::mem::replace(&mut self.slots.get(index).peer, NONE);
-        if up != NONE {
-            self.slots.get(up).peer = NONE;
-            self.close_upstream(up);
-        }
-    }
-
-    /// Closes a connection to a server that no exchange has.
-    pub(crate) fn close_upstream(&mut self, up: u32) {
-        let slot = self.slots.get(up);
-        if slot.stopping || !slot.used {
-            return;
-        }
-        slot.stopping = true;
-        if std::mem::take(&mut slot.pooled) {
-            let (backend, server) = (slot.backend as usize, slot.server as usize);
-            let shared = self.shared.clone();
-            if let Some(found) = &shared.proxies[backend].backend {
-                let server = &found.servers[server];
-                self.pools.remove(server.object, up);
-                server.idle.fetch_sub(1, Relaxed);
-            }
-        }
-        self.close(up, Side::Server);
-        self.free_if_done(up);
-    }
-
-    /// A connection leaves the pool for an exchange.
-    pub(crate) fn unpool(&mut self, up: u32) {
-        let slot = self.slots.get(up);
-        if std::mem::take(&mut slot.pooled) {
-            let (backend, server) = (slot.backend as usize, slot.server as usize);
-            if let Some(found) = &self.shared.proxies[backend].backend {
-                found.servers[server].idle.fetch_sub(1, Relaxed);
-            }
         }
     }
 }

@@ -1,0 +1,103 @@
+//! A connection to a server that its exchange needs no more: it idles, in the pool or for its client
+//! alone, or is closed.
+
+use std::sync::atomic::Ordering::Relaxed;
+
+use telamon_plan::http::Reuse;
+use telamon_session::Side;
+
+use crate::conn::{NONE, SEND};
+use crate::io::Io;
+use crate::shared::ServerState;
+use crate::worker::Worker;
+
+impl<I: Io> Worker<I> {
+    /// The exchange needs its server no more: the connection idles, or is closed.
+    pub(crate) fn release_upstream(&mut self, index: u32) {
+        let shared = self.shared.clone();
+        let stopping = self.soft_stopping;
+        let slot = self.slots.get(index);
+        let up = std::mem::replace(&mut slot.peer, NONE);
+        let (proxy, backend, server) = (slot.proxy, slot.backend, slot.server);
+        let closes = slot.exchange().is_none_or(|exchange| {
+            exchange.server_closes || !exchange.keep_server || !exchange.upload.is_done()
+        });
+        self.leave_server(index);
+        if up == NONE {
+            return;
+        }
+        let other = self.slots.get(up);
+        other.peer = NONE;
+        let busy = other.eof || other.running[1] & SEND != 0 || !other.out[1].is_empty();
+        let found = shared.proxies[backend as usize]
+            .backend
+            .as_ref()
+            .and_then(|backend| backend.servers.get(server as usize));
+        let Some(found) = found.filter(|_| !closes && !busy && !stopping) else {
+            return self.close_upstream(up);
+        };
+        let limits = &found.pool;
+        let worn = limits
+            .max_reuse
+            .is_some_and(|most| self.slots.get(up).uses > most);
+        let full = limits
+            .max_connections
+            .is_some_and(|most| found.idle.load(Relaxed) >= most);
+        let gone = matches!(found.state(), ServerState::Down | ServerState::Maint);
+        if worn || gone {
+            return self.close_upstream(up);
+        }
+        if shared.route(proxy, backend).reuse == Reuse::Never || found.send_proxy > 0 {
+            if let Some(http) = self.http(index) {
+                http.private = up;
+            }
+        } else if full {
+            return self.close_upstream(up);
+        } else {
+            found.idle.fetch_add(1, Relaxed);
+            self.slots.get(up).pooled = true;
+            self.pools.put(found.object, up);
+        }
+        self.upstream_receive(up);
+    }
+
+    /// The exchange's connection is of no use any more.
+    pub(crate) fn drop_upstream(&mut self, index: u32) {
+        let up = std::mem::replace(&mut self.slots.get(index).peer, NONE);
+        if up != NONE {
+            self.slots.get(up).peer = NONE;
+            self.close_upstream(up);
+        }
+    }
+
+    /// Closes a connection to a server that no exchange has.
+    pub(crate) fn close_upstream(&mut self, up: u32) {
+        let slot = self.slots.get(up);
+        if slot.stopping || !slot.used {
+            return;
+        }
+        slot.stopping = true;
+        if std::mem::take(&mut slot.pooled) {
+            let (backend, server) = (slot.backend as usize, slot.server as usize);
+            let shared = self.shared.clone();
+            if let Some(found) = &shared.proxies[backend].backend {
+                let server = &found.servers[server];
+                self.pools.remove(server.object, up);
+                server.idle.fetch_sub(1, Relaxed);
+            }
+        }
+        self.close(up, Side::Server);
+        self.free_if_done(up);
+    }
+
+    /// A connection leaves the pool for an exchange.
+    pub(crate) fn unpool(&mut self, up: u32) {
+        let slot = self.slots.get(up);
+        if std::mem::take(&mut slot.pooled) {
+            let (backend, server) = (slot.backend as usize, slot.server as usize);
+            if let Some(found) = &self.shared.proxies[backend].backend {
+                found.servers[server].idle.fetch_sub(1, Relaxed);
+            }
+        }
+    }
+}
