@@ -1,14 +1,14 @@
 //! What the worker tells the log, and when (manual 8.2).
 
+mod unheard;
+
 use std::sync::atomic::Ordering::Relaxed;
 
 use telamon_expr::Format;
 use telamon_log::{
-    write_clf, write_connect, write_error, write_http, write_https, write_tcp, Counts, Peer,
-    ServerName,
+    write_clf, write_connect, write_http, write_https, write_tcp, Counts, Peer, ServerName,
 };
 use telamon_plan::{Level, LogFormat, LogStep, Mode};
-use telamon_proxy_protocol::Fault;
 use telamon_session::{Cause, End, Side};
 use telamon_sys::socket;
 
@@ -17,6 +17,8 @@ use crate::io::Io;
 use crate::log::{wall, Said};
 use crate::seen::Line;
 use crate::worker::Worker;
+
+pub(crate) use unheard::Unheard;
 
 /// A line to be written: when, how urgent, and in which format; without one as the text is that
 /// comes with it.
@@ -126,50 +128,6 @@ impl<I: Io> Worker<I> {
         if !std::mem::take(&mut slot.logged) && !self.is_silent_at_end(index) {
             self.log_stream(index, LogStep::Close, false);
         }
-    }
-
-    /// A connection that ended before its PROXY protocol header was whole (manual 8.2.5).
-    pub(crate) fn log_preface(&mut self, index: u32, how: Unheard) {
-        let shared = self.shared.clone();
-        let client = self.peer(index);
-        let slot = self.slots.get(index);
-        let proxy = &shared.proxies[slot.proxy as usize];
-        let Some(seen) = slot.preface.take() else {
-            return;
-        };
-        slot.logged = true;
-        if !proxy.logger.wanted() || (proxy.plan.dontlognull && seen.is_empty()) {
-            return;
-        }
-        let accepted = slot.accepted;
-        let listener = &shared.listeners[slot.listener as usize];
-        let number = listener.id.to_string();
-        // A name that nobody gave is made of the number.
-        let name = listener.name.strip_prefix("sock-");
-        let name = match name.filter(|rest| *rest == number) {
-            Some(number) => number,
-            None => &listener.name,
-        };
-        let format = shared.programs.of[slot.proxy as usize].error_log.as_ref();
-        let mut text = Vec::with_capacity(128);
-        if format.is_none() {
-            let message = how.message(!seen.is_empty());
-            let accepted = wall(accepted);
-            write_error(&mut text, client, accepted, &proxy.plan.name, name, message);
-        }
-        let moment = Moment {
-            step: LogStep::Error,
-            level: level(&proxy.plan, false),
-            line: Line {
-                accepted: Some(accepted),
-                began: Some(accepted),
-                counts: self.counts(index),
-                ..Line::default()
-            },
-            format,
-            traffic: false,
-        };
-        self.say(index, &moment, text);
     }
 
     fn log_stream(&mut self, index: u32, step: LogStep, early: bool) {
@@ -439,32 +397,6 @@ impl<I: Io> Worker<I> {
         let plan = &self.shared.proxies[slot.proxy as usize].plan;
         if plan.mode == Mode::Http && !plan.dontlognull && slot.fds[0] != NO_FD {
             self.log_http(index);
-        }
-    }
-}
-
-/// How a connection ended of which not even the PROXY protocol's header came.
-#[derive(Clone, Copy)]
-pub(crate) enum Unheard {
-    Bad(Fault),
-    Late,
-    Closed,
-}
-
-impl Unheard {
-    /// In HAProxy's words. `began`: some bytes came.
-    fn message(self, began: bool) -> &'static str {
-        match self {
-            Unheard::Bad(Fault::Signature | Fault::Version) => {
-                "Received something which does not look like a PROXY protocol header"
-            }
-            Unheard::Bad(Fault::Protocol) => {
-                "Received an unhandled protocol in the PROXY protocol header"
-            }
-            Unheard::Bad(_) => "Received an invalid PROXY protocol header",
-            Unheard::Late => "Timeout while waiting for PROXY protocol header",
-            Unheard::Closed if began => "Truncated PROXY protocol header received",
-            Unheard::Closed => "Connection closed while waiting for PROXY protocol header",
         }
     }
 }
