@@ -9,12 +9,13 @@ use telamon_proxy_protocol::{kind, Fields};
 use telamon_session::{Cause, Failure, Servers, Side};
 use telamon_sys::{socket, SockAddr};
 
+use crate::compile::set_keepalive;
 use crate::conn::{Role, Slot, CONNECT, NONE};
 use crate::counters::Total;
 use crate::http::Asked;
 use crate::io::Io;
 use crate::pick::Pick;
-use crate::shared::{set_keepalive, Backend, Server, Waiter};
+use crate::shared::{Backend, Server, Waiter};
 use crate::worker::{count, Worker};
 
 impl<I: Io> Worker<I> {

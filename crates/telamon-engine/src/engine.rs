@@ -14,9 +14,11 @@ use telamon_plan::{PlanError, ProxyPlan};
 use telamon_sys::ring::Ring;
 use telamon_sys::{socket, SockAddr};
 
+use crate::compile::dress_listener;
 use crate::io::epoll::EpollIo;
 use crate::io::uring::UringIo;
-use crate::shared::{dress_listener, lock, Event, Message, ServerState, Shared};
+use crate::mailbox::{Event, Message};
+use crate::shared::{lock, ServerState, Shared};
 use crate::snapshot::{self, Snapshot};
 use crate::worker::Worker;
 

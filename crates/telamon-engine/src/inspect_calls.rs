@@ -9,7 +9,7 @@ use crate::calls::{view, CallRequest};
 use crate::counters::ProcessTotal;
 use crate::http::token;
 use crate::io::Io;
-use crate::shared::Event;
+use crate::mailbox::Event;
 use crate::worker::Worker;
 
 /// A call that content rules wait for.

@@ -7,6 +7,7 @@
 mod accept;
 mod backend;
 mod calls;
+mod compile;
 mod conn;
 mod counters;
 mod engine;
@@ -17,6 +18,7 @@ mod io;
 mod log;
 mod logs;
 mod mail;
+mod mailbox;
 mod pick;
 mod program;
 mod relay;
@@ -30,5 +32,6 @@ mod worker;
 
 pub use calls::{CallRequest, RequestView, ResponseView, View};
 pub use engine::{probe_io, CallOutcome, Choice, Engine, EngineError};
-pub use shared::{Event, ServerState};
+pub use mailbox::Event;
+pub use shared::ServerState;
 pub use snapshot::{ProxySnapshot, Snapshot, Values};

@@ -4,7 +4,8 @@ use telamon_session::Cause;
 
 use crate::conn::{Role, NONE};
 use crate::io::Io;
-use crate::shared::{Message, Waiter};
+use crate::mailbox::Message;
+use crate::shared::Waiter;
 use crate::worker::Worker;
 
 impl<I: Io> Worker<I> {

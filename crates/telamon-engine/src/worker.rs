@@ -241,7 +241,7 @@ impl<I: Io> Worker<I> {
             "data thread {}: a connection was ended by an internal error",
             self.index
         );
-        self.shared.events.push(crate::shared::Event::Message {
+        self.shared.events.push(crate::mailbox::Event::Message {
             level: "crit",
             text,
         });

@@ -8,7 +8,7 @@ use super::{after, token, Step, BUFFER, NEVER};
 use crate::conn::SEND;
 use crate::counters::{ProcessTotal, Total};
 use crate::io::Io;
-use crate::shared::Event;
+use crate::mailbox::Event;
 use crate::worker::{count, Worker};
 
 impl<I: Io> Worker<I> {

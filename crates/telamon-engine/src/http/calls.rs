@@ -17,7 +17,7 @@ use super::{after, token, Step};
 use crate::calls::{view, CallRequest};
 use crate::counters::ProcessTotal;
 use crate::io::Io;
-use crate::shared::Event;
+use crate::mailbox::Event;
 use crate::worker::Worker;
 
 impl<I: Io> Worker<I> {
