@@ -266,9 +266,7 @@ impl HeadParser {
             buffer,
             fields: self.fields.lines(),
         };
-        if !self.lax {
-            host::check(&request).map_err(|reason| bad(reason, self.start))?;
-        }
+        host::check(&request, self.lax).map_err(|reason| bad(reason, self.start))?;
         if !self.limits.any_payload && request.has_unexpected_body() {
             return Err(bad(Reason::Payload, self.start));
         }

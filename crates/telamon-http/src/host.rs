@@ -5,13 +5,17 @@
 use crate::error::Reason;
 use crate::head::Request;
 
-pub(crate) fn check(request: &Request<'_>) -> Result<(), Reason> {
+/// `lax` lets a host that is not the URI's pass, but never two of them.
+pub(crate) fn check(request: &Request<'_>, lax: bool) -> Result<(), Reason> {
     let mut hosts = request.fields().filter(|field| field.is("host"));
     let first = hosts.next();
     if let Some(first) = first {
         if hosts.any(|other| !other.value.eq_ignore_ascii_case(first.value)) {
             return Err(Reason::Host);
         }
+    }
+    if lax {
+        return Ok(());
     }
     let host = first.map(|field| field.value);
     if request.method == b"CONNECT" {
@@ -197,6 +201,17 @@ mod tests {
         for case in refused.into_iter().chain([("CONNECT u@a:80", "a")]) {
             assert!(!takes(case), "{case:?}");
         }
+    }
+
+    #[test]
+    fn two_hosts_are_refused_whatever_may_pass() {
+        let mut parser = HeadParser::new(8192);
+        parser.set_lax(true);
+        let head = b"GET http://c/ HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n";
+        assert!(parser.parse(head).is_err());
+        parser.reset();
+        let head = b"GET http://c/ HTTP/1.1\r\nHost: a\r\nHost: A\r\n\r\n";
+        assert!(parser.parse(head).is_ok());
     }
 
     #[test]
