@@ -48,6 +48,36 @@ class ServerState(StrEnum):
     MAINT = "maint"
 
 
+class ServerSide(StrEnum):
+    """Where a stream's way to its server stands."""
+
+    NONE = "none"
+    QUEUED = "queued"
+    CONNECTING = "connecting"
+    ESTABLISHED = "established"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A stream as it was a moment ago. `accepted` is Unix time; `expires_ms` counts from that
+    moment to its next timer; `client` is an address and a port, None over a Unix socket."""
+
+    id: int
+    client: tuple[str, int] | None
+    proxy_id: int
+    listener_id: int
+    backend_id: int | None
+    server_id: int | None
+    accepted: float
+    expires_ms: int | None
+    client_fd: int | None
+    server_fd: int | None
+    server_side: ServerSide
+    retries: int
+    bytes_in: int
+    bytes_out: int
+
+
 @dataclass(frozen=True, slots=True)
 class ListenerDescriptor:
     """A bound, listening socket for one `plan.proxy.Listener`."""
@@ -349,6 +379,17 @@ class Engine:
     def shutdown_sessions(self, proxy_id: int, server_id: int) -> int:
         """Close all streams of a server; how many there were. KeyError if no such server."""
         return self._inner.shutdown_sessions(proxy_id, server_id)
+
+    def sessions(self) -> list[Session]:
+        """The streams of all threads. Waits for them, but not longer than half a second."""
+        return [
+            Session(**{**raw, "server_side": ServerSide(raw["server_side"])})
+            for raw in self._inner.sessions()
+        ]
+
+    def shutdown_session(self, id: int) -> bool:
+        """Close a stream; False if there is none of this id (any more)."""
+        return self._inner.shutdown_session(id)
 
     def clear_counters(self, everything: bool) -> None:
         """Reset maxima, and with `everything` all totals too (`clear counters [all]`)."""

@@ -144,6 +144,10 @@ impl Engine {
         })
     }
 
+    pub(crate) fn shared(&self) -> &Shared {
+        &self.shared
+    }
+
     /// "uring" or "epoll".
     pub fn io(&self) -> &'static str {
         if self.uring {

@@ -24,6 +24,11 @@ impl<I: Io> Worker<I> {
                     self.respond(token, response, keep_alive);
                 }
                 Message::Answer { token, answer } => self.answered(token, answer),
+                Message::Sessions { first, to } => self.tell_sessions(first, to),
+                Message::KillSession { id, to } => {
+                    // Who asked may have lost its patience.
+                    let _ = to.send(self.kill_session(id));
+                }
                 Message::SoftStop => {
                     self.soft_stopping = true;
                     self.close_gates();

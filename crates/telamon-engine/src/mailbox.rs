@@ -2,6 +2,7 @@
 
 use std::io;
 use std::sync::atomic::{AtomicI64, Ordering::Relaxed};
+use std::sync::mpsc::Sender;
 use std::sync::Mutex;
 
 use telamon_expr::Answer;
@@ -9,6 +10,7 @@ use telamon_session::Millis;
 use telamon_sys::socket::Signal;
 
 use crate::calls::CallRequest;
+use crate::sessions::{Session, SessionId};
 use crate::shared::{lock, Waiter};
 
 /// What one thread is told by another or by the control side.
@@ -36,6 +38,16 @@ pub(crate) enum Message {
     Answer {
         token: u64,
         answer: Answer,
+    },
+    /// What streams are there, from a slot on? Who drops `to` has said all.
+    Sessions {
+        first: u32,
+        to: Sender<Vec<Session>>,
+    },
+    /// An operator ends a stream; was there one?
+    KillSession {
+        id: SessionId,
+        to: Sender<bool>,
     },
     SoftStop,
     Stop,

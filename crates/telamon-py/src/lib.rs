@@ -2,6 +2,7 @@
 
 mod calls;
 mod patterns;
+mod sessions;
 
 use std::os::fd::RawFd;
 
@@ -243,6 +244,15 @@ impl Engine {
         self.inner
             .shutdown_sessions(proxy_id, server_id)
             .map_err(raise)
+    }
+
+    fn sessions<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let found = py.detach(|| self.inner.sessions());
+        sessions::list(py, &found)
+    }
+
+    fn shutdown_session(&self, py: Python<'_>, id: u64) -> bool {
+        py.detach(|| self.inner.shutdown_session(id))
     }
 
     fn clear_counters(&self, everything: bool) {

@@ -13,7 +13,7 @@ from telamon.base.address import InetAddress
 from telamon.checks.health import Health
 from telamon.daemon.checker import Target
 from telamon.daemon.servers import MAINT, ServerRecord, Servers
-from telamon.engine import Engine, RingState, Snapshot
+from telamon.engine import Engine, RingState, Session, Snapshot
 from telamon.plan.proxy import ProxyPlan
 from telamon.runtime.ports import AdminState, CommandError, ServerHealth
 
@@ -198,6 +198,12 @@ class EngineControl:
     def shutdown_sessions(self, proxy_id: int, server_id: int) -> int:
         self._record(proxy_id, server_id)
         return self._engine.shutdown_sessions(proxy_id, server_id)
+
+    def sessions(self) -> list[Session]:
+        return self._engine.sessions()
+
+    def shutdown_session(self, id: int) -> bool:
+        return self._engine.shutdown_session(id)
 
     def clear_counters(self, everything: bool) -> None:
         self._engine.clear_counters(everything)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from telamon.base.address import InetAddress
-from telamon.engine import Counters, Patterns, ProxySnapshot, RingState, Snapshot
+from telamon.engine import Counters, Patterns, ProxySnapshot, RingState, Session, Snapshot
 from telamon.plan.proxy import ProxyPlan
 from telamon.runtime.ports import AdminState, CheckStatus, CommandError, ServerHealth
 
@@ -26,6 +26,7 @@ class FakeControl:
     max_connections: int = 400
     counters: dict[tuple[str, int, int], Counters] = field(default_factory=dict)
     ring_lines: dict[str, list[bytes]] = field(default_factory=dict)
+    streams: list[Session] = field(default_factory=list)
     process: Counters = field(default_factory=dict)
     healths: dict[tuple[int, int], ServerHealth] = field(default_factory=dict)
     addresses: dict[tuple[int, int], tuple[str, int]] = field(default_factory=dict)
@@ -145,6 +146,13 @@ class FakeControl:
     def shutdown_sessions(self, proxy_id: int, server_id: int) -> int:
         self.done.append(("shutdown", proxy_id, server_id))
         return 0
+
+    def sessions(self) -> list[Session]:
+        return self.streams
+
+    def shutdown_session(self, id: int) -> bool:
+        self.done.append(("shutdown session", id))
+        return any(stream.id == id for stream in self.streams)
 
     def clear_counters(self, everything: bool) -> None:
         self.done.append(("clear", everything))

@@ -199,12 +199,17 @@ impl<I: Io> Worker<I> {
     fn abort_request(&mut self, index: u32) {
         let end = self.end_of(index, Cause::Client);
         self.count_abort(index, Side::Client);
+        let status = if end.stage == Stage::Header { 400 } else { 503 };
+        self.give_up(index, status, end);
+    }
+
+    /// The request's way to a server ends with an answer of our own.
+    fn give_up(&mut self, index: u32, status: u16, end: End) {
         if self.slots.get(index).stream.is_queued() {
             self.leave_queue(index);
         }
         self.drop_upstream(index);
         self.leave_server(index);
-        let status = if end.stage == Stage::Header { 400 } else { 503 };
         self.fail(index, status, end);
     }
 
@@ -318,6 +323,17 @@ impl<I: Io> Worker<I> {
             self.http_end(index, end);
         }
         self.http_close(index);
+    }
+
+    /// An operator ends this exchange alone; who has heard nothing of a server's hears 502, as from
+    /// HAProxy.
+    pub(crate) fn http_shut(&mut self, index: u32) {
+        let step = self.http(index).map(|http| http.step);
+        if !matches!(step, Some(Step::Choosing | Step::Waiting)) {
+            return self.http_kill(index, Cause::Killed);
+        }
+        let end = self.end_of(index, Cause::Killed);
+        self.give_up(index, 502, end);
     }
 
     /// Books and logs an exchange that did not come to its own end.

@@ -26,7 +26,7 @@ NOT_YET = (
     "mcli-debug-mode", "new ssl", "set anon", "set dynamic-cookie-key", "set profiling",
     "set rate-limit", "set severity-output", "set ssl", "set table", "set var", "show activity",
     "show anon", "show dev", "show ech", "show fd", "show pools",
-    "show profiling", "show quic", "show sess", "show ssl", "show startup-logs", "show tasks",
-    "show threads", "show tls-keys", "show trace", "shutdown frontend", "shutdown session",
+    "show profiling", "show quic", "show ssl", "show startup-logs", "show tasks",
+    "show threads", "show tls-keys", "show trace", "shutdown frontend",
     "trace", "update ssl", "wait",
 )  # fmt: skip

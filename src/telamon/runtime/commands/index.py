@@ -10,6 +10,7 @@ from telamon.runtime.commands import (
     process,
     servers,
     session,
+    sessions,
     show,
 )
 from telamon.runtime.commands.base import Command
@@ -24,6 +25,7 @@ COMMANDS: tuple[Command, ...] = tuple(
             *servers.COMMANDS,
             *frontends.COMMANDS,
             *session.COMMANDS,
+            *sessions.COMMANDS,
             *foreign.COMMANDS,
         ),
         key=lambda command: command.words,
