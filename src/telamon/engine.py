@@ -380,6 +380,19 @@ class Engine:
         """Close all streams of a server; how many there were. KeyError if no such server."""
         return self._inner.shutdown_sessions(proxy_id, server_id)
 
+    def set_connection_rate(self, limit: int) -> None:
+        """The most new connections of the process in a second; 0: no limit."""
+        self._inner.set_connection_rate(limit)
+
+    def set_session_rate(self, limit: int) -> None:
+        """The most new sessions of the process in a second; 0: no limit."""
+        self._inner.set_session_rate(limit)
+
+    def process_variable(self, name: str) -> Value | None:
+        """A variable of the process (`proc.NAME`), None if it is not set."""
+        value: Value | None = self._inner.process_variable(name)
+        return value
+
     def sessions(self) -> list[Session]:
         """The streams of all threads. Waits for them, but not longer than half a second."""
         return [

@@ -383,3 +383,24 @@ def test_a_rate_limit_makes_clients_wait(io: IoEngine, where: str) -> None:
             assert receive(client, 1) == b"x"
         # Two threads may both see the last free place.
         assert 1.0 < took(start) < 10
+
+
+@pytest.mark.parametrize("where", ["connection_rate", "session_rate"])
+def test_a_rate_limit_is_changed(io: IoEngine, where: str) -> None:
+    process = ProcessPlan(**{where: 1})  # type: ignore[arg-type]
+    with (
+        TestServer(echo) as backend,
+        running(plan((server(backend.address),), process=process), io) as rig,
+        contextlib.ExitStack() as stack,
+    ):
+        change = getattr(rig.engine, f"set_{where}")
+        name = "ConnRateLimit" if where == "connection_rate" else "SessRateLimit"
+        assert rig.snapshot().process[name] == 1
+        start = time.monotonic()
+        clients = [stack.enter_context(rig.connect()) for _ in range(30)]
+        change(0)
+        for client in clients:
+            client.sendall(b"x")
+            assert receive(client, 1) == b"x"
+        assert took(start) < 15  # at one a second they would take twice as long
+        assert rig.snapshot().process[name] == 0

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
 from ipaddress import ip_address
+from pathlib import Path
 
 from telamon.base.address import InetAddress, UnixAddress
 from telamon.plan.process import ProcessPlan, StatsLevel, StatsSocket
@@ -19,6 +25,42 @@ from telamon.plan.proxy import (
     StatsPage,
 )
 from telamon.testing.control import FakeControl
+from tests.support.peers import ask_socket, wait_for
+
+STANDIN = [
+    sys.executable,
+    "-c",
+    "from telamon.cli.haproxy_main import main; import sys; sys.exit(main(sys.argv[1:]))",
+]
+"""`telamon haproxy`."""
+
+
+@contextlib.contextmanager
+def serving(program: list[str], configuration: str) -> Iterator[Path]:
+    """Runs HAProxy or what stands in for it; `{stats}` of the configuration is where the socket
+    lies whose path this gives."""
+    with tempfile.TemporaryDirectory() as place:  # short, as a Unix socket's path must be
+        folder = Path(place)
+        stats, log = folder / "s", folder / "log"
+        (folder / "h.cfg").write_text(configuration.replace("{stats}", str(stats)))
+        with log.open("wb") as output:
+            process = subprocess.Popen(
+                [*program, "-db", "-f", "h.cfg"], cwd=folder, stdout=output, stderr=output
+            )
+        try:
+            wait_for(lambda: process.poll() is not None or _answers(stats), "the stats socket")
+            assert process.poll() is None, log.read_text()
+            yield stats
+        finally:
+            process.terminate()
+            process.wait(10)
+
+
+def _answers(stats: Path) -> bool:
+    try:
+        return "Name" in ask_socket(stats, "show info")
+    except OSError:
+        return False
 
 
 def at(port: int) -> InetAddress:

@@ -5,10 +5,6 @@ from __future__ import annotations
 import contextlib
 import re
 import socket
-import subprocess
-import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +13,7 @@ from telamon.engine import ServerSide, Session
 from telamon.plan.process import StatsLevel
 from telamon.runtime.session import CommandSession
 from telamon.testing.control import FakeControl
-from tests.runtime.support import control
+from tests.runtime.support import STANDIN, control, serving
 from tests.support.peers import ask_socket, free_port, need, wait_for
 
 RELAYING = Session(
@@ -90,13 +86,6 @@ def test_an_operator_sees_and_an_admin_ends() -> None:
     assert "Permission denied" in answer and fake.done == []
 
 
-@pytest.fixture
-def folder() -> Iterator[Path]:
-    """Its name must be short: a Unix socket lies in it."""
-    with tempfile.TemporaryDirectory() as path:
-        yield Path(path)
-
-
 CONFIGURATION = """global
     stats socket {stats} level admin
 defaults
@@ -129,33 +118,14 @@ def masked(text: str) -> list[str]:
     return sorted(line for line in lines if "fe=GLOBAL" not in line)
 
 
-def conversation(folder: Path, program: list[str]) -> list[tuple[str, list[str]]]:
-    stats, (web, relay) = folder / "s", (free_port(), free_port())
-    stats.unlink(missing_ok=True)
+def conversation(program: list[str]) -> list[tuple[str, list[str]]]:
+    web, relay = free_port(), free_port()
     with socket.create_server(("127.0.0.1", 0)) as silent:
         silent.settimeout(20)
-        text = CONFIGURATION.format(
-            stats=stats, web=web, relay=relay, server=silent.getsockname()[1]
-        )
-        (folder / "h.cfg").write_text(text)
-        with (folder / "log").open("wb") as log:
-            process = subprocess.Popen(
-                [*program, "-db", "-f", "h.cfg"], cwd=folder, stdout=log, stderr=log
-            )
-        try:
-            wait_for(lambda: process.poll() is not None or _answers(stats), "the stats socket")
-            assert process.poll() is None, (folder / "log").read_text()
+        place = silent.getsockname()[1]
+        text = CONFIGURATION.format(stats="{stats}", web=web, relay=relay, server=place)
+        with serving(program, text) as stats:
             return _talk(stats, web, relay, silent)
-        finally:
-            process.terminate()
-            process.wait(10)
-
-
-def _answers(stats: Path) -> bool:
-    try:
-        return "Name" in ask_socket(stats, "show info")
-    except OSError:
-        return False
 
 
 def _talk(stats: Path, web: int, relay: int, silent: socket.socket) -> list[tuple[str, list[str]]]:
@@ -193,8 +163,5 @@ def _heard(server: socket.socket) -> bool:
 
 
 @pytest.mark.peer
-def test_the_lines_are_haproxys(folder: Path) -> None:
-    theirs = conversation(folder, [need("haproxy")])
-    start = "from telamon.cli.haproxy_main import main; import sys; sys.exit(main(sys.argv[1:]))"
-    ours = conversation(folder, [sys.executable, "-c", start])
-    assert ours == theirs
+def test_the_lines_are_haproxys() -> None:
+    assert conversation(STANDIN) == conversation([need("haproxy")])

@@ -113,21 +113,30 @@ pub(crate) struct Rate {
     current: AtomicU64,
     previous: AtomicU32,
     max: AtomicU32,
-    /// None: any rate will do.
-    limit: Option<u32>,
+    /// 0: any rate will do.
+    limit: AtomicU32,
 }
 
 impl Rate {
     pub(crate) fn limited(limit: Option<u32>) -> Self {
         Rate {
-            limit,
+            limit: AtomicU32::new(limit.unwrap_or(0)),
             ..Rate::default()
         }
     }
 
     /// May one more come now?
     pub(crate) fn has_room(&self, now_ms: u64) -> bool {
-        self.limit.is_none_or(|limit| self.read(now_ms) < limit)
+        let limit = self.limit();
+        limit == 0 || self.read(now_ms) < limit
+    }
+
+    pub(crate) fn limit(&self) -> u32 {
+        self.limit.load(Relaxed)
+    }
+
+    pub(crate) fn set_limit(&self, limit: u32) {
+        self.limit.store(limit, Relaxed);
     }
 
     pub(crate) fn hit(&self, now_ms: u64) {

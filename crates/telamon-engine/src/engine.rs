@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-use telamon_expr::{Answer, CallEnd, Change, Sample};
+use telamon_expr::{Answer, CallEnd, Change, Sample, Vars};
 use telamon_plan::{PlanError, ProxyPlan};
 use telamon_sys::ring::Ring;
 use telamon_sys::{socket, SockAddr};
@@ -424,6 +424,25 @@ impl Engine {
 
     pub fn process_maxconn(&self) -> u32 {
         self.shared.maxconn.load(Relaxed)
+    }
+
+    /// The most new connections of the process in a second; 0: no limit.
+    pub fn set_connection_rate(&self, limit: u32) {
+        self.shared.connection_rate.set_limit(limit);
+        self.shared.broadcast(|| Message::Listeners);
+    }
+
+    /// The same of new sessions.
+    pub fn set_session_rate(&self, limit: u32) {
+        self.shared.session_rate.set_limit(limit);
+        self.shared.broadcast(|| Message::Listeners);
+    }
+
+    /// A variable of the process (`proc.NAME`), if it is set.
+    pub fn process_variable(&self, name: &str) -> Option<Sample<'static>> {
+        let programs = &self.shared.programs;
+        let values = Vars::new(&programs.process_vars);
+        programs.names.value(name, &values)
     }
 
     /// Ends all streams of a server; how many there were.

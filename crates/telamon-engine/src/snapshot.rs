@@ -143,7 +143,7 @@ impl Taker<'_> {
             let mut values = self.common(frontend.object, gauges);
             values.insert("slim", limit(frontend.maxconn.load(Relaxed)));
             values.insert("enabled", i64::from(frontend.enabled.load(Relaxed)));
-            values.insert("rate_lim", 0);
+            values.insert("rate_lim", i64::from(gauges.sessions.limit()));
             values.insert("conn_rate", i64::from(gauges.connections.read(self.now)));
             values.insert("conn_rate_max", i64::from(gauges.connections.max()));
             values.insert("req_rate", i64::from(gauges.requests.read(self.now)));
@@ -215,6 +215,8 @@ impl Taker<'_> {
         values.insert("Hard_maxconn", maxconn);
         values.insert("Maxsock", maxconn * 2 + 64);
         values.insert("ConnRate", i64::from(shared.connection_rate.read(self.now)));
+        values.insert("ConnRateLimit", i64::from(shared.connection_rate.limit()));
+        values.insert("SessRateLimit", i64::from(shared.session_rate.limit()));
         values.insert("MaxConnRate", i64::from(shared.connection_rate.max()));
         values.insert("SessRate", i64::from(shared.session_rate.read(self.now)));
         values.insert("MaxSessRate", i64::from(shared.session_rate.max()));

@@ -64,6 +64,12 @@ impl VariableNames {
         Ok(self.number(&name))
     }
 
+    /// What the variable of this name is set to.
+    pub fn value(&self, name: &str, vars: &Vars) -> Option<Sample<'static>> {
+        let slot = *self.lock().get(name)?;
+        vars.get(slot)
+    }
+
     /// All variables that are set.
     pub fn values(&self, vars: &Vars) -> Vec<(String, Sample<'static>)> {
         let slots = self.lock();

@@ -60,7 +60,7 @@ fn fields<'py>(py: Python<'py>, fields: &[(Vec<u8>, Vec<u8>)]) -> PyResult<Bound
     Ok(list)
 }
 
-fn value<'py>(py: Python<'py>, sample: &Sample<'_>) -> PyResult<Bound<'py, PyAny>> {
+pub(crate) fn value<'py>(py: Python<'py>, sample: &Sample<'_>) -> PyResult<Bound<'py, PyAny>> {
     Ok(match sample {
         Sample::Bool(value) => PyBool::new(py, *value).to_owned().into_any(),
         Sample::Int(value) => value.into_pyobject(py)?.into_any(),

@@ -246,6 +246,23 @@ impl Engine {
             .map_err(raise)
     }
 
+    fn set_connection_rate(&self, limit: u32) {
+        self.inner.set_connection_rate(limit);
+    }
+
+    fn set_session_rate(&self, limit: u32) {
+        self.inner.set_session_rate(limit);
+    }
+
+    fn process_variable<'py>(
+        &self,
+        py: Python<'py>,
+        name: &str,
+    ) -> PyResult<Option<Bound<'py, PyAny>>> {
+        let found = self.inner.process_variable(name);
+        found.map(|value| calls::value(py, &value)).transpose()
+    }
+
     fn sessions<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
         let found = py.detach(|| self.inner.sessions());
         sessions::list(py, &found)

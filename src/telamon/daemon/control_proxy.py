@@ -16,6 +16,7 @@ from telamon.daemon.servers import MAINT, ServerRecord, Servers
 from telamon.engine import Engine, RingState, Session, Snapshot
 from telamon.plan.proxy import ProxyPlan
 from telamon.runtime.ports import AdminState, CommandError, ServerHealth
+from telamon.script.values import Value
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
@@ -198,6 +199,15 @@ class EngineControl:
     def shutdown_sessions(self, proxy_id: int, server_id: int) -> int:
         self._record(proxy_id, server_id)
         return self._engine.shutdown_sessions(proxy_id, server_id)
+
+    def set_connection_rate(self, limit: int) -> None:
+        self._engine.set_connection_rate(limit)
+
+    def set_session_rate(self, limit: int) -> None:
+        self._engine.set_session_rate(limit)
+
+    def process_variable(self, name: str) -> Value | None:
+        return self._engine.process_variable(name)
 
     def sessions(self) -> list[Session]:
         return self._engine.sessions()

@@ -100,10 +100,14 @@ ROWS: tuple[InfoRow, ...] = (
     InfoRow("PipesUsed", "MGP", "u32", _counter("PipesUsed"), "Kernel pipes in use"),
     InfoRow("PipesFree", "MGP", "u32", _counter("PipesFree"), "Kernel pipes kept for use"),
     InfoRow("ConnRate", "MRP", "u32", _counter("ConnRate"), "Connections in the last second"),
-    InfoRow("ConnRateLimit", "CLP", "u32", _zero, "Limit of ConnRate, 0 for none"),
+    InfoRow(
+        "ConnRateLimit", "CLP", "u32", _counter("ConnRateLimit"), "Limit of ConnRate, 0 for none"
+    ),
     InfoRow("MaxConnRate", "MMP", "u32", _counter("MaxConnRate"), "Highest ConnRate so far"),
     InfoRow("SessRate", "MRP", "u32", _counter("SessRate"), "Sessions in the last second"),
-    InfoRow("SessRateLimit", "CLP", "u32", _zero, "Limit of SessRate, 0 for none"),
+    InfoRow(
+        "SessRateLimit", "CLP", "u32", _counter("SessRateLimit"), "Limit of SessRate, 0 for none"
+    ),
     InfoRow("MaxSessRate", "MMP", "u32", _counter("MaxSessRate"), "Highest SessRate so far"),
     InfoRow("SslRate", "MRP", "u32", _zero, "TLS connections in the last second"),
     InfoRow("SslRateLimit", "CLP", "u32", _zero, "Limit of SslRate, 0 for none"),

@@ -8,6 +8,7 @@ from telamon.base.address import InetAddress
 from telamon.engine import Counters, Patterns, ProxySnapshot, RingState, Session, Snapshot
 from telamon.plan.proxy import ProxyPlan
 from telamon.runtime.ports import AdminState, CheckStatus, CommandError, ServerHealth
+from telamon.script.values import Value
 
 
 @dataclass
@@ -26,6 +27,7 @@ class FakeControl:
     max_connections: int = 400
     counters: dict[tuple[str, int, int], Counters] = field(default_factory=dict)
     ring_lines: dict[str, list[bytes]] = field(default_factory=dict)
+    variables: dict[str, Value] = field(default_factory=dict)
     streams: list[Session] = field(default_factory=list)
     process: Counters = field(default_factory=dict)
     healths: dict[tuple[int, int], ServerHealth] = field(default_factory=dict)
@@ -146,6 +148,15 @@ class FakeControl:
     def shutdown_sessions(self, proxy_id: int, server_id: int) -> int:
         self.done.append(("shutdown", proxy_id, server_id))
         return 0
+
+    def set_connection_rate(self, limit: int) -> None:
+        self.process["ConnRateLimit"] = limit
+
+    def set_session_rate(self, limit: int) -> None:
+        self.process["SessRateLimit"] = limit
+
+    def process_variable(self, name: str) -> Value | None:
+        return self.variables.get(name)
 
     def sessions(self) -> list[Session]:
         return self.streams

@@ -22,9 +22,9 @@ COMMANDS = (
 NOT_YET = (
     "abort ssl", "add server", "add ssl", "clear table", "commit ssl", "debug", "del server",
     "del ssl", "disable agent", "disable dynamic-cookie", "dump ssl", "enable agent",
-    "enable dynamic-cookie", "get var", "httpclient",
+    "enable dynamic-cookie", "httpclient",
     "mcli-debug-mode", "new ssl", "set anon", "set dynamic-cookie-key", "set profiling",
-    "set rate-limit", "set severity-output", "set ssl", "set table", "set var", "show activity",
+    "set severity-output", "set ssl", "set table", "set var", "show activity",
     "show anon", "show dev", "show ech", "show fd", "show pools",
     "show profiling", "show quic", "show ssl", "show startup-logs", "show tasks",
     "show threads", "show tls-keys", "show trace", "shutdown frontend",

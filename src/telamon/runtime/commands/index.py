@@ -8,10 +8,12 @@ from telamon.runtime.commands import (
     frontends,
     patterns,
     process,
+    rates,
     servers,
     session,
     sessions,
     show,
+    variables,
 )
 from telamon.runtime.commands.base import Command
 
@@ -24,8 +26,10 @@ COMMANDS: tuple[Command, ...] = tuple(
             *process.COMMANDS,
             *servers.COMMANDS,
             *frontends.COMMANDS,
+            *rates.COMMANDS,
             *session.COMMANDS,
             *sessions.COMMANDS,
+            *variables.COMMANDS,
             *foreign.COMMANDS,
         ),
         key=lambda command: command.words,
