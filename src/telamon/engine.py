@@ -20,6 +20,7 @@ from enum import StrEnum
 from typing import Any
 
 from telamon import _engine
+from telamon.checks.observe import ServerError
 from telamon.plan.codec import to_json
 from telamon.plan.proxy import ProxyPlan
 from telamon.script.calls import Outcome
@@ -111,6 +112,15 @@ class EngineMessage:
 
 
 @dataclass(frozen=True, slots=True)
+class ServerErrors:
+    """A server with `observe` has erred as often in a row as its `error-limit` says."""
+
+    proxy_id: int
+    server_id: int
+    last: ServerError
+
+
+@dataclass(frozen=True, slots=True)
 class ScriptCall:
     """A rule calls a Python function. Answer with `Engine.answer(token, ...)`.
 
@@ -132,7 +142,7 @@ class ScriptCallOver:
     token: int
 
 
-EngineEvent = PageRequest | EngineMessage | ScriptCall | ScriptCallOver
+EngineEvent = PageRequest | EngineMessage | ServerErrors | ScriptCall | ScriptCallOver
 
 # Counter names are the stats page's own (management guide 9.1), so that the three views (CSV,
 # JSON, HTML) and the engine speak one language: scur, smax, slim, stot, bin, bout, dreq, dresp,
@@ -431,6 +441,9 @@ def _event(raw: tuple[Any, ...]) -> EngineEvent:
         return PageRequest(*fields)
     if kind == "call":
         return _script_call(*fields)
+    if kind == "errors":
+        proxy_id, server_id, last = fields
+        return ServerErrors(proxy_id, server_id, ServerError(last))
     if kind == "over":
         return ScriptCallOver(*fields)
     return EngineMessage(*fields)

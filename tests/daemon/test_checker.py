@@ -95,7 +95,7 @@ def test_silence_is_a_timeout() -> None:
         for filler in fillers:
             filler.close()
     [late] = [item for item in outcomes[0] if item.result is Result.L4_TIMEOUT]
-    assert late.duration >= 100
+    assert late.duration is not None and late.duration >= 100
 
 
 def test_many_servers_few_descriptors() -> None:
@@ -103,3 +103,33 @@ def test_many_servers_few_descriptors() -> None:
         port = server.getsockname()[1]
         outcomes = gather([local(port)] * 300, lambda all_of: min(map(len, all_of)) >= 1, limit=8)
     assert all(item[0].result is Result.L4_OK for item in outcomes)
+
+
+def test_errors_hasten_the_next_check() -> None:
+    """It would come after an hour, and comes after `fastinter`; a later moment changes nothing."""
+
+    async def main() -> int:
+        done = asyncio.Event()
+        count = 0
+
+        def report(_: Outcome) -> None:
+            nonlocal count
+            count += 1
+            done.set()
+
+        check = Check(interval=3_600_000, fast_interval=20)
+        target = Target(check, Timeouts(), UnixAddress("/nonexistent"), lambda: settled, report)
+        settled = Health(2, 3, 4)
+        checker = Checker(0)
+        checker.start([target])
+        for _ in range(3):
+            await asyncio.wait_for(done.wait(), 10)
+            done.clear()
+            checker.hasten(target)
+            checker.hasten(target)
+        await asyncio.wait_for(done.wait(), 10)
+        checker.stop()
+        checker.hasten(target)
+        return count
+
+    assert asyncio.run(main()) == 4

@@ -11,12 +11,24 @@ from typing import Any, cast
 import pytest
 
 from telamon.base.address import InetAddress
+from telamon.checks.observe import ServerError
 from telamon.checks.outcome import Outcome, Result
 from telamon.daemon.servers import Servers
 from telamon.engine import Engine, ServerState, Snapshot
 from telamon.plan.process import Level
-from telamon.plan.proxy import Backend, Check, Frontend, Mode, Proxy, ProxyPlan, Server
-from telamon.runtime.ports import AdminState
+from telamon.plan.proxy import (
+    Backend,
+    Check,
+    Frontend,
+    Layer,
+    Mode,
+    Observation,
+    OnError,
+    Proxy,
+    ProxyPlan,
+    Server,
+)
+from telamon.runtime.ports import AdminState, CheckStatus
 
 REFUSED = Outcome(Result.L4_CONNECTION_ERROR, 0, "Connection refused")
 PASSED = Outcome(Result.L4_OK, 0)
@@ -42,11 +54,18 @@ class FakeEngine:
 
 class World:
     def __init__(
-        self, *, backups: int = 0, active: int = 2, listen: bool = True, log_checks: bool = False
+        self,
+        *,
+        backups: int = 0,
+        active: int = 2,
+        listen: bool = True,
+        log_checks: bool = False,
+        observe: OnError | None = None,
     ) -> None:
+        watched = None if observe is None else Observation(Layer.LAYER7, action=observe)
         address = InetAddress(ipaddress.ip_address("127.0.0.1"), 80)
         servers = tuple(
-            Server(n + 1, f"s{n + 1}", address, check=Check(), backup=n >= active)
+            Server(n + 1, f"s{n + 1}", address, check=Check(observe=watched), backup=n >= active)
             for n in range(active + backups)
         )
         front = Frontend() if listen else None
@@ -194,3 +213,36 @@ def test_log_health_checks_tells_each_change_once() -> None:
         f"{head} failed, {refused}, status: 0/2 DOWN.",
         f"Server web/s1 is DOWN. 1 active and 0 backup servers left. {NO_LOAD}",
     ]
+
+
+def test_errors_in_the_traffic_take_a_server_down() -> None:
+    world = World(observe=OnError.MARK_DOWN)
+    world.check(1, PASSED)
+    record = world.servers.records[1, 1]
+    assert world.servers.observed(record, ServerError.STATUS)
+    assert [text for _, text in world.lines] == [
+        'Server web/s1 is DOWN, reason: Health analyze, info: "Detected 10 consecutive errors, '
+        'last one was: Wrong http response". 1 active and 0 backup servers left. ' + NO_LOAD
+    ]
+    health = world.servers.describe(record)
+    assert (health.check_status, health.checks_failed) == (CheckStatus.HEALTH_ANALYZE, 1)
+    assert health.observed_failures == 1
+
+
+def test_observed_errors_only_hasten_checks() -> None:
+    world = World(observe=OnError.FASTINTER)
+    record = world.servers.records[1, 1]
+    assert world.servers.observed(record, ServerError.CLOSED)
+    assert world.lines == []
+    assert world.servers.describe(record).observed_failures == 1
+
+
+def test_errors_do_not_count_where_no_check_would() -> None:
+    world = World(observe=OnError.MARK_DOWN)
+    record = world.servers.records[1, 1]
+    world.admin(1, AdminState.FORCED_MAINT)
+    assert not world.servers.observed(record, ServerError.STATUS)
+    world.admin(1, AdminState.READY)
+    record.checks_enabled = False
+    assert not world.servers.observed(record, ServerError.STATUS)
+    assert record.health.up

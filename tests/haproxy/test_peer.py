@@ -112,7 +112,9 @@ pool-low-conn 5|pool-low-conn -1|pool-purge-delay 5s|pool-purge-delay 0|pool-pur
 max-reuse 3|max-reuse -1|max-reuse|slowstart 10s|slowstart 0|slowstart|ws auto|ws h1|ws foo
 proxy-v2-options unique-id|send-proxy-v2 proxy-v2-options crc32c,authority
 send-proxy-v2 proxy-v2-options foo|proxy-v2-options|error-limit 3|error-limit 0|error-limit -1
-on-error fastinter|check on-error foo|cookie a cookie b
+on-error fastinter|check on-error foo|check observe layer7|observe layer7|check observe foo
+check observe layer4 error-limit 5 on-error mark-down|check observe none|check observe
+cookie a cookie b
 """
 HTTP_GLOBAL = """
 strict-limits|no strict-limits|strict-limits x|unix-bind mode 600|unix-bind foo|unix-bind

@@ -20,6 +20,7 @@ from tests.support.peers import need
 pytestmark = pytest.mark.peer
 
 _HEAD = (
+    "global\n expose-experimental-directives\n"
     "defaults\n timeout client 1s\n timeout server 1s\n timeout connect 1s\n"
     "listen a\n mode http\n bind 127.0.0.1:8443\n server s 127.0.0.1:1\n"
 )

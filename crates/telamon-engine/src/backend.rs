@@ -14,6 +14,7 @@ use crate::conn::{Role, Slot, CONNECT, NONE};
 use crate::counters::Total;
 use crate::http::Asked;
 use crate::io::Io;
+use crate::observe::ServerError;
 use crate::pick::Pick;
 use crate::shared::{Backend, Server, Waiter};
 use crate::worker::{count, Worker};
@@ -339,6 +340,9 @@ impl<I: Io> Worker<I> {
             ) => Failure::Resource,
             _ => Failure::Refused,
         };
+        if failure == Failure::Refused {
+            self.observe_error(index, ServerError::Connect);
+        }
         let servers = self.servers_of(index);
         let (policy, now) = (self.policy(index), self.now);
         let stream = &mut self.slots.get(index).stream;

@@ -201,6 +201,9 @@ fn compile_server(
         pool: server.pool.clone(),
         idle: AtomicU32::new(0),
         state: AtomicU8::new(state as u8),
+        observed: (server.check.as_ref())
+            .and_then(|check| check.observe.as_ref())
+            .map(crate::observe::Observed::new),
         address: RwLock::new(Target::new(address, cookie_key.as_deref())),
         cookie_key,
     })

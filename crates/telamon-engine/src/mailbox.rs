@@ -10,6 +10,7 @@ use telamon_session::Millis;
 use telamon_sys::socket::Signal;
 
 use crate::calls::CallRequest;
+use crate::observe::ServerError;
 use crate::sessions::{Session, SessionId};
 use crate::shared::{lock, Waiter};
 
@@ -90,6 +91,12 @@ pub enum Event {
     Message {
         level: &'static str,
         text: String,
+    },
+    /// An observed server has erred as often in a row as `error-limit` says.
+    ServerErrors {
+        proxy_id: u32,
+        server_id: u32,
+        last: ServerError,
     },
     /// A rule calls a Python function.
     Call(Box<CallRequest>),

@@ -158,6 +158,8 @@ pub(crate) struct Server {
     pub(crate) pool: telamon_plan::http::PoolLimits,
     pub(crate) idle: AtomicU32,
     pub(crate) state: AtomicU8,
+    /// `observe`
+    pub(crate) observed: Option<crate::observe::Observed>,
     /// The secret of `cookie ... dynamic`, where it has no cookie of its own.
     pub(crate) cookie_key: Option<String>,
     pub(crate) address: RwLock<Target>,

@@ -21,6 +21,7 @@ use crate::conn::{Role, Slots, CONNECT, NONE, NO_FD, RECV};
 use crate::counters::{ProcessTotal, ThreadCounters};
 use crate::http::{Exchange, Pools, BUFFER};
 use crate::io::{Event, Io, Key};
+use crate::observe::ServerError;
 use crate::shared::Shared;
 
 /// Buffers that may wait for one side before its source is no longer read.
@@ -402,6 +403,7 @@ impl<I: Io> Worker<I> {
         let policy = &self.shared.route(slot.proxy, slot.backend).policy;
         let failure = slot.stream.expire(self.now, policy, servers);
         if failure.is_some() {
+            self.observe_error(index, ServerError::Connect);
             self.count_retry(index);
         }
         self.settle(index);
@@ -485,6 +487,7 @@ impl<I: Io> Worker<I> {
         match result {
             Ok(()) => {
                 slot.stream.connected(self.now);
+                self.observe_connected(key.slot);
                 self.announce(key.slot, key.slot);
                 self.log_early(key.slot);
                 let likely = false;

@@ -25,8 +25,8 @@ pub use process::{
     LogTarget, ProcessPlan, Ring, RingServer, StatsLevel, StatsSocket,
 };
 pub use proxy::{
-    AdminRule, Backend, Check, Frontend, KeepAlive, Listener, LogFormat, Mode, Proxy, ProxyPlan,
-    Server, StatsPage, StatsUser, Timeouts, Weight,
+    AdminRule, Backend, Check, Frontend, KeepAlive, Layer, Listener, LogFormat, Mode, Observation,
+    OnError, Proxy, ProxyPlan, Server, StatsPage, StatsUser, Timeouts, Weight,
 };
 
 /// A duration in whole milliseconds.

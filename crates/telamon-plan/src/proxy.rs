@@ -87,6 +87,33 @@ pub struct KeepAlive {
     pub interval: Option<Millis>,
 }
 
+/// What of the traffic `observe` looks at: connects alone, or HTTP responses too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Layer {
+    Layer4,
+    Layer7,
+}
+
+/// What errors in a row lead to (`on-error`); carried out by Python.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum OnError {
+    Fastinter,
+    FailCheck,
+    SuddenDeath,
+    MarkDown,
+}
+
+/// `observe`: the traffic counts for the health too. `limit` is how many errors in a row.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Observation {
+    pub layer: Layer,
+    pub limit: u32,
+    pub action: OnError,
+}
+
 /// A server's health check; carried out by Python.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -97,6 +124,7 @@ pub struct Check {
     pub rise: u32,
     pub fall: u32,
     pub address: Option<SocketAddress>,
+    pub observe: Option<Observation>,
 }
 
 /// A server's weight, 0 to 256 (manual 5.2, `weight`).

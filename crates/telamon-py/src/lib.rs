@@ -108,6 +108,11 @@ impl Engine {
                     list.append(("page", token, proxy_id, client, head, body))?;
                 }
                 Event::Message { level, text } => list.append(("message", level, text))?,
+                Event::ServerErrors {
+                    proxy_id,
+                    server_id,
+                    last,
+                } => list.append(("errors", proxy_id, server_id, last.name()))?,
                 Event::Call(request) => list.append(calls::request(py, *request)?)?,
                 Event::CallOver { token } => list.append(("over", token))?,
             }

@@ -12,6 +12,7 @@ class Result(Enum):
     L4_OK = ("L4OK", "Layer4 check passed", True)
     L4_TIMEOUT = ("L4TOUT", "Layer4 timeout", False)
     L4_CONNECTION_ERROR = ("L4CON", "Layer4 connection problem", False)
+    HEALTH_ANALYZE = ("HANA", "Health analyze", False)
     SOCKET_ERROR = ("SOCKERR", "Socket error", False)
 
     def __init__(self, code: str, words: str, passed: bool) -> None:
@@ -22,8 +23,10 @@ class Result(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """`duration` in ms; `info` is the detail in quotes of the log line, empty if there is none."""
+    """`duration` in ms, None if it is no check of its own; `info` is the detail in quotes of the
+    log line, empty if there is none.
+    """
 
     result: Result
-    duration: int
+    duration: int | None
     info: str = ""

@@ -49,6 +49,7 @@ from telamon.engine import (
     PageRequest,
     ScriptCall,
     ScriptCallOver,
+    ServerErrors,
     Snapshot,
 )
 from telamon.kernel.process import (
@@ -330,9 +331,16 @@ class ProxyRole:
                     self._scripts.take(event)
                 case ScriptCallOver(token):
                     self._scripts.abandon(token)
+                case ServerErrors():
+                    self._observed(event)
                 case EngineMessage():
                     level = logging.getLevelName(event.level.upper())
                     LOG.log(level if isinstance(level, int) else logging.WARNING, "%s", event.text)
+
+    def _observed(self, errors: ServerErrors) -> None:
+        key = errors.proxy_id, errors.server_id
+        if self._servers.observed(self._servers.records[key], errors.last):
+            self._checker.hasten(self.control.targets[key])
 
     def _respond(self, request: PageRequest) -> None:
         try:

@@ -12,11 +12,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from telamon.base.address import SocketAddress
+from telamon.checks import observe
 from telamon.checks.health import Health
+from telamon.checks.observe import ServerError, after_errors
 from telamon.checks.outcome import Outcome
 from telamon.engine import Engine, ServerState
 from telamon.plan.process import Level
-from telamon.plan.proxy import Backend, Proxy, ProxyPlan, Server
+from telamon.plan.proxy import Backend, OnError, Proxy, ProxyPlan, Server
 from telamon.runtime.ports import AdminState, CheckStatus, ServerHealth
 
 LOG = logging.getLogger("telamon.proxy")
@@ -41,6 +43,7 @@ class ServerRecord:
     checks_enabled: bool = True
     outcome: Outcome | None = None
     checks_failed: int = 0
+    observed_failures: int = 0
     went_down: int = 0
     down_time: Seconds = 0.0
     told: ServerState = ServerState.UP
@@ -132,13 +135,27 @@ class Servers:
 
     def checked(self, record: ServerRecord, outcome: Outcome) -> None:
         """A health check came back."""
+        before = record.health
+        self._judged(record, outcome, before.passed() if outcome.result.passed else before.failed())
+
+    def observed(self, record: ServerRecord, error: ServerError) -> bool:
+        """Errors in the traffic have reached their limit; true if that counts."""
+        check = record.server.check
+        if check is None or check.observe is None:
+            return False
+        if record.admin & MAINT or not record.checks_enabled:
+            return False
+        record.observed_failures += 1
+        if check.observe.action is not OnError.FASTINTER:
+            health = after_errors(check.observe.action, record.health)
+            self._judged(record, observe.outcome(check.observe, error), health)
+        return True
+
+    def _judged(self, record: ServerRecord, outcome: Outcome, health: Health) -> None:
+        """`outcome` makes `health` of the server's health."""
         before, last = record.health, record.outcome
-        record.outcome = outcome
-        if outcome.result.passed:
-            record.health = before.passed()
-        else:
-            record.checks_failed += int(before.up)
-            record.health = before.failed()
+        record.outcome, record.health = outcome, health
+        record.checks_failed += int(before.up and not outcome.result.passed)
         reason = _reason(outcome)
         news = record.health != before or last is None or last.result is not outcome.result
         if record.proxy.log_health_checks and news:
@@ -184,7 +201,7 @@ class Servers:
     def clear_counters(self) -> None:
         """`clear counters all`."""
         for record in self.records.values():
-            record.checks_failed = record.went_down = 0
+            record.checks_failed = record.observed_failures = record.went_down = 0
             record.down_time = 0.0
         for backend in self.backends.values():
             backend.went_down, backend.down_time = 0, 0.0
@@ -320,6 +337,7 @@ class Servers:
             check_description=outcome.info if outcome else "",
             check_running=record.check_running(),
             checks_failed=record.checks_failed,
+            observed_failures=record.observed_failures,
             went_down=record.went_down,
             down_time=record.down_time,
             last_change=record.last_change,
@@ -328,4 +346,5 @@ class Servers:
 
 def _reason(outcome: Outcome) -> str:
     info = f', info: "{outcome.info}"' if outcome.info else ""
-    return f", reason: {outcome.result.words}{info}, check duration: {outcome.duration}ms"
+    took = "" if outcome.duration is None else f", check duration: {outcome.duration}ms"
+    return f", reason: {outcome.result.words}{info}{took}"

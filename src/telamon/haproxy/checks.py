@@ -19,7 +19,7 @@ from telamon.haproxy.lexer import Word
 from telamon.haproxy.model import Model, ProxyDraft, ServerDraft
 from telamon.haproxy.rule_checks import check_rules
 from telamon.plan.balance import Algorithm
-from telamon.plan.proxy import LogFormat, Mode
+from telamon.plan.proxy import Layer, LogFormat, Mode
 
 
 def check(model: Model, report: Report) -> None:
@@ -367,6 +367,25 @@ def _check_targets(model: Model, report: Report) -> None:
             _check_target(server, report)
 
 
+def _observing(model: Model, report: Report) -> None:
+    """`observe` needs its layer; `error-limit` and `on-error` need `observe`."""
+    for proxy in model.proxies:
+        for server in proxy.servers:
+            options, word = server.options, server.options.observe_word
+            if options.observe is None:
+                for useless in options.on_error_words:
+                    report.note(
+                        "H081", f"'{useless}' has no effect without 'observe'", useless.span
+                    )
+            elif options.observe is Layer.LAYER7 and proxy.settings.mode is Mode.TCP and word:
+                # HAProxy alerts, and goes on without.
+                report.warning(
+                    "H081", f"'observe layer7' has no effect in '{proxy.name}': it needs mode http",
+                    word.span, help="write `observe layer4`",
+                )  # fmt: skip
+                options.observe = None
+
+
 def _check_target(server: ServerDraft, report: Report) -> None:
     options = server.options
     if options.check_words and not options.check:
@@ -416,6 +435,7 @@ RULES: tuple[Callable[[Model, Report], None], ...] = (
     _layer_7_hash,
     _useless_words,
     _check_targets,
+    _observing,
     _rings,
     check_rules,
 )

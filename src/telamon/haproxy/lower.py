@@ -34,6 +34,7 @@ from telamon.plan.proxy import (
     KeepAlive,
     Listener,
     Mode,
+    Observation,
     Proxy,
     ProxyPlan,
     Server,
@@ -275,7 +276,15 @@ def _check(draft: ServerDraft) -> Check:
         rise=options.rise,
         fall=options.fall,
         address=_check_address(draft),
+        observe=_observation(draft),
     )
+
+
+def _observation(draft: ServerDraft) -> Observation | None:
+    options = draft.options
+    if options.observe is None:
+        return None
+    return Observation(options.observe, options.error_limit, options.on_error)
 
 
 def _check_address(draft: ServerDraft) -> SocketAddress | None:

@@ -28,7 +28,7 @@ from telamon.plan.process import (
     RingServer,
     StatsSocket,
 )
-from telamon.plan.proxy import AdminRule, LogFormat, Mode, StatsUser
+from telamon.plan.proxy import AdminRule, Layer, LogFormat, Mode, OnError, StatsUser
 from telamon.plan.rules import Rule
 from telamon.script.registry import Kind, Signature
 
@@ -62,6 +62,11 @@ class ServerOptions:
     check_address: Word | None = None
     id: int | None = None
     check_words: tuple[Word, ...] = ()
+    observe: Layer | None = None
+    observe_word: Word | None = None
+    error_limit: int = 10
+    on_error: OnError = OnError.FAIL_CHECK
+    on_error_words: tuple[Word, ...] = ()
     cookie: Word | None = None
     pool_max_conn: int | None = None
     pool_low_conn: int = 0

@@ -93,6 +93,31 @@ class KeepAlive:
     interval: Milliseconds | None = None
 
 
+class Layer(StrEnum):
+    """What of the traffic `observe` looks at: connects alone, or HTTP responses too."""
+
+    LAYER4 = "layer4"
+    LAYER7 = "layer7"
+
+
+class OnError(StrEnum):
+    """What errors in a row lead to (`on-error`)."""
+
+    FASTINTER = "fastinter"
+    FAIL_CHECK = "fail-check"
+    SUDDEN_DEATH = "sudden-death"
+    MARK_DOWN = "mark-down"
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """`observe`: the traffic counts for the health too. `limit` is how many errors in a row."""
+
+    layer: Layer
+    limit: int = 10
+    action: OnError = OnError.FAIL_CHECK
+
+
 @dataclass(frozen=True, slots=True)
 class Check:
     """A server's health check. None of the intervals may be 0.
@@ -107,6 +132,7 @@ class Check:
     rise: int = 2
     fall: int = 3
     address: SocketAddress | None = None
+    observe: Observation | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ class CheckStatus(StrEnum):
 
     UNKNOWN = "UNK"
     INITIALISING = "INI"
+    HEALTH_ANALYZE = "HANA"
     SOCKET_ERROR = "SOCKERR"
     L4_OK = "L4OK"
     L4_TIMEOUT = "L4TOUT"
@@ -71,6 +72,7 @@ class ServerHealth:
     check_description: str
     check_running: bool
     checks_failed: int
+    observed_failures: int
     went_down: int
     down_time: float
     last_change: float

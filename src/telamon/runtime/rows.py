@@ -25,6 +25,7 @@ DRAINED = AdminState.FORCED_DRAIN | AdminState.INHERITED_DRAIN
 CHECK_TEXTS: dict[CheckStatus, str] = {
     CheckStatus.UNKNOWN: "Unknown",
     CheckStatus.INITIALISING: "Initializing",
+    CheckStatus.HEALTH_ANALYZE: "Health analyze",
     CheckStatus.SOCKET_ERROR: "Socket error",
     CheckStatus.L4_OK: "Layer4 check passed",
     CheckStatus.L4_TIMEOUT: "Layer4 timeout",
@@ -213,6 +214,7 @@ def _check_values(control: ProxyControl, health: ServerHealth) -> dict[str, Valu
     mark = "* " if health.check_running else ""
     values |= {
         "check_status": mark + health.check_status.value,
+        "hanafail": health.observed_failures,
         "check_rise": health.rise,
         "check_fall": health.fall,
         "check_health": health.health,

@@ -55,6 +55,7 @@ class FakeControl:
                     check_description="",
                     check_running=False,
                     checks_failed=0,
+                    observed_failures=0,
                     went_down=0,
                     down_time=0.0,
                     last_change=self.started,

@@ -173,6 +173,7 @@ impl<I: Io> Worker<I> {
         }
         match result {
             Ok(()) => {
+                self.observe_connected(index);
                 self.announce(index, up);
                 self.http_connected(index);
             }

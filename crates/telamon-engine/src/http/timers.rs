@@ -6,6 +6,7 @@ use super::{after, Step, NEVER};
 use crate::conn::NONE;
 use crate::io::Io;
 use crate::logs::Unheard;
+use crate::observe::ServerError;
 use crate::worker::{Worker, MAX_BUFFERS};
 
 /// The two moments at which an exchange with a server gives up.
@@ -109,6 +110,7 @@ impl<I: Io> Worker<I> {
                 let (policy, servers) = (self.policy(index), self.servers_of(index));
                 let failure = self.slots.get(index).stream.expire(now, &policy, servers);
                 if failure.is_some() {
+                    self.observe_error(index, ServerError::Connect);
                     self.count_retry(index);
                 }
                 self.http_choose(index);
@@ -225,6 +227,9 @@ impl<I: Io> Worker<I> {
         };
         if waiting && retry.response_timeout && self.http_retry(index) {
             return;
+        }
+        if waiting {
+            self.observe_error(index, ServerError::Silent);
         }
         self.count_response_error(index);
         self.drop_upstream(index);

@@ -12,6 +12,7 @@ use super::rules::Passed;
 use super::{Body, Exchange, Step};
 use crate::conn::NONE;
 use crate::io::{Io, Key};
+use crate::observe::ServerError;
 use crate::worker::Worker;
 
 /// What became of the bytes of a response's head.
@@ -126,6 +127,7 @@ impl<I: Io> Worker<I> {
                 if retry.junk_response && self.http_retry(index) {
                     return;
                 }
+                self.observe_error(index, ServerError::Headers);
                 self.bad_response(index);
             }
             Head::Interim(end) | Head::Final(end) | Head::Tunnel(end) => {
@@ -183,6 +185,11 @@ impl<I: Io> Worker<I> {
     fn head_read(&mut self, index: u32, up: u32, mut chunk: Chunk, end: usize, head: Head) {
         chunk.advance(end);
         let tunnel = matches!(head, Head::Tunnel(_));
+        if !matches!(head, Head::Interim(_)) {
+            let exchange = self.exchange(index);
+            let status = exchange.and_then(|exchange| exchange.log.status);
+            self.observe_status(index, status.unwrap_or(0));
+        }
         if let Head::Interim(_) = head {
             self.adjust_reply(index);
             let scratch = std::mem::take(&mut self.scratch);
@@ -432,6 +439,11 @@ impl<I: Io> Worker<I> {
                 if empty && retry.empty_response && self.http_retry(index) {
                     return;
                 }
+                let error = match broken {
+                    true => ServerError::Broken,
+                    false => ServerError::Closed,
+                };
+                self.observe_error(index, error);
                 self.count_response_error(index);
                 self.count_abort(index, Side::Server);
                 self.drop_upstream(index);

@@ -14,6 +14,7 @@ from telamon.haproxy.keywords.sections import NAME_CHARACTERS, Place
 from telamon.haproxy.lexer import Word
 from telamon.haproxy.model import ServerDraft, ServerOptions
 from telamon.plan.balance import HashKey
+from telamon.plan.proxy import Layer, OnError
 
 MAX_WEIGHT = 256
 _MAX = values.MAX_ID
@@ -136,14 +137,20 @@ def _websocket(args: Arguments, _: ServerOptions) -> None:
         raise args.refuse("H043", f"'{word}' is none of auto, h1 and h2", word.span)
 
 
-def _unobserved(args: Arguments, _: ServerOptions) -> None:
-    """What follows an error that `observe` saw, which is not carried out yet."""
-    if args.keyword.text == "error-limit":
-        args.integer("a number", 1, _MAX)
-    else:
-        actions = ("fastinter", "fail-check", "sudden-death", "mark-down")
-        args.choice("an action", {name: name for name in actions})
-    args.report.note("H081", f"'{args.keyword}' has no effect without 'observe'", args.keyword.span)
+def _observe(args: Arguments, options: ServerOptions) -> None:
+    options.observe_word = args.keyword
+    layers: dict[str, Layer | None] = {layer.value: layer for layer in Layer}
+    options.observe = args.choice("what to observe", {"none": None, **layers})
+
+
+def _error_limit(args: Arguments, options: ServerOptions) -> None:
+    options.on_error_words = (*options.on_error_words, args.keyword)
+    options.error_limit = args.integer("a number", 1, _MAX)
+
+
+def _on_error(args: Arguments, options: ServerOptions) -> None:
+    options.on_error_words = (*options.on_error_words, args.keyword)
+    options.on_error = args.choice("an action", {action.value: action for action in OnError})
 
 
 def _hash_key(args: Arguments, options: ServerOptions) -> None:
@@ -168,7 +175,7 @@ SERVER_OPTIONS: tuple[ServerOption, ...] = (
     ServerOption("disabled", "", "Starts in maintenance.", _flag("disabled", True)),
     ServerOption("downinter", "<delay>", "Time between checks while down.", _interval("downinter")),
     ServerOption("enabled", "", "Undoes `disabled`.", _flag("disabled", False)),
-    ServerOption("error-limit", "<count>", "Observed errors until `on-error`.", _unobserved),
+    ServerOption("error-limit", "<count>", "Observed errors until `on-error`.", _error_limit),
     ServerOption("fall", "<count>", "Failed checks until down.", _number("fall", 1, 2**31 - 1)),
     ServerOption("fastinter", "<delay>", "Time between checks in doubt.", _interval("fastinter")),
     ServerOption("hash-key", "id|addr|addr-port", "Its place on the ring.", _hash_key),
@@ -194,6 +201,7 @@ SERVER_OPTIONS: tuple[ServerOption, ...] = (
     ServerOption("no-check", "", "Undoes `check`.", _flag("check", False)),
     ServerOption("no-send-proxy", "", "Undoes `send-proxy`.", _send_proxy(0)),
     ServerOption("no-send-proxy-v2", "", "Undoes `send-proxy-v2`.", _send_proxy(0)),
+    ServerOption("observe", "layer4|layer7|none", "Traffic counts for the health too.", _observe),
     ServerOption(
         "on-marked-down", "shutdown-sessions", "A server that goes down ends its streams.", _on_down
     ),
@@ -203,7 +211,7 @@ SERVER_OPTIONS: tuple[ServerOption, ...] = (
         "A server that comes up ends the backups' streams.",
         _on_up,
     ),
-    ServerOption("on-error", "<action>", "What observed errors lead to.", _unobserved),
+    ServerOption("on-error", "<action>", "What observed errors lead to.", _on_error),
     ServerOption("pool-low-conn", "<max>", "Idle connections that each thread may keep.", _low),
     ServerOption(
         "pool-max-conn", "<max>", "Most idle connections; -1: any.", _limit("pool_max_conn")
@@ -244,7 +252,9 @@ _UNDOING = frozenset(
     "no-agent-check no-check-send-proxy no-check-ssl no-ssl "
     "no-send-proxy-v2-ssl no-send-proxy-v2-ssl-cn no-tfo stick".split()
 )
-_CHECK_ONLY = frozenset({"inter", "fastinter", "downinter", "rise", "fall", "port", "addr"})
+_CHECK_ONLY = frozenset(
+    {"inter", "fastinter", "downinter", "rise", "fall", "port", "addr", "observe"}
+)
 _NOT_IN_DEFAULT_SERVER = frozenset({"id"})
 
 
@@ -292,7 +302,7 @@ def _server(args: Arguments, context: Context) -> None:
         )
     word = args.word("an address")
     options = context.settings.default_server.copy()
-    options.check_words = ()
+    options.check_words = options.on_error_words = ()
     methods = args.after("init-addr")
     place = values.server_place(
         args, word, values.init_addr(args, methods) if methods else options.init_addr
