@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import random
 import socket
+import threading
 import time
+
+import pytest
 
 from telamon.engine import IoEngine, ServerSide, Session
 from telamon.plan.proxy import Mode
@@ -156,6 +160,48 @@ def test_more_than_a_thread_looks_at_in_a_turn(io: IoEngine) -> None:
         until(lambda: rig.engine.active() == count, "all clients")
         until(lambda: rig.backend("qcur") == count - 1, "the queue")
         assert len({one.id for one in rig.engine.sessions()}) == count
+
+
+@pytest.mark.parametrize("mode", [Mode.TCP, Mode.HTTP])
+def test_ends_at_any_moment_leave_nothing_behind(io: IoEngine, mode: Mode) -> None:
+    """Streams that connect, queue, wait and answer are ended at random; all places come back."""
+    seed = random.randrange(1 << 32)
+    print(f"seed {seed}")
+    chance = random.Random(seed)
+    over = threading.Event()
+
+    def answer(client: socket.socket) -> None:
+        while client.recv(4096):
+            client.sendall(ANSWER)
+        client.shutdown(socket.SHUT_WR)
+
+    def ask(rig: Rig) -> None:
+        while not over.is_set():
+            with contextlib.suppress(OSError), rig.connect() as client:
+                for _ in range(20):
+                    client.sendall(REQUEST)
+                    if not client.recv(4096):
+                        break
+
+    with (
+        TestServer(answer) as backend,
+        running(plan((server(backend.address, maxconn=3),), mode=mode), io) as rig,
+    ):
+        clients = [threading.Thread(target=ask, args=(rig,)) for _ in range(12)]
+        for client in clients:
+            client.start()
+        ended = 0
+        try:
+            while ended < 200:
+                for one in rig.engine.sessions():
+                    if chance.random() < 0.3:
+                        ended += rig.engine.shutdown_session(one.id)
+        finally:
+            over.set()
+            for client in clients:
+                client.join()
+        rig.idle()
+        until(lambda: rig.server("scur") == rig.backend("qcur") == 0, "all places given back")
 
 
 def test_what_is_no_session(io: IoEngine) -> None:
