@@ -157,11 +157,14 @@ def test_nothing_outlives_an_owner_that_is_killed(signum: signal.Signals) -> Non
         stderr=subprocess.DEVNULL,
         env={**os.environ, mark: "1"},
     ) as owner:
-        assert owner.stdout is not None
-        assert owner.stdout.readline() == b"ready\n"
-        assert len(lab_processes(mark)) > 5
-        owner.send_signal(signum)
-        owner.wait(10)
+        try:
+            assert owner.stdout is not None
+            assert owner.stdout.readline() == b"ready\n"
+            wait_until(lambda: len(lab_processes(mark)) > 5, 10, "all of the lab to run")
+            owner.send_signal(signum)
+            owner.wait(10)
+        finally:
+            owner.kill()
     descendants_gone(mark)
 
 
