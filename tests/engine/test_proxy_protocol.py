@@ -11,8 +11,10 @@ import pytest
 
 from telamon.base.address import InetAddress
 from telamon.engine import IoEngine
-from telamon.plan.proxy import Listener, Timeouts
+from telamon.plan.process import Facility, LogTarget
+from telamon.plan.proxy import Listener, LogFormat, Timeouts
 from tests.engine.rig import (
+    PATIENCE,
     TestServer,
     closed_port,
     echo,
@@ -177,3 +179,41 @@ def test_a_header_is_sent_anew_after_a_redispatch(io: IoEngine) -> None:
             assert header == b"PROXY "
             client.shutdown(socket.SHUT_WR)
             assert receive_all(client).endswith(b"\r\n!")
+
+
+HEADER = b"PROXY TCP4 192.0.2.7 198.51.100.9 40000 443\r\n"
+
+
+def silent(client: socket.socket) -> None:
+    """Says nothing, and does not end when the client does."""
+    while client.recv(4096):
+        pass
+
+
+def logged_end(io: IoEngine, said: bytes, *, half_close: bool, timeouts: Timeouts) -> bytes:
+    """How a stream ended that said this at once, in the letters of its log line."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as log, TestServer(silent) as backend:
+        log.bind(("127.0.0.1", 0))
+        log.settimeout(PATIENCE)
+        target = LogTarget(InetAddress(LOOPBACK, log.getsockname()[1]), Facility.LOCAL0)
+        the_plan = plan(
+            (server(backend.address),), listener=ACCEPTING, timeouts=timeouts,
+            logs=(target,), log_format=LogFormat.TCP,
+        )  # fmt: skip
+        with running(the_plan, io) as rig, rig.connect() as client:
+            client.sendall(said)
+            if half_close:
+                client.shutdown(socket.SHUT_WR)
+            return log.recv(4096).split()[-3]
+
+
+def test_data_behind_a_header_starts_the_clients_time(io: IoEngine) -> None:
+    """As in HAProxy: a client that falls silent then is timed out."""
+    timeouts = Timeouts(client=100, server=100, connect=5_000)
+    assert logged_end(io, HEADER + b"x", half_close=False, timeouts=timeouts) == b"cD"
+
+
+@pytest.mark.parametrize("data", [b"", b"x"], ids=["alone", "with data"])
+def test_a_half_close_behind_a_header_leaves_the_server_its_say(io: IoEngine, data: bytes) -> None:
+    timeouts = Timeouts(client=20_000, server=100, connect=5_000)
+    assert logged_end(io, HEADER + data, half_close=True, timeouts=timeouts) == b"sD"

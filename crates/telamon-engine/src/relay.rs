@@ -4,7 +4,7 @@
 use std::io;
 
 use telamon_session::{End, Side};
-use telamon_sys::Chunk;
+use telamon_sys::{socket, Chunk};
 
 use crate::conn::{Role, NONE, NO_FD, RECV, SEND};
 use crate::counters::{ProcessTotal, Total};
@@ -53,7 +53,7 @@ impl<I: Io> Worker<I> {
                 return self.inspect(key.slot);
             }
             Ok(None) => {
-                slot.stream.eof(side);
+                self.ended(key);
                 return self.settle(key.slot);
             }
             Err(_) if slot.inspecting == [true, false] => {
@@ -91,6 +91,19 @@ impl<I: Io> Worker<I> {
         self.receive_more(key, more);
     }
 
+    /// A side has sent all that it will send. What happened first is told first, in whatever order
+    /// the kernel tells of it: a server that has accepted before the client's end has a stream.
+    fn ended(&mut self, key: Key) {
+        let slot = self.slots.get(key.slot);
+        let server = slot.fds[Side::Server as usize];
+        let connecting = key.side == Side::Client && slot.stream.is_connecting();
+        if connecting && server != NO_FD && socket::peer(server).is_ok() {
+            slot.stream.eof_at_connect();
+        } else {
+            slot.stream.eof(key.side);
+        }
+    }
+
     /// Reads on from a side, if there is room for what comes.
     #[inline]
     pub(crate) fn receive_more(&mut self, key: Key, likely: bool) {
@@ -104,12 +117,10 @@ impl<I: Io> Worker<I> {
         let full = slot.out[to].len() >= MAX_BUFFERS
             || slot.stream.pending(key.side.other()) >= MAX_PENDING
             || (!slot.stream.is_relaying() && !slot.out[to].is_empty());
-        slot.stream.stall(key.side, full, self.now);
-        if !full
-            && slot.running[from] & RECV == 0
-            && slot.stream.reads(key.side)
-            && slot.fds[from] != NO_FD
-        {
+        // One that is read already has its time limit, however full it is behind it.
+        let reading = slot.running[from] & RECV != 0;
+        slot.stream.stall(key.side, full && !reading, self.now);
+        if !full && !reading && slot.stream.reads(key.side) && slot.fds[from] != NO_FD {
             slot.running[from] |= RECV;
             self.io
                 .recv(key, slot.fds[from], usize::from(slot.class[from]), likely);

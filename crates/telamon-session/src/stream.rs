@@ -363,6 +363,12 @@ impl Stream {
         }
     }
 
+    /// The client has sent all that it will send, and the connect has come about, though
+    /// `connected` is still to be said: its end is that of a stream with a server.
+    pub fn eof_at_connect(&mut self) {
+        self.halves[Side::Client as usize].ended = true;
+    }
+
     /// `side`'s socket broke, while reading (`input`) or writing.
     pub fn broke(&mut self, side: Side, input: bool) {
         let cause = match side {

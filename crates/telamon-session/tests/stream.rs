@@ -194,6 +194,24 @@ fn queue_and_connect_have_their_timeouts() {
 }
 
 #[test]
+fn a_client_that_ends_as_the_connect_comes_about_has_its_stream() {
+    let mut stream = Stream::new(0);
+    stream.take_action();
+    stream.picked(0);
+    stream.connecting(0, &policy());
+    stream.eof_at_connect();
+    assert_eq!(actions(&mut stream), []);
+    // A header of our own goes first all the same.
+    stream.connected(1);
+    stream.owe(Side::Server, 9);
+    assert_eq!(actions(&mut stream), []);
+    stream.sent(Side::Server, 9, 1);
+    assert_eq!(actions(&mut stream), [Action::ShutWrite(Side::Server)]);
+    stream.expire(20_001, &policy(), ONE);
+    assert_eq!(letters(&stream), "sD");
+}
+
+#[test]
 fn a_client_that_leaves_early_is_not_connected_for() {
     let mut stream = Stream::new(0);
     stream.take_action();
