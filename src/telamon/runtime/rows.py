@@ -196,13 +196,13 @@ def _server_row(
     host, port = control.server_address(proxy.id, server.id)
     values["addr"] = show_address(host, port, isinstance(server.address, InetAddress))
     if health.check_enabled:
-        values |= _check_values(control, health)
+        values |= _check_values(control, server, health)
     if proxy.mode is Mode.HTTP:
         values |= _copy(counters, _RESPONSES, ("req_tot",))
     return Row(RowKind.SERVER, proxy, server, values, server_colour(server, health))
 
 
-def _check_values(control: ProxyControl, health: ServerHealth) -> dict[str, Value]:
+def _check_values(control: ProxyControl, server: Server, health: ServerHealth) -> dict[str, Value]:
     down_now = 0.0 if health.up else control.now() - health.last_change
     values: dict[str, Value] = {
         "chkfail": health.checks_failed,
@@ -214,11 +214,12 @@ def _check_values(control: ProxyControl, health: ServerHealth) -> dict[str, Valu
     mark = "* " if health.check_running else ""
     values |= {
         "check_status": mark + health.check_status.value,
-        "hanafail": health.observed_failures,
         "check_rise": health.rise,
         "check_fall": health.fall,
         "check_health": health.health,
     }
+    if server.check is not None and server.check.observe is not None:
+        values["hanafail"] = health.observed_failures
     if health.check_status not in (CheckStatus.UNKNOWN, CheckStatus.INITIALISING):
         values["check_desc"] = CHECK_TEXTS[health.check_status]
         values["check_duration"] = health.check_duration_ms or 0
