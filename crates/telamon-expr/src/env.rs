@@ -149,10 +149,20 @@ pub struct Names<'n> {
     pub listener: (&'n str, u32),
 }
 
-/// What the engine knows. A fetch of what it does not know has no value.
+/// What the engine knows: at the least the time, and a random number. A fetch of what it does not know
+/// has no value.
 pub trait Facts {
-    fn source(&self) -> Option<SocketAddr>;
-    fn destination(&self) -> Option<SocketAddr>;
+    /// Microseconds since 1970.
+    fn wall_micros(&self) -> i64;
+    /// Unforeseeable bits.
+    fn random(&self) -> u64;
+
+    fn source(&self) -> Option<SocketAddr> {
+        None
+    }
+    fn destination(&self) -> Option<SocketAddr> {
+        None
+    }
     /// The connection's own, whatever rules have said of it (`fc_src`).
     fn own_source(&self) -> Option<SocketAddr> {
         self.source()
@@ -162,20 +172,28 @@ pub trait Facts {
     }
     /// A rule changes the client's address (`source`), or where it wanted to go: what follows sees it.
     fn change_end(&self, _source: bool, _ip: Option<IpAddr>, _port: Option<u16>) {}
-    fn names(&self) -> Names<'_>;
+    fn names(&self) -> Names<'_> {
+        Names::default()
+    }
     /// `proxy` and `server` are ids, where the fetch names them.
-    fn number(&self, what: Number, proxy: Option<u32>, server: Option<u32>) -> Option<i64>;
-    /// Microseconds since 1970.
-    fn wall_micros(&self) -> i64;
-    /// Unforeseeable bits.
-    fn random(&self) -> u64;
-    fn hostname(&self) -> &str;
+    fn number(&self, _what: Number, _proxy: Option<u32>, _server: Option<u32>) -> Option<i64> {
+        None
+    }
+    fn hostname(&self) -> &str {
+        ""
+    }
     /// What a log alias says; false if it is not known here.
-    fn alias(&self, name: &str, argument: &str, out: &mut Vec<u8>) -> bool;
+    fn alias(&self, _name: &str, _argument: &str, _out: &mut Vec<u8>) -> bool {
+        false
+    }
     /// A capture slot's value: of the request, or of the response.
-    fn capture(&self, response: bool, slot: usize) -> Option<Vec<u8>>;
+    fn capture(&self, _response: bool, _slot: usize) -> Option<Vec<u8>> {
+        None
+    }
     /// The request line as it came: method, URI, version.
-    fn request_line(&self) -> Option<&[u8]>;
+    fn request_line(&self) -> Option<&[u8]> {
+        None
+    }
 
     fn text(&self, _what: Text) -> Option<Cow<'_, str>> {
         None

@@ -6,7 +6,7 @@
 use telamon_plan::rules::{Argument, Call, Expression as Planned};
 
 use crate::compile::{Compiler, Expression};
-use crate::env::{Env, Facts, Names, Number};
+use crate::env::{Env, Facts};
 use crate::sample::Sample;
 use crate::vars::{ProcessVars, Vars};
 
@@ -81,35 +81,11 @@ const SEEDS: &[&[u8]] = &[
 struct Nothing;
 
 impl Facts for Nothing {
-    fn source(&self) -> Option<std::net::SocketAddr> {
-        None
-    }
-    fn destination(&self) -> Option<std::net::SocketAddr> {
-        None
-    }
-    fn names(&self) -> Names<'_> {
-        Names::default()
-    }
-    fn number(&self, _: Number, _: Option<u32>, _: Option<u32>) -> Option<i64> {
-        None
-    }
     fn wall_micros(&self) -> i64 {
         0
     }
     fn random(&self) -> u64 {
         0
-    }
-    fn hostname(&self) -> &str {
-        ""
-    }
-    fn alias(&self, _: &str, _: &str, _: &mut Vec<u8>) -> bool {
-        false
-    }
-    fn capture(&self, _: bool, _: usize) -> Option<Vec<u8>> {
-        None
-    }
-    fn request_line(&self) -> Option<&[u8]> {
-        None
     }
     fn may_change(&self) -> bool {
         true
