@@ -6,28 +6,20 @@ again next year is of the version that runs, whatever was installed since.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import signal
-import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import NoReturn
 
 from telamon.daemon import plans
 from telamon.daemon.effects import Role
 from telamon.daemon.messages import Channel, Failed
 from telamon.daemon.plans import Bindings, Plans
-from telamon.daemon.spawn import fork
+from telamon.daemon.spawn import fork, settle
 from telamon.engine import IoEngine
 from telamon.kernel.namespaces import join_named
-from telamon.kernel.process import (
-    close_descriptors,
-    close_terminal,
-    die_with_parent,
-    set_name,
-)
+from telamon.kernel.process import close_terminal, die_with_parent, set_name
 from telamon.plan.router import RouterPlan
 
 LOG = logging.getLogger("telamon.supervisor")
@@ -99,40 +91,18 @@ def begin(
 ) -> tuple[int, Channel]:
     """Fork: the child's pid, and our end of its channel. `kept` stay open. OSError if it fails."""
     keeps = (*kept, *child.keeps)
-    return fork(
-        SIGNALS,
-        lambda channel, parent: _be_child(role, child, channel, keeps, parent, leave_terminal),
-    )
 
-
-def _be_child(
-    role: Role,
-    child: Child,
-    channel: Channel,
-    kept: Sequence[int],
-    parent: int,
-    leave_terminal: bool,
-) -> NoReturn:
-    code = 1
-    try:
-        signal.set_wakeup_fd(-1)
-        for signum in SIGNALS:
-            signal.signal(signum, signal.SIG_DFL)
+    def work(channel: Channel, parent: int) -> int:
         signal.signal(signal.SIGPIPE, signal.SIG_IGN)
         # A terminal's Ctrl-C is for the supervisor alone, which stops the roles in order.
         os.setpgid(0, 0)
         if leave_terminal:
             close_terminal()
-        close_descriptors([channel.fileno(), *kept])
+        settle(SIGNALS, (channel.fileno(), *keeps))
         die_with_parent(parent)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
-        code = child.start(channel, parent)
-    except BaseException as error:
-        LOG.exception("the %s failed", role)
-        with contextlib.suppress(OSError):
-            channel.send(Failed(f"{type(error).__name__}: {error}"))
-    finally:
-        with contextlib.suppress(OSError):
-            sys.stderr.flush()
-        # The parent's objects live on in this copy; none of their finalisers may run.
-        os._exit(code)
+        return child.start(channel, parent)
+
+    def failed(error: BaseException) -> None:
+        LOG.error("the %s failed", role, exc_info=error)
+
+    return fork(SIGNALS, work, failed)

@@ -8,8 +8,10 @@ and nobody else holds the descriptor. A message may carry descriptors (`SCM_RIGH
 from __future__ import annotations
 
 import array
+import os
 import pickle
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -207,6 +209,23 @@ class Channel:
                 received.frombytes(payload[: len(payload) - len(payload) % received.itemsize])
         message: Message = pickle.loads(data)
         return message, tuple(received)
+
+    def hear(self, take: Callable[[Message], None]) -> bool:
+        """Gives `take` each message that has come; False when the peer has closed. Descriptors that
+        came along are nobody's and are closed."""
+        while True:
+            try:
+                received = self.receive()
+            except BlockingIOError:
+                return True
+            except OSError:
+                return False
+            if received is None:
+                return False
+            message, descriptors = received
+            for fd in descriptors:
+                os.close(fd)
+            take(message)
 
     def close(self) -> None:
         self._socket.close()

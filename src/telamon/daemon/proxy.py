@@ -99,15 +99,22 @@ def privileges(process: ProcessPlan) -> Privileges:
     return Privileges(process.chroot, process.uid, process.gid, process.user, process.group)
 
 
+def give_up_rights(process: ProcessPlan, parent: int | None = None) -> None:
+    """Become the user of the file, in its root; a child still ends with its `parent`.
+    PrivilegeError, OSError or ValueError if that cannot be."""
+    drop_privileges(privileges(process))
+    if parent is not None:
+        # The change of user made the kernel forget it.
+        die_with_parent(parent)
+    if process.dumpable:
+        allow_core_dump()
+
+
 def run(setup: ProxySetup, channel: Channel, supervisor: int) -> int:
     """Be the proxy until told to stop; returns the exit status. `supervisor` is its pid."""
     try:
         role = ProxyRole(setup, channel)
-        drop_privileges(privileges(setup.plan.process))
-        # The change of user made the kernel forget it.
-        die_with_parent(supervisor)
-        if setup.plan.process.dumpable:
-            allow_core_dump()
+        give_up_rights(setup.plan.process, supervisor)
     except (PrivilegeError, OSError, ValueError) as error:
         channel.send(Failed(str(error)))
         return 1

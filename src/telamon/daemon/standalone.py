@@ -19,13 +19,13 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import NoReturn
 
 from telamon import __version__
 from telamon.daemon import standalone_dump, vrrp
 from telamon.daemon.messages import (
     Channel,
     Failed,
+    Message,
     NewPlan,
     Ready,
     ReloadWanted,
@@ -34,6 +34,7 @@ from telamon.daemon.messages import (
 )
 from telamon.daemon.notify import Systemd
 from telamon.daemon.router_role import Habits
+from telamon.daemon.spawn import fork, settle
 from telamon.daemon.standalone_load import ExitCode, missing, read
 from telamon.daemon.standalone_log import Log
 from telamon.daemon.standalone_options import Options
@@ -43,7 +44,6 @@ from telamon.kernel.namespaces import join_named
 from telamon.kernel.process import (
     Launch,
     Launched,
-    close_descriptors,
     close_terminal,
     detach,
     set_name,
@@ -55,7 +55,10 @@ from telamon.runtime import keepalived_data
 _RESPAWN_AFTER = 0.5
 _LEAVES_WITHIN = 5.0
 _CORE_PATTERN = Path("/proc/sys/kernel/core_pattern")
-_BLOCKED = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2)
+_HELD = (
+    *(signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2),
+    *REAL_TIME,
+)
 
 
 def main(options: Options) -> int:
@@ -227,20 +230,7 @@ class _Parent:
     # The router
 
     def _spawn(self) -> None:
-        parent = os.getpid()
-        ours, theirs = Channel.pair()
-        # No signal may arrive in the child while it still has our handlers and wake-up socket.
-        blocked = (*_BLOCKED, *REAL_TIME)
-        signal.pthread_sigmask(signal.SIG_BLOCK, blocked)
-        try:
-            sys.stderr.flush()
-            pid = os.fork()
-            if pid == 0:
-                self._be_router(theirs, parent, blocked)
-        finally:
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, blocked)
-        theirs.close()
-        ours.setblocking(False)
+        pid, ours = fork(_HELD, self._be_router)
         self._child, self._channel, self._ready = pid, ours, False
         self._pidfd = os.pidfd_open(pid)
         self._selector.register(ours.fileno(), selectors.EVENT_READ, self._hear)
@@ -251,55 +241,38 @@ class _Parent:
             self._log.error(f"cannot write {self._pids.path}: {error.strerror}")
         self._log.info(f"Starting VRRP child process, pid={pid}")
 
-    def _be_router(self, channel: Channel, parent: int, blocked: tuple[int, ...]) -> NoReturn:
-        code = 1
-        try:
-            signal.set_wakeup_fd(-1)
-            for number in blocked:
-                signal.signal(number, signal.SIG_IGN)
-            # A terminal's Ctrl-C is for the parent, which stops the router in order.
-            os.setpgid(0, 0)
-            if self._launch is not None:
-                close_terminal()
-            close_descriptors([channel.fileno()])
-            log = Log(self._options, "Keepalived_vrrp", "_vrrp")
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, blocked)
-            habits = Habits(self._options.keep_addresses, self._options.report_addresses)
-            code = vrrp.run(self._plan, channel, log=log.write, supervisor=parent, habits=habits)
-        except BaseException as error:
-            with contextlib.suppress(OSError):
-                channel.send(Failed(f"{type(error).__name__}: {error}"))
-        finally:
-            # The parent's objects live on in this copy; none of their finalisers may run.
-            os._exit(code)
+    def _be_router(self, channel: Channel, parent: int) -> int:
+        # A terminal's Ctrl-C is for the parent, which stops the router in order.
+        os.setpgid(0, 0)
+        if self._launch is not None:
+            close_terminal()
+        settle(_HELD, (channel.fileno(),), signal.SIG_IGN)
+        log = Log(self._options, "Keepalived_vrrp", "_vrrp")
+        habits = Habits(self._options.keep_addresses, self._options.report_addresses)
+        return vrrp.run(self._plan, channel, log=log.write, supervisor=parent, habits=habits)
 
     def _hear(self) -> None:
-        while self._channel is not None:
-            try:
-                received = self._channel.receive()
-            except BlockingIOError:
-                return
-            except OSError:
-                received = None
-            if received is None:
-                self._selector.unregister(self._channel.fileno())
-                self._channel.close()
-                self._channel = None
-                return
-            message, descriptors = received
-            for fd in descriptors:
-                os.close(fd)
-            match message:
-                case Ready():
-                    self._is_ready()
-                case Failed(reason):
-                    self._failed(reason)
-                case ReloadWanted(force):
-                    self._reload(force)
-                case Status(text):
-                    self._systemd.send(f"STATUS={text}")
-                case _:
-                    pass
+        if self._channel is not None and not self._channel.hear(self._take):
+            self._lose_channel()
+
+    def _lose_channel(self) -> None:
+        if self._channel is not None:
+            self._selector.unregister(self._channel.fileno())
+            self._channel.close()
+            self._channel = None
+
+    def _take(self, message: Message) -> None:
+        match message:
+            case Ready():
+                self._is_ready()
+            case Failed(reason):
+                self._failed(reason)
+            case ReloadWanted(force):
+                self._reload(force)
+            case Status(text):
+                self._systemd.send(f"STATUS={text}")
+            case _:
+                pass
 
     def _is_ready(self) -> None:
         self._ready = True
@@ -341,10 +314,7 @@ class _Parent:
             self._respawn_at = time.monotonic() + _RESPAWN_AFTER
 
     def _forget_child(self) -> None:
-        if self._channel is not None:
-            self._selector.unregister(self._channel.fileno())
-            self._channel.close()
-            self._channel = None
+        self._lose_channel()
         if self._pidfd >= 0:
             self._selector.unregister(self._pidfd)
             os.close(self._pidfd)

@@ -20,7 +20,7 @@ from telamon.daemon import logs, plans
 from telamon.daemon import standalone_haproxy_old as old
 from telamon.daemon.messages import Failed, Message, Ready
 from telamon.daemon.plans import Bindings
-from telamon.daemon.proxy import privileges
+from telamon.daemon.proxy import give_up_rights, privileges
 from telamon.daemon.standalone_haproxy_console import Console, log_to
 from telamon.daemon.standalone_haproxy_load import dump, enter, read, serves
 from telamon.daemon.standalone_haproxy_options import Options
@@ -30,10 +30,8 @@ from telamon.kernel.process import (
     Launch,
     Launched,
     PrivilegeError,
-    allow_core_dump,
     check_privileges,
     detach,
-    drop_privileges,
     set_name,
 )
 from telamon.kernel.sockets import BindError, SocketPool
@@ -141,9 +139,7 @@ class _Alone:
         try:
             role = HaproxyRole(setup, None, self._console, self._heard)
             old.relieve(self._options)
-            drop_privileges(privileges(self._plan.process))
-            if self._plan.process.dumpable:
-                allow_core_dump()
+            give_up_rights(self._plan.process)
         except (PrivilegeError, OSError, ValueError) as error:
             self._heard(Failed(str(error)))
             return 1

@@ -30,15 +30,14 @@ import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import NoReturn
 
 from telamon.base.address import FdAddress
 from telamon.daemon import plans
 from telamon.daemon import standalone_haproxy_old as old
 from telamon.daemon.messages import Channel, Failed, Message, Ready, SoftStop, Status
 from telamon.daemon.notify import Systemd
-from telamon.daemon.proxy import ProxySetup, privileges
-from telamon.daemon.spawn import fork
+from telamon.daemon.proxy import ProxySetup, give_up_rights, privileges
+from telamon.daemon.spawn import fork, settle
 from telamon.daemon.standalone_haproxy_console import Console
 from telamon.daemon.standalone_haproxy_load import master_socket, read, serves
 from telamon.daemon.standalone_haproxy_master_cli import MasterSession, View
@@ -51,13 +50,10 @@ from telamon.kernel.process import (
     Launch,
     Launched,
     PrivilegeError,
-    allow_core_dump,
     check_privileges,
-    close_descriptors,
     close_terminal,
     detach,
     die_with_parent,
-    drop_privileges,
     set_name,
 )
 from telamon.kernel.reaping import signal_socket
@@ -175,10 +171,7 @@ class Master:
         descriptors = coming.change.descriptors[: len(bindings.wishes)]
         setup = make_setup(self._options, coming.plan, bindings, descriptors)
         try:
-            pid, ours = fork(
-                _SIGNALS,
-                lambda channel, parent: self._be_worker(setup, channel, parent, descriptors),
-            )
+            pid, ours = fork(_SIGNALS, partial(self._be_worker, setup, descriptors))
         except OSError as error:
             self._fail(f"fork: {error.strerror}")
             return
@@ -190,44 +183,20 @@ class Master:
         self._console.notice(f"New worker ({pid}) forked")
 
     def _be_worker(
-        self, setup: ProxySetup, channel: Channel, parent: int, descriptors: Sequence[int]
-    ) -> NoReturn:
-        code = 1
-        try:
-            signal.set_wakeup_fd(-1)
-            for signum in _SIGNALS:
-                signal.signal(signum, signal.SIG_DFL)
-            if self._launch is not None:
-                close_terminal()
-                self._console.quiet = True
-            close_descriptors([channel.fileno(), *descriptors, *_inherited(setup.plan)])
-            die_with_parent(parent)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
-            self._console.introduced = True
-            code = _work(setup, channel, parent, self._console)
-        except BaseException as error:
-            with contextlib.suppress(OSError):
-                channel.send(Failed(f"{type(error).__name__}: {error}"))
-        finally:
-            # The parent's objects live on in this copy; none of their finalisers may run.
-            os._exit(code)
+        self, setup: ProxySetup, descriptors: Sequence[int], channel: Channel, parent: int
+    ) -> int:
+        if self._launch is not None:
+            close_terminal()
+            self._console.quiet = True
+        settle(_SIGNALS, (channel.fileno(), *descriptors, *_inherited(setup.plan)))
+        die_with_parent(parent)
+        self._console.introduced = True
+        return _work(setup, channel, parent, self._console)
 
     def _hear(self, worker: Worker) -> None:
-        while True:
-            try:
-                received = worker.channel.receive()
-            except BlockingIOError:
-                return
-            except OSError:
-                received = None
-            if received is None:
-                with contextlib.suppress(KeyError, ValueError):
-                    self._selector.unregister(worker.channel.fileno())
-                return
-            message, descriptors = received
-            for fd in descriptors:
-                os.close(fd)
-            self._take(worker, message)
+        if not worker.channel.hear(partial(self._take, worker)):
+            with contextlib.suppress(KeyError, ValueError):
+                self._selector.unregister(worker.channel.fileno())
 
     def _take(self, worker: Worker, message: Message) -> None:
         match message:
@@ -455,11 +424,7 @@ def _work(setup: ProxySetup, channel: Channel, parent: int, console: Console) ->
     """Be the worker."""
     try:
         role = HaproxyRole(setup, channel, console)
-        drop_privileges(privileges(setup.plan.process))
-        # The change of user made the kernel forget it.
-        die_with_parent(parent)
-        if setup.plan.process.dumpable:
-            allow_core_dump()
+        give_up_rights(setup.plan.process, parent)
     except (PrivilegeError, OSError, ValueError) as error:
         channel.send(Failed(str(error)))
         return 1

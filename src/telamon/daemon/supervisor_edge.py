@@ -14,6 +14,7 @@ import signal
 import socket
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from telamon import __version__
@@ -307,21 +308,9 @@ class Supervisor:
 
     def _heard(self, process: _Process) -> None:
         """Take all messages that have come from a child."""
-        while True:
-            try:
-                received = process.channel.receive()
-            except BlockingIOError:
-                return
-            except OSError:
-                received = None
-            if received is None:
-                with contextlib.suppress(KeyError, ValueError):
-                    self._selector.unregister(process.channel.fileno())
-                return
-            message, descriptors = received
-            for fd in descriptors:
-                os.close(fd)
-            self._take(process, message)
+        if not process.channel.hear(partial(self._take, process)):
+            with contextlib.suppress(KeyError, ValueError):
+                self._selector.unregister(process.channel.fileno())
 
     def _take(self, process: _Process, message: Message) -> None:
         now = time.monotonic()
