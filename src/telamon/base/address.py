@@ -13,6 +13,14 @@ IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IPInterface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
 
 
+def ip_or_none(text: str) -> IPAddress | None:
+    """The address that a text is, if it is one."""
+    try:
+        return ipaddress.ip_address(text)
+    except ValueError:
+        return None
+
+
 @dataclass(frozen=True, slots=True)
 class InetAddress:
     """An IPv4 or IPv6 address and a port (0 to 65535)."""

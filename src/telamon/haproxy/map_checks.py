@@ -5,6 +5,7 @@ from __future__ import annotations
 import ipaddress
 import re
 
+from telamon.base.address import ip_or_none
 from telamon.haproxy.regexes import regex_mistake
 from telamon.haproxy.rule_model import PatternFile
 
@@ -38,7 +39,7 @@ def _key(match: str, key: str) -> str:
 def _value(output: str, value: str) -> str:
     if output == "int" and not (_NUMBER.match(value) and -(2**63) <= int(value) < 2**63):
         return f"'{value}' is not a number"
-    if output == "ip" and not _is_address(value):
+    if output == "ip" and ip_or_none(value) is None:
         return f"'{value}' is not an address"
     return ""
 
@@ -46,14 +47,6 @@ def _value(output: str, value: str) -> str:
 def _is_network(text: str) -> bool:
     try:
         ipaddress.ip_network(text, strict=False)
-    except ValueError:
-        return False
-    return True
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
     except ValueError:
         return False
     return True

@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import base64
 import hmac
-import ipaddress
 import json
 from dataclasses import dataclass, field
 from urllib.parse import unquote_plus
 
+from telamon.base.address import ip_or_none
 from telamon.base.units import format_time
 from telamon.engine import PageRequest
 from telamon.plan.proxy import AdminRule, Mode, Proxy, StatsPage
@@ -172,9 +172,8 @@ def _may_administer(page: StatsPage, client: str) -> bool:
 def _is_loopback(client: str) -> bool:
     """The predefined ACL LOCALHOST (manual 7.4): the source is 127.0.0.0/8 or ::1."""
     host = client.rpartition(":")[0].strip("[]") if ":" in client else client
-    try:
-        address = ipaddress.ip_address(host)
-    except ValueError:
+    address = ip_or_none(host)
+    if address is None:
         return False
     mapped = getattr(address, "ipv4_mapped", None)
     return bool((mapped or address).is_loopback)

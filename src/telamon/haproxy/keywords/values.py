@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import grp
-import ipaddress
 import pwd
 from dataclasses import dataclass, replace
 
-from telamon.base.address import InetAddress, SocketAddress
+from telamon.base.address import InetAddress, SocketAddress, ip_or_none
 from telamon.haproxy.addresses import (
     UNRESOLVED,
     AddressError,
@@ -96,18 +95,10 @@ def init_addr(args: Arguments, word: Word) -> tuple[str, ...]:
     """The methods in a word."""
     methods = tuple(word.text.split(","))
     for method in methods:
-        if method not in ("last", "libc", "none") and not _is_address(method):
+        if method not in ("last", "libc", "none") and ip_or_none(method) is None:
             raise args.refuse("H043", f"'{method}' is no way to find an address", word.span,
                               help="last, libc, none or an address")  # fmt: skip
     return methods
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ipaddress.ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 def _server_place(word: str) -> ServerPlace:

@@ -11,9 +11,9 @@ import ipaddress
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from telamon.base.address import IPInterface
+from telamon.base.address import IPInterface, ip_or_none
 from telamon.keepalived import codes
-from telamon.keepalived.keywords.readers import parse_address, parse_int
+from telamon.keepalived.keywords.readers import parse_int
 from telamon.keepalived.keywords.row import Reader
 from telamon.keepalived.model import Placed
 from telamon.keepalived.syntax import Statement, Word
@@ -61,7 +61,7 @@ def virtual_addresses(field: str) -> Reader:
 def parse_interface(text: str) -> IPInterface | None:
     """An address with or without a prefix length (none: all bits)."""
     host, slash, length = text.partition("/")
-    if parse_address(host) is None or (slash and not length.isdigit()):
+    if ip_or_none(host) is None or (slash and not length.isdigit()):
         return None
     try:
         return ipaddress.ip_interface(text)
@@ -146,7 +146,7 @@ def _broadcast(reading: Reading, word: Word, into: VirtualAddress) -> VirtualAdd
     if word.text in ("+", "-"):
         value = network.broadcast_address if word.text == "+" else network.network_address
         return dataclasses.replace(into, broadcast=value)
-    address = parse_address(word.text)
+    address = ip_or_none(word.text)
     if address is None or address.version != into.address.version:
         reading.bad(word.span, f"'{word.text}' is not a broadcast address", "it is ignored")
         return into

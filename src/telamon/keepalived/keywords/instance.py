@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from telamon.base.address import ip_or_none
 from telamon.keepalived import codes
 from telamon.keepalived.keywords.addresses import routes, rules, virtual_addresses
 from telamon.keepalived.keywords.global_defs import read_garp_extra_if
@@ -13,7 +14,6 @@ from telamon.keepalived.keywords.readers import (
     command,
     flag,
     integer,
-    parse_address,
     parse_int,
     seconds,
     set_field,
@@ -68,7 +68,7 @@ def _peers(reading: Reading, statement: Statement, node: Instance) -> None:
 
 def _peer(reading: Reading, entry: Statement) -> Peer | None:
     first = entry.words[0]
-    host = parse_address(first.text)
+    host = ip_or_none(first.text)
     if host is None:
         reading.bad(
             first.span,

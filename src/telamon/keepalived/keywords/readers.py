@@ -7,12 +7,11 @@ that the row names).
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import re
 from typing import TYPE_CHECKING, Any
 
-from telamon.base.address import IPAddress
+from telamon.base.address import ip_or_none
 from telamon.base.span import Span
 from telamon.keepalived.keywords.row import Reader
 from telamon.keepalived.lexer import split_command
@@ -43,13 +42,6 @@ def parse_seconds(text: str) -> float | None:
         return None
     value = float(text)
     return round(value, 6) if math.isfinite(value) else None
-
-
-def parse_address(text: str) -> IPAddress | None:
-    try:
-        return ipaddress.ip_address(text)
-    except ValueError:
-        return None
 
 
 def integer(field: str, low: int, high: int, *, instead: int | None = None) -> Reader:
@@ -139,7 +131,7 @@ def text(field: str) -> Reader:
 def address(field: str, *, multicast: bool = False, version: int | None = None) -> Reader:
     def read(reading: Reading, statement: Statement, node: Any) -> None:
         word = statement.words[1]
-        value = parse_address(word.text)
+        value = ip_or_none(word.text)
         if value is None:
             reading.bad(
                 word.span, f"{statement.name} '{word.text}' is not an address", "it is ignored"

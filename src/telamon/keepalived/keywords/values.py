@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from telamon.base.address import ip_or_none
 from telamon.keepalived.keywords.readers import (
     make_command,
-    parse_address,
     parse_int,
     parse_seconds,
 )
@@ -108,7 +108,7 @@ def host(key: str) -> Reader:
 
 def parse_host(reading: Reading, statement: Statement, arguments: Any) -> Any:
     """`(address, port)`, port 0 if none was written; None with a diagnostic."""
-    address = parse_address(arguments[0].text)
+    address = ip_or_none(arguments[0].text)
     if address is None:
         reading.bad(
             arguments[0].span, f"{statement.name} '{arguments[0].text}' is not an address",
