@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import socket
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.logs.test_peer import _haproxy, _telamon
-from tests.support.peers import free_port, wait_for
+from tests.support.peers import free_port, program_running
 
 pytestmark = [pytest.mark.peer, pytest.mark.xdist_group("error-files")]
 
@@ -72,20 +71,8 @@ def running(folder: Path, command: Callable[[Path], list[str]]) -> Iterator[Benc
     bench = Bench(folder)
     file = folder / "haproxy.cfg"
     file.write_text(bench.text)
-    with (
-        (folder / "log").open("wb") as log,
-        subprocess.Popen(command(file), stdout=log, stderr=log) as process,
-    ):
-        try:
-            wait_for(lambda: process.poll() is not None or bench.listens(), "the proxy to listen")
-            assert process.poll() is None, (folder / "log").read_text()
-            yield bench
-        finally:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
+    with program_running(command(file), folder / "log", bench.listens):
+        yield bench
 
 
 @pytest.fixture(scope="module")

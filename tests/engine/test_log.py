@@ -28,6 +28,7 @@ from tests.engine.rig import (
     server,
     until,
 )
+from tests.support.peers import udp_receiver
 
 LOCAL = ipaddress.ip_address("127.0.0.1")
 TIMEOUTS = Timeouts(client=500, server=900, connect=300)
@@ -46,13 +47,6 @@ listen front
     bind {front}
     server s1 {server}
 """
-
-
-def receiver() -> socket.socket:
-    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    sock.bind(("127.0.0.1", 0))
-    sock.settimeout(10)
-    return sock
 
 
 def serve(client: socket.socket) -> None:
@@ -123,7 +117,7 @@ def test_tcplog_is_what_haproxy_writes(io: IoEngine, tmp_path: Path, refused: bo
     with contextlib.ExitStack() as stack:
         address = closed_port() if refused else stack.enter_context(TestServer(serve)).address
         say: Callable[[tuple[str, int], socket.socket], list[str]] = lines
-        with receiver() as log:
+        with udp_receiver() as log:
             front = closed_port()
             where = ("127.0.0.1", front.port)
             config = CONFIG.format(log=inet(log), front=front, server=address)
@@ -132,7 +126,7 @@ def test_tcplog_is_what_haproxy_writes(io: IoEngine, tmp_path: Path, refused: bo
                 while "front/s1" not in log.recv(4096).decode():
                     pass
                 theirs = say(where, log)
-        with receiver() as log:
+        with udp_receiver() as log:
             target = LogTarget(InetAddress(LOCAL, log.getsockname()[1]), Facility.LOCAL3)
             the_plan = plan(
                 (server(address),),
@@ -147,7 +141,7 @@ def test_tcplog_is_what_haproxy_writes(io: IoEngine, tmp_path: Path, refused: bo
 
 
 def test_null_connections_are_not_logged_if_so_asked(io: IoEngine) -> None:
-    with receiver() as log, TestServer(serve) as backend:
+    with udp_receiver() as log, TestServer(serve) as backend:
         target = LogTarget(inet(log), Facility.LOCAL0)
         the_plan = plan(
             (server(backend.address),), logs=(target,), log_format=LogFormat.TCP, dontlognull=True

@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import re
 import socket
-import subprocess
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.support.peers import free_port, wait_for
+from tests.support.peers import free_port, program_running
 
 REPLY = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-S: yes\r\nSet-Cookie: SRV=abc; path=/\r\n\r\nhi"
 REQUEST = (
@@ -44,14 +43,6 @@ class Server:
         self._listener.close()
 
 
-def receiver() -> socket.socket:
-    """A UDP socket for lines."""
-    made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    made.bind(("127.0.0.1", 0))
-    made.settimeout(10)
-    return made
-
-
 def port_of(one: socket.socket) -> int:
     number: int = one.getsockname()[1]
     return number
@@ -81,21 +72,8 @@ def running(folder: Path, command: Callable[[Path], list[str]], text: str) -> It
         f"{text}\nfrontend probe\n    mode tcp\n    timeout client 1s\n    no log\n"
         f"    bind 127.0.0.1:{probe}\n"
     )
-    log = folder / "log"
-    with (
-        log.open("wb") as output,
-        subprocess.Popen(command(file), stdout=output, stderr=output) as process,
-    ):
-        try:
-            wait_for(lambda: process.poll() is not None or _listens(probe), "the proxy to listen")
-            assert process.poll() is None, log.read_text()
-            yield
-        finally:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
+    with program_running(command(file), folder / "log", lambda: _listens(probe)):
+        yield
 
 
 def _listens(port: int) -> bool:

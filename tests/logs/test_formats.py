@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.logs.scene import REQUEST, Server, exchange, masked, port_of, receiver, running
+from tests.logs.scene import REQUEST, Server, exchange, masked, port_of, running
 from tests.logs.test_peer import _haproxy, _telamon
-from tests.support.peers import free_port
+from tests.support.peers import free_port, udp_receiver
 
 pytestmark = [pytest.mark.peer, pytest.mark.xdist_group("logs")]
 
@@ -63,7 +63,7 @@ CLIENTS: tuple[tuple[str, bytes, bool], ...] = (
 class Bench:
     def __init__(self) -> None:
         self.server = Server()
-        self.raw, self.rfc5424 = receiver(), receiver()
+        self.raw, self.rfc5424 = udp_receiver(), udp_receiver()
         self.ports = {name: free_port() for name in SECTIONS}
 
     def close(self) -> None:

@@ -10,14 +10,13 @@ import contextlib
 import re
 import socket
 import struct
-import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.peers import free_port, need, wait_for
+from tests.support.peers import free_port, need, program_running
 
 # One worker, so that the three programs are started once.
 pytestmark = [pytest.mark.peer, pytest.mark.xdist_group("logs")]
@@ -308,20 +307,10 @@ def running(folder: Path, command: Callable[[Path], list[str]]) -> Iterator[Benc
     file.write_text(bench.text())
     with (
         contextlib.closing(bench),
-        (folder / "log").open("wb") as log,
-        subprocess.Popen(command(file), stdout=log, stderr=log) as process,
+        program_running(command(file), folder / "log", lambda: _listens(bench)),
     ):
-        try:
-            wait_for(lambda: process.poll() is not None or _listens(bench), "the proxy to listen")
-            assert process.poll() is None, (folder / "log").read_text()
-            bench.line()  # of the connection that found it listening
-            yield bench
-        finally:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
+        bench.line()  # of the connection that found it listening
+        yield bench
 
 
 def _listens(bench: Bench) -> bool:

@@ -7,16 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from tests.logs.scene import REQUEST, Server, exchange, masked, port_of, receiver, running
+from tests.logs.scene import REQUEST, Server, exchange, masked, port_of, running
 from tests.logs.test_peer import _telamon
-from tests.support.peers import free_port
+from tests.support.peers import free_port, udp_receiver
 
 pytestmark = pytest.mark.xdist_group("logs")
 
 
 @pytest.mark.parametrize("io", ["uring", "epoll"])
 def test_each_target_has_its_profile(tmp_path: Path, io: str) -> None:
-    plain, other, quiet = receiver(), receiver(), receiver()
+    plain, other, quiet = udp_receiver(), udp_receiver(), udp_receiver()
     server, port = Server(), free_port()
     text = (
         "global\n    nbthread 1\n    log-tag peer\n"
@@ -47,7 +47,7 @@ def test_each_target_has_its_profile(tmp_path: Path, io: str) -> None:
 
 @pytest.mark.parametrize("io", ["uring", "epoll"])
 def test_each_step_has_its_line(tmp_path: Path, io: str) -> None:
-    heard, server = receiver(), Server()
+    heard, server = udp_receiver(), Server()
     http, tcp = free_port(), free_port()
     steps = " ".join(
         f'    on {step} format "{step} %ST"\n'

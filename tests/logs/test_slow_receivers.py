@@ -9,9 +9,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.logs.scene import REQUEST, Server, exchange, port_of, receiver, running
+from tests.logs.scene import REQUEST, Server, exchange, port_of, running
 from tests.logs.test_peer import _telamon
-from tests.support.peers import ask_socket, free_port, wait_for
+from tests.support.peers import ask_socket, free_port, udp_receiver, wait_for
 
 pytestmark = pytest.mark.xdist_group("logs")
 
@@ -29,7 +29,7 @@ def test_a_receiver_that_does_not_read_costs_a_counter(tmp_path: Path, io: str) 
     full = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     full.bind(str(tmp_path / "full"))
     deaf = socket.create_server(("127.0.0.1", 0))
-    gone = receiver()
+    gone = udp_receiver()
     nobody = port_of(gone)
     gone.close()
     server, port, stats = Server(), free_port(), tmp_path / "stats"

@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import re
 import socket
-import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.logs.test_peer import _haproxy, _telamon
-from tests.support.peers import free_port, wait_for
+from tests.support.peers import free_port, program_running, udp_receiver
 
 pytestmark = [pytest.mark.peer, pytest.mark.xdist_group("logs")]
 
@@ -37,14 +36,8 @@ class Bench:
         self.stats = folder / "stats"
         self.port, self.quiet = free_port(), free_port()
         self.plain: list[bytes] = []
-        self.datagrams = {name: self._datagram() for name in DATAGRAMS}
+        self.datagrams = {name: udp_receiver() for name in DATAGRAMS}
         self.streams = {name: self._stream() for name in ("octets", "lines", "own")}
-
-    def _datagram(self) -> socket.socket:
-        receiver = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        receiver.bind(("127.0.0.1", 0))
-        receiver.settimeout(10)
-        return receiver
 
     def _stream(self) -> socket.socket:
         receiver = socket.create_server(("127.0.0.1", 0))
@@ -156,20 +149,10 @@ def running(folder: Path, command: Callable[[Path], list[str]]) -> Iterator[Benc
 
     with (
         contextlib.closing(bench),
-        (folder / "log").open("wb") as log,
-        subprocess.Popen(command(file), stdout=log, stderr=log) as process,
+        program_running(command(file), folder / "log", listens),
     ):
-        try:
-            wait_for(lambda: process.poll() is not None or listens(), "the proxy to listen")
-            assert process.poll() is None, (folder / "log").read_text()
-            bench.ask()
-            yield bench
-        finally:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
+        bench.ask()
+        yield bench
 
 
 SCENES: dict[str, Callable[[Bench], object]] = {

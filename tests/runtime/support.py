@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -25,7 +24,7 @@ from telamon.plan.proxy import (
     StatsPage,
 )
 from telamon.testing.control import FakeControl
-from tests.support.peers import ask_socket, wait_for
+from tests.support.peers import answers, program_running
 
 STANDIN = [
     sys.executable,
@@ -43,24 +42,9 @@ def serving(program: list[str], configuration: str) -> Iterator[Path]:
         folder = Path(place)
         stats, log = folder / "s", folder / "log"
         (folder / "h.cfg").write_text(configuration.replace("{stats}", str(stats)))
-        with log.open("wb") as output:
-            process = subprocess.Popen(
-                [*program, "-db", "-f", "h.cfg"], cwd=folder, stdout=output, stderr=output
-            )
-        try:
-            wait_for(lambda: process.poll() is not None or _answers(stats), "the stats socket")
-            assert process.poll() is None, log.read_text()
+        command = [*program, "-db", "-f", "h.cfg"]
+        with program_running(command, log, lambda: answers(stats), folder=folder):
             yield stats
-        finally:
-            process.terminate()
-            process.wait(10)
-
-
-def _answers(stats: Path) -> bool:
-    try:
-        return "Name" in ask_socket(stats, "show info")
-    except OSError:
-        return False
 
 
 def at(port: int) -> InetAddress:

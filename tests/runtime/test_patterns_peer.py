@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.peers import ask_socket, free_port, need, wait_for
+from tests.support.peers import answers, ask_socket, free_port, need, program_running
 
 pytestmark = pytest.mark.peer
 
@@ -238,29 +237,14 @@ def dialogue(folder: Path, program: list[str]) -> Iterator[tuple[str, str]]:
     stats.unlink(missing_ok=True)
     text = f"global\n    stats socket {stats} level admin\n" + TEXT.format(port=free_port())
     (folder / "h.cfg").write_text(text)
-    with (folder / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [*program, "-db", "-f", "h.cfg"], cwd=folder, stdout=log, stderr=log
-        )
-    try:
-        wait_for(lambda: process.poll() is not None or answers(stats), "the stats socket")
-        assert process.poll() is None, (folder / "log").read_text()
+    command = [*program, "-db", "-f", "h.cfg"]
+    with program_running(command, folder / "log", lambda: answers(stats), folder=folder):
         deleted = False
         for line in DIALOGUE.strip().split("\n"):
             answer = masked(ask_socket(stats, line.replace("\\n", "\n")))
             deleted |= line.startswith("del")
             # HAProxy's count keeps some of what was removed.
             yield line, re.sub(r"entry_cnt=\d+", "entry_cnt", answer) if deleted else answer
-    finally:
-        process.terminate()
-        process.wait(10)
-
-
-def answers(stats: Path) -> bool:
-    try:
-        return "Name" in ask_socket(stats, "show info")
-    except OSError:
-        return False
 
 
 def test_the_dialogue_is_haproxys(folder: Path) -> None:

@@ -6,11 +6,11 @@ import contextlib
 import csv
 import io
 import socket
-import threading
 from collections.abc import Iterator
 
 import pytest
 
+from tests.engine.rig import TestServer
 from tests.interop.lan import eventually
 from tests.standin.haproxy_program import Program
 from tests.support.peers import free_port
@@ -41,24 +41,15 @@ def answering(codes: list[int]) -> Iterator[int]:
     """The port of a server that gives these statuses in turn; checks do not count, and a 0 closes
     without a word."""
     left = list(codes)
-    with socket.create_server(("127.0.0.1", 0)) as listener:
 
-        def serve() -> None:
-            while True:
-                try:
-                    client, _ = listener.accept()
-                except OSError:
-                    return
-                with client, contextlib.suppress(OSError):
-                    if not client.recv(4096):
-                        continue
-                    if code := left.pop(0):
-                        head = b"HTTP/1.1 %d X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-                        client.sendall(head % code)
+    def serve(client: socket.socket) -> None:
+        with client, contextlib.suppress(OSError):
+            if client.recv(4096) and (code := left.pop(0)):
+                head = b"HTTP/1.1 %d X\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+                client.sendall(head % code)
 
-        threading.Thread(target=serve, daemon=True).start()
-        yield listener.getsockname()[1]
-        listener.shutdown(socket.SHUT_RDWR)
+    with TestServer(serve) as server:
+        yield server.address.port
 
 
 def ask(port: int) -> None:

@@ -30,6 +30,14 @@ def free_port() -> int:
         return port
 
 
+def udp_receiver() -> socket.socket:
+    """For log lines: it has a port, and does not wait for ever."""
+    made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    made.bind(("127.0.0.1", 0))
+    made.settimeout(10)
+    return made
+
+
 def wait_for(condition: Callable[[], bool], what: str, seconds: float = 20.0) -> None:
     """Poll until `condition` holds; fails the test with `what` if it never does."""
     end = time.monotonic() + seconds
@@ -49,30 +57,45 @@ def ask_socket(path: Path, command: str) -> str:
 
 
 @contextlib.contextmanager
+def program_running(
+    command: list[str], log: Path, up: Callable[[], bool], *, folder: Path | None = None
+) -> Iterator[None]:
+    """Runs a program that serves until it is told to stop, from when it is `up`; what it says goes
+    to `log`."""
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(command, cwd=folder, stdout=output, stderr=output) as process,
+    ):
+        try:
+            wait_for(lambda: process.poll() is not None or up(), f"{command[0]} (its log: {log})")
+            assert process.poll() is None, log.read_text()
+            yield
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+
+
+@contextlib.contextmanager
 def haproxy(folder: Path, configuration: str) -> Iterator[Path]:
     """Run the real HAProxy with `configuration`; gives the path of an admin stats socket."""
     program = need("haproxy")
     stats = folder / "peer.sock"
     file = folder / "peer.cfg"
     file.write_text(f"global\n    stats socket {stats} level admin\n{configuration}")
-    log = (folder / "peer.log").open("wb")
-    with log, subprocess.Popen([program, "-db", "-f", file], stdout=log, stderr=log) as process:
-        try:
-            wait_for(
-                lambda: process.poll() is not None or _answers(stats),
-                f"haproxy (its log: {folder / 'peer.log'})",
-            )
-            if process.poll() is not None:
-                pytest.fail((folder / "peer.log").read_text())
-            yield stats
-        finally:
-            process.kill()
+    with program_running(
+        [program, "-db", "-f", str(file)], folder / "peer.log", lambda: answers(stats)
+    ):
+        yield stats
 
 
-def _answers(path: Path) -> bool:
-    if not path.exists():
+def answers(stats: Path) -> bool:
+    """Is there a proxy behind this stats socket?"""
+    if not stats.exists():
         return False
     try:
-        return "Name" in ask_socket(path, "show info")
+        return "Name" in ask_socket(stats, "show info")
     except OSError:
         return False
