@@ -14,7 +14,6 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "src"))
 
 from telamon.base.codes import CODES  # noqa: E402
-from telamon.haproxy import awaited  # noqa: E402
 from telamon.haproxy.actions import index as actions  # noqa: E402
 from telamon.haproxy.actions.row import At  # noqa: E402
 from telamon.haproxy.keywords import known  # noqa: E402
@@ -31,7 +30,6 @@ from telamon.haproxy.samples.predefined import PREDEFINED  # noqa: E402
 _MADE = (
     "<!-- Made by tools/generate_docs.py from tables in the code: change them, not this. -->\n\n"
 )
-AWAITED = awaited.REFUSED | awaited.NOTED
 _LANGUAGES = {
     "H": "haproxy.cfg",
     "K": "keepalived.conf",
@@ -68,8 +66,7 @@ def keywords() -> str:
     for row in sorted(KEYWORDS, key=lambda row: row.name):
         marks = " | ".join("x" if row.places & place else "-" for place in PLACES.values())
         star = " (\\*)" if row.negatable else ""
-        later = " (not yet carried out)" if row.name in AWAITED else ""
-        out.append(f"| {_code(f'{row.name} {row.grammar}')}{star} | {marks} | {row.doc}{later} |\n")
+        out.append(f"| {_code(f'{row.name} {row.grammar}')}{star} | {marks} | {row.doc} |\n")
     out.append("\n(\\*) may stand after `no`.\n")
     for title, options in (("bind", BIND_OPTIONS), ("server", SERVER_OPTIONS)):
         out.append(f"\n### Words of a `{title}` line\n\n| word | what it does |\n|---|---|\n")
@@ -148,8 +145,8 @@ def expressions() -> str:
     out.append("| alias | mode | since | carried out | what it writes |\n|---|---|---|---|---|\n")
     for alias in ALIASES:
         out.append(
-            f"| `%{alias.name}` | {'http' if alias.http else ''} | {alias.since} "
-            f"| {_carried(alias.name, missing.ALIASES)} | {alias.doc} |\n"
+            f"| `%{alias.name}` | {'http' if alias.http else ''} | {alias.since} | yes "
+            f"| {alias.doc} |\n"
         )
     return "".join(out)
 

@@ -23,8 +23,6 @@ from telamon.plan.codec import to_document
 HERE = Path(__file__).parent / "golden"
 RULER = "-" * 60 + "\n"
 ENVIRONMENT = {"LISTEN": "10.0.0.9", "MASTERS": "10.0.0.1 10.0.0.2", "PORT": "6443", "EMPTY": ""}
-AHEAD = frozenset({"balance", "http", "http-in-tcp", "http-mistakes"})
-"""Cases with words that the engine does not carry out yet."""
 _USERS = {"haproxy": 103, "root": 0, "www-data": 33}
 
 
@@ -57,7 +55,7 @@ def known_machine() -> Iterator[None]:
 def load_case(name: str, folder: Path) -> Loaded:
     with known_machine(), contextlib.chdir(folder):
         Path(f"{name}.cfg").write_text(parts(name)[0])
-        return load([f"{name}.cfg"], environment=ENVIRONMENT, ahead=name in AHEAD)
+        return load([f"{name}.cfg"], environment=ENVIRONMENT)
 
 
 def outcome(loaded: Loaded) -> str:

@@ -19,7 +19,7 @@ _HEAD = (
 def _load(tmp_path: Path, *statements: str) -> Loaded:
     path = tmp_path / "h.cfg"
     path.write_text(_HEAD + "".join(f" {statement}\n" for statement in statements))
-    return load([str(path)], environment={}, ahead=True)
+    return load([str(path)], environment={})
 
 
 def _rules(tmp_path: Path, *statements: str) -> RuleSets:
@@ -173,7 +173,7 @@ def test_rules_of_named_defaults_are_inherited_with_their_acls(tmp_path: Path) -
         " acl x path /x\n http-request deny if x\n"
         "frontend f from d\n bind 127.0.0.1:1\n acl x path /y\n http-request allow if x\n"
     )
-    loaded = load([str(path)], environment={}, ahead=True)
+    loaded = load([str(path)], environment={})
     assert loaded.plan is not None, [d.message for d in loaded.report]
     rules = loaded.plan.proxies[0].rules
     found = [

@@ -213,7 +213,7 @@ def test_accepts_and_refuses_as_haproxy(name: str, tmp_path: Path) -> None:
     path = tmp_path / "h.cfg"
     path.write_text(_CASES[name])
     done = subprocess.run([program, "-c", "-f", path], capture_output=True, text=True, timeout=60)
-    ours = load([str(path)], environment={}, ahead=True)
+    ours = load([str(path)], environment={})
     errors = {d.code for d in ours.report if d.severity is Severity.ERROR}
     if errors and errors <= _NOT_YET:
         pytest.skip("known to HAProxy, not yet to Telamon")
@@ -232,7 +232,7 @@ def test_warns_as_haproxy(mode: str, line: str, tmp_path: Path) -> None:
         f" log 127.0.0.1 local0\n {line}\n"
     )
     done = subprocess.run([program, "-c", "-f", path], capture_output=True, text=True, timeout=60)
-    ours = load([str(path)], environment={}, ahead=True)
+    ours = load([str(path)], environment={})
     if done.returncode or ours.report.failed:
         pytest.skip("refused")
     said = f"{done.stdout}{done.stderr}\n{render(ours.report)}"
@@ -247,6 +247,6 @@ def test_error_files_are_taken_as_by_haproxy(name: str, tmp_path: Path) -> None:
     page.write_bytes(ERROR_FILES[name].encode())
     path.write_text(f"{_TIMEOUTS}{_LISTEN} mode http\n errorfile 503 {page}\n")
     done = subprocess.run([program, "-c", "-f", path], capture_output=True, text=True, timeout=60)
-    ours = load([str(path)], environment={}, ahead=True)
+    ours = load([str(path)], environment={})
     said = f"{done.stdout}{done.stderr}\n{render(ours.report)}"
     assert ours.report.failed is (done.returncode != 0), said

@@ -808,7 +808,7 @@ def test_accepts_refuses_and_warns_as_haproxy(case: str, tmp_path: Path) -> None
     path = tmp_path / "h.cfg"
     path.write_text(_HEAD + "".join(f" {statement}\n" for statement in case.split(" | ")))
     done = subprocess.run([program, "-c", "-f", path], capture_output=True, text=True, timeout=60)
-    ours = load([str(path)], environment={}, ahead=True)
+    ours = load([str(path)], environment={})
     # The engine knows of arguments what their kinds alone do not say.
     beyond = check_rules(ours.plan) if ours.plan is not None else []
     failed = ours.report.failed or bool(beyond)

@@ -13,9 +13,8 @@ from dataclasses import dataclass, replace
 from telamon.base.diagnostic import nearest
 from telamon.haproxy.expressions import read_sample
 from telamon.haproxy.lexer import Word
-from telamon.haproxy.samples import missing
 from telamon.haproxy.samples.aliases import BY_NAME, FLAGS, Alias
-from telamon.haproxy.scope import MISSING_FEATURE, Scope
+from telamon.haproxy.scope import Scope
 from telamon.haproxy.spots import Mistake
 from telamon.plan.rules import Encoding, Expression, Format, Piece
 
@@ -172,13 +171,8 @@ class _Reader:
 
 def _known(name: str, start: int, end: int) -> Alias:
     alias = BY_NAME.get(name)
-    if alias is not None and name not in missing.ALIASES:
-        return alias
     if alias is not None:
-        raise Mistake(
-            f"'%{name}' is known to HAProxy, not yet to Telamon", start, end,
-            help=MISSING_FEATURE, code="H034",
-        )  # fmt: skip
+        return alias
     if not name:
         raise Mistake(
             "nothing follows the '%'", start, end, help="write %% for a percent sign", code="H100"

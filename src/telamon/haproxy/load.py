@@ -32,20 +32,16 @@ def load(
     *,
     environment: Mapping[str, str] | None = None,
     zero_warning: bool = False,
-    ahead: bool = False,
 ) -> Loaded:
     """Reads `paths` in order as one configuration (several `-f`; a directory is its `*.cfg`).
 
     `environment` None means this process's. `zero_warning`, or the keyword of that name, makes
-    warnings errors (HAProxy's `-dW`). `ahead` takes also what the engine does not carry out yet
-    (`awaited.py`): not for running. Never raises for a user's mistake.
+    warnings errors (HAProxy's `-dW`). Never raises for a user's mistake.
     """
     report = Report()
     files = expand_paths(paths, report)
     sources, digest = read_sources(files, report)
-    reader = Reader(
-        Environment(os.environ if environment is None else environment, files), report, ahead=ahead
-    )
+    reader = Reader(Environment(os.environ if environment is None else environment, files), report)
     for source in sources:
         reader.read(parse(source))
     check(reader.model, report)

@@ -6,7 +6,6 @@ from dataclasses import replace
 
 from telamon.base.diagnostic import Report, nearest
 from telamon.base.span import Span
-from telamon.haproxy import awaited
 from telamon.haproxy.environment import Environment
 from telamon.haproxy.http_model import ErrorsDraft
 from telamon.haproxy.keywords import index
@@ -34,10 +33,10 @@ _FOREIGN_WORDS = frozenset({"no", "default"})
 class Reader:
     """Reads documents one after the other into one model."""
 
-    def __init__(self, environment: Environment, report: Report, *, ahead: bool = False) -> None:
+    def __init__(self, environment: Environment, report: Report) -> None:
         self.model = Model()
         self._report = report
-        self._context = Context(self.model, report, environment, ahead=ahead)
+        self._context = Context(self.model, report, environment)
         self._anonymous: ProxySettings | None = None
         self._skipped = False
         self._inside = False
@@ -249,8 +248,6 @@ class Reader:
             row.carry(args, context)
         except Refused:
             return
-        if context is self._context and not args.negated and not context.ahead:
-            awaited.tell(keyword, self._report)
 
     def _unknown(self, keyword: Word, place: Place) -> None:
         if keyword.text in REMOVED:

@@ -30,8 +30,7 @@ class Refused(Exception):
 
 @dataclass(slots=True)
 class Context:
-    """Where a statement stands, and what it may change. `ahead`: also take what the engine does
-    not carry out yet (`awaited.py`)."""
+    """Where a statement stands, and what it may change."""
 
     model: Model
     report: Report
@@ -43,7 +42,6 @@ class Context:
     errors: ErrorsDraft | None = None
     ring: RingDraft | None = None
     profile: ProfileDraft | None = None
-    ahead: bool = False
 
     @property
     def named_ring(self) -> RingDraft:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from telamon.base.diagnostic import nearest
-from telamon.haproxy import awaited
 from telamon.haproxy.keywords import values
 from telamon.haproxy.keywords.known import SERVER_NOT_YET
 from telamon.haproxy.keywords.row import Arguments, Context, Keyword, one_of
@@ -273,8 +272,6 @@ def _options(args: Arguments, options: ServerOptions, context: Context, line: st
             id_word = args.peek()
         args.keyword = option
         row.carry(args, options)
-        if row.name in awaited.SERVER_REFUSED and not context.ahead:
-            awaited.refuse(option, args.report)
         if row.name in _CHECK_ONLY:
             options.check_words = (*options.check_words, option)
     return id_word

@@ -23,6 +23,3 @@ do-log switch-mode
 
 ACTIONS_OF_RESPONSES = frozenset({"pause", "wait-for-body"})
 """Those that are carried out for requests: a response's rules cannot wait yet."""
-
-ALIASES: frozenset[str] = frozenset()
-"""Of log formats."""

@@ -1,0 +1,26 @@
+"""What is read and has no effect is never skipped in silence."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from telamon.haproxy.load import load
+
+LISTEN = (
+    "{top}listen a\n bind :80\n mode http\n timeout client 1s\n timeout server 1s\n"
+    " timeout connect 1s\n{line}server s 10.0.0.1:80{word}\n"
+)
+
+
+def codes(folder: Path, *, top: str = "", line: str = "", word: str = "") -> list[str]:
+    path = folder / "h.cfg"
+    path.write_text(LISTEN.format(top=top, line=line, word=word))
+    return [d.code for d in load([str(path)], environment={}).report]
+
+
+def test_what_is_undone_is_not_noted(tmp_path: Path) -> None:
+    assert codes(tmp_path, line=" no option http-use-proxy-header\n") == []
+
+
+def test_lost_comfort_is_a_note(tmp_path: Path) -> None:
+    assert codes(tmp_path, top="global\n tune.idle-pool.shared on\n") == ["H038"]
