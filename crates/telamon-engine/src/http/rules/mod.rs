@@ -76,12 +76,15 @@ impl<I: Io> Worker<I> {
         if rules.is_empty() || self.exchange(index).is_none() {
             return (Verdict::GoOn, 0);
         }
-        let process = self.shared.programs.process_vars.clone();
+        let shared = self.shared.clone();
         let mut seen = self.see(index);
         seen.may_change = may_change;
         let mut wanted = Wanted::default();
         let slot = self.slots.get(index);
-        let vars = slot.vars.take().unwrap_or_else(|| Vars::new(&process));
+        let vars = slot
+            .vars
+            .take()
+            .unwrap_or_else(|| Vars::new(&shared.programs.process_vars));
         let Some(exchange) = slot.exchange() else {
             return (Verdict::GoOn, 0);
         };
