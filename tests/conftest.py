@@ -1,9 +1,10 @@
-"""What all tests share: how Hypothesis runs, and that it says which seed failed."""
+"""What all tests share: how Hypothesis runs, what is said of a failure, and when."""
 
 from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile(
@@ -14,3 +15,28 @@ settings.register_profile(
 )
 settings.register_profile("long", parent=settings.get_profile("default"), max_examples=20_000)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "default"))
+
+
+class TellAtOnce:
+    """Says what failed when it fails: a run that is cut short has told what it knew."""
+
+    LINES = 12
+
+    def __init__(self, reporter: pytest.TerminalReporter) -> None:
+        self._reporter = reporter
+
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        if not report.failed:
+            return
+        lines = report.longreprtext.splitlines()[-self.LINES :]
+        self._reporter.ensure_newline()
+        self._reporter.write_line(f"FAILED ({report.when}) {report.nodeid}", red=True)
+        self._reporter.write_line("\n".join(f"    {line}" for line in lines))
+
+
+@pytest.hookimpl(trylast=True)  # when there is a reporter, if there will be one
+def pytest_configure(config: pytest.Config) -> None:
+    # Workers of a parallel run have none; whoever gathers their reports has.
+    reporter = config.pluginmanager.get_plugin("terminalreporter")
+    if reporter is not None:
+        config.pluginmanager.register(TellAtOnce(reporter))

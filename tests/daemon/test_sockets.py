@@ -14,6 +14,7 @@ import pytest
 from telamon.base.address import FdAddress, InetAddress, UnixAddress
 from telamon.kernel.portholder import find_holder
 from telamon.kernel.sockets import BindError, SocketPool, SocketWish, number_wishes
+from tests.support.ports import free_port
 
 
 @pytest.fixture
@@ -25,12 +26,6 @@ def pool() -> Iterator[SocketPool]:
 
 def inet(host: str = "127.0.0.1", port: int = 0) -> InetAddress:
     return InetAddress(ipaddress.ip_address(host), port)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as sock:
-        port: int = sock.getsockname()[1]
-        return port
 
 
 def listens(fd: int) -> bool:
@@ -171,10 +166,10 @@ def test_inherited_nonsense_is_refused(pool: SocketPool, kind: str) -> None:
 
 def test_ipv6(pool: SocketPool) -> None:
     try:
-        with socket.create_server(("::1", 0), family=socket.AF_INET6) as probe:
-            port = probe.getsockname()[1]
+        socket.create_server(("::1", 0), family=socket.AF_INET6).close()
     except OSError:
         pytest.skip("no IPv6 here")
+    port = free_port()
     both = [SocketWish(inet("::", port), v6only=True), SocketWish(inet("0.0.0.0", port))]
     pool.change(both).commit()
     socket.create_connection(("::1", port), timeout=2).close()

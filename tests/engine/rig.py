@@ -24,6 +24,7 @@ from telamon.plan.proxy import (
     Server,
     Timeouts,
 )
+from tests.support.ports import free_port
 
 PATIENCE = 10.0
 """Seconds until a condition that must come true counts as failed."""
@@ -53,9 +54,7 @@ def listening(host: str = "127.0.0.1", backlog: int = 256) -> socket.socket:
 
 def closed_port() -> InetAddress:
     """An address of this machine that refuses connections."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return inet(sock)
+    return InetAddress(ipaddress.IPv4Address("127.0.0.1"), free_port())
 
 
 class TestServer:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from tests.logs.test_peer import _haproxy, _telamon
-from tests.support.peers import free_port, program_running
+from tests.support.peers import program_running
+from tests.support.ports import free_port
 
 pytestmark = [pytest.mark.peer, pytest.mark.xdist_group("error-files")]
 

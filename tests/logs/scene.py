@@ -5,11 +5,12 @@ from __future__ import annotations
 import contextlib
 import re
 import socket
-import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tests.support.peers import free_port, program_running
+from tests.engine.rig import TestServer
+from tests.support.peers import program_running
+from tests.support.ports import free_port
 
 REPLY = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nX-S: yes\r\nSet-Cookie: SRV=abc; path=/\r\n\r\nhi"
 REQUEST = (
@@ -18,29 +19,18 @@ REQUEST = (
 )
 
 
-class Server:
+class Server(TestServer):
     """Answers each request with `REPLY`; closes with the client."""
 
     def __init__(self) -> None:
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port: int = self._listener.getsockname()[1]
-        threading.Thread(target=self._accept, daemon=True).start()
+        super().__init__(_reply)
+        self.port = self.address.port
 
-    def _accept(self) -> None:
-        with contextlib.suppress(OSError):
-            while True:
-                client, _ = self._listener.accept()
-                threading.Thread(target=self._serve, args=(client,), daemon=True).start()
 
-    def _serve(self, client: socket.socket) -> None:
-        with client, contextlib.suppress(OSError):
-            while client.recv(65536):
-                client.sendall(REPLY)
-
-    def close(self) -> None:
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
+def _reply(client: socket.socket) -> None:
+    with client:
+        while client.recv(65536):
+            client.sendall(REPLY)
 
 
 def port_of(one: socket.socket) -> int:
@@ -49,17 +39,22 @@ def port_of(one: socket.socket) -> int:
 
 
 def exchange(port: int, data: bytes, *, shut: bool = False) -> bytes:
-    """What comes back, up to the end; a client that is `shut` has no more to say."""
+    """What comes back, up to the end; a client that is `shut` has no more to say.
+
+    TimeoutError: the end does not come.
+    """
     got = b""
-    with (
-        socket.create_connection(("127.0.0.1", port), timeout=10) as client,
-        contextlib.suppress(OSError),
-    ):
-        client.sendall(data)
-        if shut:
-            client.shutdown(socket.SHUT_WR)
-        while piece := client.recv(65536):
-            got += piece
+    with socket.create_connection(("127.0.0.1", port), timeout=10) as client:
+        try:
+            client.sendall(data)
+            if shut:
+                client.shutdown(socket.SHUT_WR)
+            while piece := client.recv(65536):
+                got += piece
+        except TimeoutError:
+            raise
+        except OSError:
+            pass  # a reset is an end as well
     return got
 
 

@@ -11,7 +11,8 @@ import pytest
 
 from tests.logs.scene import REQUEST, Server, exchange, masked, port_of, running
 from tests.logs.test_peer import _haproxy, _telamon
-from tests.support.peers import free_port, udp_receiver
+from tests.support.peers import udp_receiver
+from tests.support.ports import free_port
 
 pytestmark = [pytest.mark.peer, pytest.mark.xdist_group("logs")]
 

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.peers import free_port, need, program_running
+from tests.support.peers import need, program_running
+from tests.support.ports import free_port
 
 # One worker, so that the three programs are started once.
 pytestmark = [pytest.mark.peer, pytest.mark.xdist_group("logs")]

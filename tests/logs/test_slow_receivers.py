@@ -11,7 +11,8 @@ import pytest
 
 from tests.logs.scene import REQUEST, Server, exchange, port_of, running
 from tests.logs.test_peer import _telamon
-from tests.support.peers import ask_socket, free_port, udp_receiver, wait_for
+from tests.support.peers import ask_socket, udp_receiver, wait_for
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.xdist_group("logs")
 

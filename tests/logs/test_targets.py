@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 
 from tests.logs.test_peer import _haproxy, _telamon
-from tests.support.peers import free_port, program_running, udp_receiver
+from tests.support.peers import program_running, udp_receiver
+from tests.support.ports import free_port
 
 pytestmark = [pytest.mark.peer, pytest.mark.xdist_group("logs")]
 

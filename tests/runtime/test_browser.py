@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 
 from tests.support import browser
-from tests.support.peers import free_port, wait_for
+from tests.support.peers import wait_for
+from tests.support.ports import free_port
 
 
 @contextlib.contextmanager

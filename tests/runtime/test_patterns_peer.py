@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.peers import answers, ask_socket, free_port, need, program_running
+from tests.support.peers import answers, ask_socket, need, program_running
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.peer
 

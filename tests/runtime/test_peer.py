@@ -13,7 +13,8 @@ from telamon.plan.process import StatsLevel
 from telamon.runtime.session import CommandSession
 from telamon.testing.control import FakeControl
 from tests.runtime.support import control
-from tests.support.peers import ask_socket, free_port, haproxy
+from tests.support.peers import ask_socket, haproxy
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.peer
 

@@ -11,7 +11,8 @@ from telamon.runtime.session import CommandSession
 from telamon.script.values import Value
 from telamon.testing.control import FakeControl
 from tests.runtime.support import STANDIN, control, serving
-from tests.support.peers import ask_socket, free_port, need
+from tests.support.peers import ask_socket, need
+from tests.support.ports import free_port
 
 
 def ask(fake: FakeControl, line: str, level: StatsLevel = StatsLevel.ADMIN) -> str:

@@ -14,7 +14,8 @@ from telamon.plan.process import StatsLevel
 from telamon.runtime.session import CommandSession
 from telamon.testing.control import FakeControl
 from tests.runtime.support import STANDIN, control, serving
-from tests.support.peers import ask_socket, free_port, need, wait_for
+from tests.support.peers import ask_socket, need, wait_for
+from tests.support.ports import free_port
 
 RELAYING = Session(
     0x100000200000003, ("10.0.0.9", 4711), 2, 1, 2, 2, 0.0, 3000, 12, 14, ServerSide.ESTABLISHED,

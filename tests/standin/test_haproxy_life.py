@@ -12,7 +12,7 @@ import pytest
 
 from tests.interop.lan import eventually
 from tests.standin.haproxy_program import Program, answers, ask, config, gone, holders, server
-from tests.support.peers import free_port
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.peer
 

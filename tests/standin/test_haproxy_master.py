@@ -22,7 +22,7 @@ from telamon.daemon.standalone_haproxy_master_cli import (
 from telamon.plan.process import StatsLevel
 from tests.interop.lan import eventually
 from tests.standin.haproxy_program import Program, answers, config, gone, holders, server
-from tests.support.peers import free_port
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.peer
 

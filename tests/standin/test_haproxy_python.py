@@ -7,7 +7,7 @@ import signal
 
 from tests.interop.lan import eventually
 from tests.standin.haproxy_program import Program, holders
-from tests.support.peers import free_port
+from tests.support.ports import free_port
 
 CONFIG = """
 global

@@ -13,7 +13,7 @@ import pytest
 from tests.engine.rig import TestServer
 from tests.interop.lan import eventually
 from tests.standin.haproxy_program import Program
-from tests.support.peers import free_port
+from tests.support.ports import free_port
 
 pytestmark = pytest.mark.peer
 

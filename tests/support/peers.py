@@ -22,14 +22,6 @@ def need(program: str) -> str:
     pytest.skip(f"{program} is not installed: the comparison with it cannot be made")
 
 
-def free_port() -> int:
-    """A port that was free a moment ago; for programs that cannot bind port 0 and tell."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
 def udp_receiver() -> socket.socket:
     """For log lines: it has a port, and does not wait for ever."""
     made = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

@@ -22,7 +22,8 @@ from telamon.haproxy.load import load
 from tests.engine.expressions.grammar import RESPONSE, Question, Side
 from tests.engine.expressions.messages import HEADS, request, response
 from tests.engine.rig import PATIENCE, TestServer, until
-from tests.support.peers import free_port, need
+from tests.support.peers import need
+from tests.support.ports import free_port
 
 GROUP = 10
 
