@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import os
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -40,3 +43,22 @@ def pytest_configure(config: pytest.Config) -> None:
     reporter = config.pluginmanager.get_plugin("terminalreporter")
     if reporter is not None:
         config.pluginmanager.register(TellAtOnce(reporter))
+
+
+FEW = 100
+"""Descriptors more than before that a test may leave: threads that it told to end may lag."""
+
+
+@pytest.fixture(autouse=True)
+def descriptors_are_given_back() -> Iterator[None]:
+    """A test that loses them fails, and not some other that comes when none are left."""
+    before = _descriptors()
+    yield
+    if _descriptors() > before + FEW:
+        gc.collect()
+        left = _descriptors() - before
+        assert left <= FEW, f"{left} descriptors are still open"
+
+
+def _descriptors() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())

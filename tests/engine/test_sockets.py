@@ -28,11 +28,13 @@ from tests.engine.rig import (
 
 def _own_sockets() -> Iterator[socket.socket]:
     """Duplicates of all TCP sockets of this process, the engine's among them."""
-    for name in [path.name for path in Path("/proc/self/fd").iterdir()]:
+    for path in list(Path("/proc/self/fd").iterdir()):
         try:
-            copy = socket.socket(fileno=os.dup(int(name)))
+            if not path.readlink().name.startswith("socket:"):
+                continue
+            copy = socket.socket(fileno=os.dup(int(path.name)))
         except OSError:
-            continue
+            continue  # closed meanwhile
         with copy:
             if copy.type == socket.SOCK_STREAM and copy.family == socket.AF_INET:
                 yield copy
