@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,7 +47,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 FEW = 100
-"""Descriptors more than before that a test may leave: threads that it told to end may lag."""
+"""Descriptors more than before that a test may leave."""
 
 
 @pytest.fixture(autouse=True)
@@ -54,10 +55,12 @@ def descriptors_are_given_back() -> Iterator[None]:
     """A test that loses them fails, and not some other that comes when none are left."""
     before = _descriptors()
     yield
-    if _descriptors() > before + FEW:
-        gc.collect()
+    until = time.monotonic() + 10
+    while _descriptors() > before + FEW:
         left = _descriptors() - before
-        assert left <= FEW, f"{left} descriptors are still open"
+        assert time.monotonic() < until, f"{left} descriptors are still open"
+        gc.collect()
+        time.sleep(0.01)
 
 
 def _descriptors() -> int:
