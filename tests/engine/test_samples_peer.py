@@ -69,6 +69,7 @@ str(a),add_item(:,txn.no,y)
 req.fhdr(accept-language),language(de;en;fr)
 req.fhdr(accept-language),language(en-GB;en)
 req.fhdr(accept-language),language(es,xx)
+req.fhdr(accept-language),language(es,),length
 req.fhdr(accept-language),language(fr)
 int(1700000000),utime('%a %A %b %B %c %C %d %D %e %F %g %G %h %H %I %j %k %l %m %M')
 int(1700000000),utime('%p %P %r %R %s %S %T %u %U %V %w %W %x %X %y %Y %z %Z %% %Ey %Od %q')

@@ -9,7 +9,8 @@ pub(super) const ROWS: &[Row] = &[by("language", |args, _| {
         .filter(|language| !language.is_empty())
         .map(<[u8]>::to_vec)
         .collect();
-    let default = args.text(1);
+    // One that is empty is as good as none.
+    let default = args.text(1).filter(|text| !text.is_empty());
     on_text(move |text| {
         best(text, &known)
             .map(<[u8]>::to_vec)
