@@ -467,7 +467,7 @@ def _script_call(
 
 def _transaction(
     request: tuple[bytes, bytes, str, list[tuple[bytes, bytes]], bytes],
-    response: tuple[int, bytes, list[tuple[bytes, bytes]]] | None,
+    response: tuple[int, bytes, list[tuple[bytes, bytes]], bytes] | None,
     client: str,
     frontend: str,
     backend: str,
@@ -476,8 +476,8 @@ def _transaction(
     method, uri, version, headers, body = request
     answer = None
     if response is not None:
-        status, reason, lines = response
-        answer = Response(status, _text(reason), _headers(lines))
+        status, reason, lines, written = response
+        answer = Response(status, _text(reason), _headers(lines), written)
     return Transaction(
         Request(_text(method), _text(uri), version, _headers(headers), body),
         answer, client, frontend, backend, dict(variables),

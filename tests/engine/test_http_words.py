@@ -8,18 +8,23 @@ import pytest
 
 from telamon.engine import IoEngine
 from tests.engine.duel import (
+    CLOSE,
     END,
     EOF,
     GET,
     LAST,
     NAP,
     OK,
+    STAY,
     Case,
+    Pour,
     Script,
+    Step,
     Until,
     fight,
     needs_haproxy,
     ours,
+    pattern,
 )
 
 pytestmark = needs_haproxy
@@ -74,6 +79,44 @@ BODIES = [
     Case("wait-for-body, asked for",
          ((POST + b"Expect: 100-continue\r\n\r\n", Until(), b"abcde", END),),
          ((Until(b"abcde"), OK),), config("http-request wait-for-body time 300ms")),
+]  # fmt: skip
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"
+CHUNKED = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+CLOSED = b"HTTP/1.1 200 OK\r\n\r\n"
+ECHO = POST.replace(b"Connection: close\r\n", b"") + b"\r\n"
+SHOWN = (
+    "http-response wait-for-body time {time}",
+    "http-response set-header x-body %[res.body],%[res.body_len],%[res.body_size]",
+)
+
+
+def answered(name: str, *steps: Step, time: str = "900ms") -> Case:
+    lines = [line.replace("{time}", time) for line in SHOWN]
+    return Case(name, ((LAST, END),), ((Until(), *steps),), config(*lines))
+
+
+REPLIES = [
+    answered("whole", HEAD + b"abcde"),
+    answered("in pieces", HEAD + b"ab", NAP, b"cde"),
+    answered("head alone first", HEAD, NAP, b"abcde"),
+    answered("a chunk", CHUNKED + b"5\r\nab", NAP, b"cde\r\n0\r\n\r\n"),
+    answered("until the close", CLOSED + b"ab", NAP, b"cde", CLOSE),
+    answered("none", b"HTTP/1.1 204 No Content\r\n\r\n"),
+    answered("late", HEAD + b"ab", STAY, time="300ms"),
+    answered("the server's timeout", HEAD + b"ab", STAY, time="5s"),
+    answered("as much as wanted", HEAD + b"abc", NAP, b"de", time="900ms at-least 3"),
+    answered("as much as wanted, in pieces", HEAD + b"ab", NAP, b"cd", NAP, b"e",
+             time="900ms at-least 4"),
+    answered("cut", HEAD + b"ab", NAP, CLOSE),
+    answered("broken chunks", CHUNKED + b"2\r\nab\r\n", NAP, b"x\r\n"),
+    answered("two waits", HEAD + b"a", NAP, b"bc", NAP, b"de",
+             time="900ms at-least 2\n    http-response wait-for-body time 900ms"),
+    Case("the client goes", ((LAST, NAP, CLOSE),), ((Until(), HEAD + b"ab", NAP, NAP, b"cde"),),
+         config("http-response wait-for-body time 900ms")),
+    Case("kept", ((GET, Until(b"abcde"), LAST, END),),
+         ((Until(), HEAD + b"ab", NAP, b"cde", Until(), HEAD + b"abcde"),),
+         config("http-response wait-for-body time 900ms"), lines=2),
 ]  # fmt: skip
 
 ODD = LAST.replace(b"Host", b"X_Odd: 1\r\nX-Even: 2\r\nHost")
@@ -202,6 +245,48 @@ def test_persistence(io: IoEngine, case: Case) -> None:
 @pytest.mark.parametrize("case", BODIES, ids=[case.name for case in BODIES])
 def test_bodies_that_are_awaited(io: IoEngine, case: Case) -> None:
     fight(case, io)
+
+
+@pytest.mark.parametrize("case", REPLIES, ids=[case.name for case in REPLIES])
+def test_replies_that_are_awaited(io: IoEngine, case: Case) -> None:
+    fight(case, io)
+
+
+def test_more_than_a_buffer_is_not_awaited(io: IoEngine) -> None:
+    """HAProxy's buffer holds the head too, so that it sees less of the body."""
+    size = 300_000
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % size
+    words = config("http-response wait-for-body time 5s",
+                   "http-response set-header x-len %[res.body_len]")  # fmt: skip
+    outcome = ours(Case("large", ((LAST, END),), ((Until(), head, Pour(size)),), words), io)
+    got, body = outcome.clients[0][0].split(b"\r\n\r\n", 1)
+    assert body == pattern(size)
+    seen = re.search(rb"x-len: (\d+)", got)
+    assert seen is not None and 16384 <= int(seen[1]) < size
+
+
+def test_the_request_goes_on_while_the_reply_is_awaited(io: IoEngine) -> None:
+    """The server answers with what it has read so far: nobody waits for the other."""
+    words = config("http-response wait-for-body time 5s",
+                   "http-response set-header x-body %[res.body]")  # fmt: skip
+    client = (ECHO + b"ab", NAP, b"cde", Until(b"x-body: abcde\r\n"), Until(b"abcde"))
+    server = (Until(b"ab"), HEAD + b"ab", Until(b"cde"), b"cde")
+    outcome = ours(Case("echo", (client,), (server,), words), io)
+    assert outcome.clients[0][1] == "open", outcome
+
+
+def test_a_reply_is_held_back(io: IoEngine) -> None:
+    """HAProxy knows `http-response pause` from 3.2 on."""
+    words = config("http-response pause 300ms if { status 200 }",
+                   "http-response pause int(100),add(200)",
+                   "http-response set-header x-after yes")  # fmt: skip
+    case = Case("held", ((LAST, END),), ((Until(), HEAD + b"ab", NAP, b"cde"),), words)
+    outcome = ours(case, io)
+    got = outcome.clients[0][0]
+    assert got.endswith(b"abcde") and b"x-after: yes\r\n" in got
+    # Tt is the last of the times: it has both pauses in it.
+    times = re.search(r" (\d+)/(\d+)/(\d+)/(\d+)/(\d+) ", outcome.log[0])
+    assert times is not None and int(times[5]) >= 6, outcome.log
 
 
 @pytest.mark.parametrize("case", NAMES, ids=[case.name for case in NAMES])

@@ -219,6 +219,9 @@ def test_responses_wait_too(tmp_path: Path, io: IoEngine) -> None:
 @fetch("status")
 def status(txn: Transaction) -> str:
     return f"{txn.response.status}-{txn.response.header('x-from')}-{txn.request.path}"
+@fetch("size")
+def size(txn: Transaction) -> int:
+    return len(txn.response.body)
 @action("tag", at="http-response")
 def tag(txn: Transaction) -> None:
     txn.set_header("X-Tag", "t")
@@ -228,13 +231,15 @@ def tag(txn: Transaction) -> None:
 """
     lines = """
     http-response set-header X-Was %[python.status]
+    http-response wait-for-body time 5s at-least 7 if { var(txn.p) -m str /p }
+    http-response set-header X-Size %[python.size]
     http-response python.tag if !{ var(txn.p) -m str /plain }
     http-request set-var(txn.p) path
     """
     with scripted(tmp_path, io, script, lines, behind="    http-response python.tag") as rig:
         status, headers, body = ask(rig, "/p", body=b"b" * 100_000)
         assert (status, headers["x-tag"], headers["x-was"]) == (299, "t", "299-server-/p")
-        assert body.endswith("b" * 100_000)
+        assert body.endswith("b" * 100_000) and int(headers["x-size"]) >= 7
         assert ask(rig, "/no")[0] == 502
         assert ask(rig, "/plain")[1]["x-was"] == "299-server-/plain"
         rig.idle()

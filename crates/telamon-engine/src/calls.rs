@@ -42,14 +42,15 @@ pub struct ResponseView {
     pub status: u16,
     pub reason: Vec<u8>,
     pub fields: Fields,
+    pub body: Vec<u8>,
 }
 
-/// What a function of this kind is shown. `reply` is empty in request rules.
+/// What a function of this kind is shown: heads, each with what was buffered of its body. `reply` is
+/// empty in request rules.
 pub(crate) fn view(
     kind: CallKind,
-    request: &Message,
-    reply: &Message,
-    body: &[u8],
+    (request, body): (&Message, &[u8]),
+    (reply, reply_body): (&Message, &[u8]),
     seen: &Seen,
     vars: &Vars,
     names: &VariableNames,
@@ -72,6 +73,7 @@ pub(crate) fn view(
             status: reply.status(),
             reason: reply.reason().to_vec(),
             fields: fields(reply),
+            body: reply_body.to_vec(),
         }),
         client: source.map_or_else(|| "unix".to_owned(), |address| address.to_string()),
         frontend: passed.frontend.0.to_owned(),

@@ -35,7 +35,14 @@ impl<I: Io> Worker<I> {
         let wanted = seen.calls.as_deref().and_then(Calls::wanted);
         if let (Some(inspection), Some(call)) = (slot.inspection.as_mut(), wanted) {
             let (kind, names) = (call.function.kind, &shared.programs.names);
-            let view = view(kind, &none, &none, &inspection.bytes, &seen, vars, names);
+            let view = view(
+                kind,
+                (&none, &inspection.bytes),
+                (&none, &[]),
+                &seen,
+                vars,
+                names,
+            );
             let request = CallRequest { token, call, view };
             if !shared.events.offer(Event::Call(Box::new(request))) {
                 until = now;

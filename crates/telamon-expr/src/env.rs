@@ -247,7 +247,7 @@ pub trait Facts {
 pub struct Env<'e> {
     pub request: Option<&'e Message>,
     pub response: Option<&'e Message>,
-    /// As much of the request's body as is buffered, which rules of the response do not see; in mode
+    /// As much of the body as is buffered: the request's, or where there is a response, its; in mode
     /// tcp all that has come of that side and is not forwarded yet.
     pub body: &'e [u8],
     pub facts: &'e dyn Facts,

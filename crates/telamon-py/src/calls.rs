@@ -41,7 +41,9 @@ fn view<'py>(py: Python<'py>, view: View) -> PyResult<Bound<'py, PyTuple>> {
     );
     let response = view.response.map(|response| {
         let lines = fields(py, &response.fields)?;
-        Ok::<_, PyErr>((response.status, PyBytes::new(py, &response.reason), lines))
+        let reason = PyBytes::new(py, &response.reason);
+        let body = PyBytes::new(py, &response.body);
+        Ok::<_, PyErr>((response.status, reason, lines, body))
     });
     let variables = PyList::empty(py);
     for (name, sample) in &view.variables {

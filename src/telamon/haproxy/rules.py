@@ -79,7 +79,6 @@ def _action(args: Arguments, word: Word, at: At, model: Model) -> tuple[Action, 
     name, parenthesis, _ = word.text.partition("(")
     action = index.find(name, at)
     absent = name in index.ACTIONS_NOT_YET or name in missing.ACTIONS
-    absent |= at is At.RESPONSE and name in missing.ACTIONS_OF_RESPONSES
     if action is not None and not absent and (action.keyed or not parenthesis):
         return action, len(name)
     if absent:

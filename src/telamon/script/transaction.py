@@ -67,11 +67,12 @@ class Request(_Head):
 
 @dataclass(frozen=True, slots=True)
 class Response(_Head):
-    """A response's head."""
+    """A response's head; `body` as that of a request (`http-response wait-for-body`)."""
 
     status: int
     reason: str
     headers: Headers
+    body: bytes = b""
 
 
 Edit = tuple[str, tuple[Value, ...]]

@@ -33,19 +33,20 @@ impl From<Length> for Body {
 }
 
 impl Body {
-    /// The next bytes without framing.
-    pub(crate) fn take_bare(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), Reason> {
+    /// The next bytes without framing; how many belong to the body.
+    pub(crate) fn take_bare(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<usize, Reason> {
         match self {
             Body::Chunked(chunked) => {
-                if chunked.rewrite(bytes, true, out)?.ended {
+                let scan = chunked.rewrite(bytes, true, out)?;
+                if scan.ended {
                     *self = Body::Done;
                 }
-                Ok(())
+                Ok(scan.used)
             }
             _ => {
                 let taken = self.take(bytes, &mut Vec::new())?;
                 out.extend_from_slice(&bytes[..taken.used]);
-                Ok(())
+                Ok(taken.used)
             }
         }
     }

@@ -41,9 +41,8 @@ impl<I: Io> Worker<I> {
             token,
             view: view(
                 call.function.kind,
-                &exchange.head,
-                &exchange.reply,
-                &exchange.gathered,
+                (&exchange.head, &exchange.gathered),
+                (&exchange.reply, &exchange.reply_body),
                 &seen,
                 vars,
                 &shared.programs.names,
@@ -118,9 +117,8 @@ impl<I: Io> Worker<I> {
         if let Some(calls) = &exchange.calls {
             calls.tell(answer);
         }
-        match exchange.held.take() {
-            Some(begun) => self.reply_resumed(index, &begun),
-            None => self.request_rules(index),
+        if !self.wake_reply(index) {
+            self.request_rules(index);
         }
     }
 

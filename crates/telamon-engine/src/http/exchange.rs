@@ -332,6 +332,7 @@ impl<I: Io> Worker<I> {
         self.discard_rest(index);
         if let Some(exchange) = self.exchange(index) {
             exchange.log.end = end;
+            exchange.held = None;
             // What the client still sends of its body has no reader any more.
             exchange.keep &= exchange.upload.is_done();
         }
@@ -429,7 +430,9 @@ impl<I: Io> Worker<I> {
             Some(Step::Choosing) => Stage::Connect,
             Some(Step::Waiting) if uploads && cause == Cause::Client => Stage::Data,
             Some(Step::Waiting) => Stage::Header,
-            Some(Step::Calling) if self.exchange(index).is_some_and(|one| one.held.is_some()) => {
+            Some(Step::Calling | Step::Held)
+                if self.exchange(index).is_some_and(|one| one.held.is_some()) =>
+            {
                 Stage::Header
             }
             Some(

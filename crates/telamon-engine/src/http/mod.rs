@@ -20,7 +20,7 @@
 //! ```
 //!
 //! Files: `client.rs` what comes from clients, `exchange.rs` the way to a server, `upstream.rs` what comes
-//! back, `tunnel.rs` what follows an upgrade, `release.rs` and `pool.rs` connections that idle, `body.rs` bodies,
+//! back, `held.rs` responses whose rules wait, `tunnel.rs` what follows an upgrade, `release.rs` and `pool.rs` connections that idle, `body.rs` bodies,
 //! `splice.rs` long ones, `cookie.rs` persistence, `rules/` what is done with heads, `calls.rs` rules that wait
 //! for Python, `answer.rs` the proxy's own answers, `timers.rs` deadlines, `end.rs` how things end.
 
@@ -34,6 +34,7 @@ mod dynamic_cookie;
 mod end;
 mod exchange;
 mod forwarded;
+mod held;
 mod pool;
 mod redirect;
 mod release;
@@ -77,7 +78,7 @@ pub(crate) enum Step {
     Page,
     /// Rules wait for the request's body.
     Gathering,
-    /// A rule holds the request back for a while.
+    /// A rule holds the request, or (`Exchange::held`) the response, back for a while.
     Held,
     /// It will be denied, later.
     Tarpit,
@@ -85,7 +86,8 @@ pub(crate) enum Step {
     Calling,
     /// The stream's machine picks, queues, connects.
     Choosing,
-    /// The request is on its way; the response's head is awaited.
+    /// The request is on its way; the response's head is awaited, or for its rules
+    /// (`Exchange::held`) its body.
     Waiting,
     /// The response flows.
     Streaming,
@@ -214,6 +216,10 @@ pub(crate) struct Exchange {
     pub(crate) calls: Option<Box<Calls>>,
     /// What came behind a response's head whose rules wait.
     pub(crate) held: Option<Vec<u8>>,
+    /// When they have waited long enough for its body.
+    pub(crate) held_until: Millis,
+    /// That body, as far as they have waited for it.
+    pub(crate) reply_body: Vec<u8>,
     /// The body as far as rules have waited for it, and how much of it they want.
     pub(crate) gathered: Vec<u8>,
     pub(crate) gather: usize,
@@ -319,6 +325,8 @@ impl Exchange {
             reply_place: RulePlace::default(),
             calls: None,
             held: None,
+            held_until: NEVER,
+            reply_body: Vec::new(),
             gathered: Vec::new(),
             gather: 0,
             inspect_until: None,
@@ -330,6 +338,11 @@ impl Exchange {
             hash_key: None,
             log: HttpLog::new(),
         }
+    }
+
+    /// HAProxy's logs count what was there of a response that did not go.
+    pub(crate) fn count_unsent(&mut self) {
+        self.log.bytes += self.log.head + self.reply_body.len() as u64;
     }
 
     /// As new, with the memory of before.

@@ -92,6 +92,8 @@ impl<I: Io> Worker<I> {
         if up != NONE && !exchange.done && waits && ahead < MAX_BUFFERS {
             limits.server = after(exchange.server_active, policy.server);
         }
+        // Rules that wait for its body give up like those who wait for its head.
+        limits.server = limits.server.min(exchange.held_until);
         limits
     }
 
@@ -221,15 +223,24 @@ impl<I: Io> Worker<I> {
             .http
             .as_deref()
             .is_some_and(|http| http.step == Step::Waiting);
+        let is_held = slot.exchange().is_some_and(|one| one.held.is_some());
         let end = End {
             cause: Cause::ServerTimeout,
-            stage: if waiting { Stage::Header } else { Stage::Data },
+            stage: match (waiting, is_held) {
+                (true, true) => Stage::Request, // as HAProxy's logs say of `wait-for-body`
+                (true, false) => Stage::Header,
+                (false, _) => Stage::Data,
+            },
         };
         if waiting && retry.response_timeout && self.http_retry(index) {
             return;
         }
-        if waiting {
+        if waiting && !is_held {
             self.observe_error(index, ServerError::Silent);
+        }
+        if let Some(exchange) = self.exchange(index).filter(|_| is_held) {
+            exchange.log.response_time = None;
+            exchange.count_unsent();
         }
         self.count_response_error(index);
         self.drop_upstream(index);

@@ -5,7 +5,7 @@ use std::io;
 use telamon_http::{forward, Length, ResponseParser};
 use telamon_session::{Cause, End, Stage};
 use telamon_session::{Millis, Side};
-use telamon_sys::{pool, Chunk};
+use telamon_sys::Chunk;
 
 use super::exchange::TOGETHER;
 use super::rules::Passed;
@@ -59,10 +59,13 @@ impl<I: Io> Worker<I> {
             return self.io.put(chunk);
         };
         let step = http.step;
+        let mut is_held = false;
         if let Some(exchange) = http.exchange.as_deref_mut() {
             exchange.server_active = now;
+            is_held = exchange.held.is_some();
         }
         match step {
+            Step::Waiting if is_held => self.held_data(index, chunk),
             Step::Waiting => self.response_head(index, up, chunk),
             Step::Streaming => self.download(index, up, chunk, false),
             Step::Tunnel => self.tunnel(index, Side::Server, chunk),
@@ -216,48 +219,16 @@ impl<I: Io> Worker<I> {
                 self.reply_ready(index, up, chunk, false);
             }
             Passed::Replaced => self.io.put(chunk),
-            Passed::Waits => {
+            Passed::Waits(wait) => {
                 let begun = self.io.pool().data(&chunk).to_vec();
                 self.io.put(chunk);
-                if let Some(exchange) = self.exchange(index) {
-                    exchange.held = Some(begun);
-                }
-                self.call(index);
+                self.hold_reply(index, begun, wait);
             }
         }
     }
 
-    /// What a response's rules have waited for is there; `begun` came behind its head.
-    pub(super) fn reply_resumed(&mut self, index: u32, begun: &[u8]) {
-        let up = self.slots.get(index).peer;
-        // It came in one buffer, so that there is a class for it.
-        let class = pool::SIZES.iter().position(|size| *size >= begun.len());
-        let Some(mut chunk) = class.and_then(|class| self.io.pool_mut().take(class)) else {
-            return self.http_broke(index);
-        };
-        let space = self.io.pool_mut().space(&chunk);
-        space[..begun.len()].copy_from_slice(begun);
-        chunk.fill(begun.len());
-        let Some(http) = self.http(index) else {
-            return self.io.put(chunk);
-        };
-        http.step = Step::Waiting;
-        let ended = http.ended;
-        if let Some(exchange) = self.exchange(index) {
-            exchange.keep &= !ended;
-        }
-        self.ruled_reply(index, up, chunk);
-        // What came of the request's body meanwhile.
-        if self
-            .http(index)
-            .is_some_and(|http| http.step == Step::Streaming)
-        {
-            self.take_rest(index);
-        }
-    }
-
     /// A response's head stands in `scratch`: it goes to the client.
-    fn reply_ready(&mut self, index: u32, up: u32, chunk: Chunk, tunnel: bool) {
+    pub(super) fn reply_ready(&mut self, index: u32, up: u32, chunk: Chunk, tunnel: bool) {
         self.adjust_reply(index);
         let Some(http) = self.http(index) else {
             return self.io.put(chunk);
@@ -306,7 +277,7 @@ impl<I: Io> Worker<I> {
     }
 
     /// A response's head as rules have left it.
-    fn write_reply(&mut self, index: u32) {
+    pub(super) fn write_reply(&mut self, index: u32) {
         let scratch = &mut self.scratch;
         scratch.clear();
         let Some(exchange) = self.slots.get(index).exchange() else {
@@ -434,8 +405,10 @@ impl<I: Io> Worker<I> {
         };
         exchange.server_closes = true;
         match step {
+            Step::Waiting if exchange.held.is_some() && !broken => self.gather_reply(index),
             Step::Waiting => {
                 let empty = exchange.incoming.is_empty();
+                let answered = exchange.answered;
                 if empty && retry.empty_response && self.http_retry(index) {
                     return;
                 }
@@ -451,7 +424,7 @@ impl<I: Io> Worker<I> {
                     cause: Cause::Server,
                     stage: Stage::Header,
                 };
-                if !first {
+                if !first && !answered {
                     // The client may send a request again that met a connection's end, and is told
                     // so by the end of its own (RFC 9112 9.3.1).
                     return self.close_silently(index, end);

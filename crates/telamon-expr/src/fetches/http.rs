@@ -4,7 +4,7 @@ use telamon_http::{cookies, Field, Message};
 
 use super::{by, sided, Fetch, Of, Row};
 use crate::args::Args;
-use crate::env::Number;
+use crate::env::{Env, Number};
 use crate::sample::{leading_number, Sample};
 
 pub(super) const ROWS: &[Row] = &[
@@ -32,11 +32,11 @@ pub(super) const ROWS: &[Row] = &[
             asks.then(|| Sample::text(head.query()))
         })
     }),
-    by("req.body", |_, _| {
-        Fetch::new(|env| Some(Sample::Bin(env.body.into())))
+    sided("req.body", "res.body", |_, of| {
+        Fetch::new(move |env| Some(Sample::Bin(body(of, env)?.into())))
     }),
-    by("req.body_len", |_, _| {
-        Fetch::new(|env| Some(Sample::Int(env.body.len() as i64)))
+    sided("req.body_len", "res.body_len", |_, of| {
+        Fetch::new(move |env| Some(Sample::Int(body(of, env)?.len() as i64)))
     }),
     sided("req.body_size", "res.body_size", |_, of| body_size(of)),
     by("req.body_param", |args, _| body_param(args)),
@@ -115,6 +115,12 @@ fn captured_word(at: usize) -> Result<Fetch, String> {
         let word = line.split(|byte| *byte == b' ').nth(at)?;
         Some(Sample::owned(word.to_vec()))
     })
+}
+
+/// What has come of a side's body: where there is a response, bodies are its.
+fn body<'e>(of: Of, env: &Env<'e>) -> Option<&'e [u8]> {
+    let in_response = matches!(of, Of::Response);
+    (in_response == env.response.is_some()).then_some(env.body)
 }
 
 fn body_size(of: Of) -> Result<Fetch, String> {

@@ -9,7 +9,7 @@ from __future__ import annotations
 FETCHES = frozenset(
     """
 cpu_calls cpu_ns_avg cpu_ns_tot fc_err_name fc_saved_syn last_entity lat_ns_avg lat_ns_tot
-req.bytes_out res.body res.body_len res.bytes_in waiting_entity
+req.bytes_out res.bytes_in waiting_entity
 """.split()
 )
 
@@ -20,6 +20,3 @@ ACTIONS = frozenset(
 do-log switch-mode
 """.split()
 )
-
-ACTIONS_OF_RESPONSES = frozenset({"pause", "wait-for-body"})
-"""Those that are carried out for requests: a response's rules cannot wait yet."""

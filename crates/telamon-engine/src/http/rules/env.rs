@@ -105,6 +105,7 @@ impl<I: Io> Worker<I> {
         let inspected = slot.inspection.as_deref().map(|one| &one.head);
         let head = exchange.map(|one| &one.head).or(inspected);
         let body: &[u8] = match (exchange, slot.inspection.as_deref()) {
+            (Some(exchange), _) if !exchange.reply.is_empty() => &exchange.reply_body,
             (Some(exchange), _) => &exchange.gathered,
             (None, Some(inspection)) => &inspection.bytes,
             (None, None) => &[],

@@ -92,11 +92,11 @@ impl<I: Io> Worker<I> {
             head,
             reply,
             gathered,
+            reply_body,
             ..
         } = exchange;
-        // Of a response's body nothing is kept, and the request's is not it.
         let (edited, other, body) = match in_response {
-            true => (reply, Some(&*head), &[][..]),
+            true => (reply, Some(&*head), &reply_body[..]),
             false => (head, None, &gathered[..]),
         };
         let (verdict, at) = rules.run(

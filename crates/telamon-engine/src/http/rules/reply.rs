@@ -56,6 +56,8 @@ impl<I: Io> Worker<I> {
         };
         exchange.keep &= !stopping;
         exchange.reply = head;
+        exchange.reply_body.clear();
+        exchange.reply_body.extend_from_slice(body);
         self.after_rules(index);
         let Some(exchange) = self.exchange(index) else {
             return;

@@ -6,6 +6,7 @@ use telamon_session::{Cause, End, Stage};
 
 use super::RulePlace;
 use crate::conn::NONE;
+use crate::http::held::Wait;
 use crate::io::Io;
 use crate::worker::Worker;
 
@@ -14,8 +15,8 @@ pub(crate) enum Passed {
     On,
     /// Something else is answered in its place, or nothing.
     Replaced,
-    /// A rule waits; the lists go on from it.
-    Waits,
+    /// A rule waits; the lists go on from there.
+    Waits(Wait),
 }
 
 impl<I: Io> Worker<I> {
@@ -45,14 +46,18 @@ impl<I: Io> Worker<I> {
             let rules = &shared.programs.of[proxy as usize].response;
             let (verdict, at) = self.run_list(index, rules, from, true);
             from = 0;
-            if verdict == Verdict::Call {
+            let waits = match verdict {
+                Verdict::Call => Some((Wait::Call, at)),
+                Verdict::Pause(time) => Some((Wait::Time(time), at + 1)),
+                Verdict::Wait { time, bytes } => Some((Wait::Body(bytes, time), at + 1)),
+                _ => None,
+            };
+            if let Some((wait, rule)) = waits {
+                let station = list + 1;
                 if let Some(exchange) = self.exchange(index) {
-                    exchange.reply_place = RulePlace {
-                        station: list + 1,
-                        rule: at,
-                    };
+                    exchange.reply_place = RulePlace { station, rule };
                 }
-                return Passed::Waits;
+                return Passed::Waits(wait);
             }
             if !self.response_verdict(index, rules, verdict) {
                 return Passed::Replaced;

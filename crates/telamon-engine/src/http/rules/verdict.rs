@@ -111,8 +111,11 @@ impl<I: Io> Worker<I> {
         self.set_timer(index);
     }
 
-    /// A held request's time is over.
+    /// The time of a held request or response is over.
     pub(crate) fn held_over(&mut self, index: u32) {
+        if self.wake_reply(index) {
+            return;
+        }
         let shared = self.shared.clone();
         let (front, back) = self.sections(index);
         let Some(http) = self.http(index) else { return };
