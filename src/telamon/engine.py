@@ -23,6 +23,7 @@ from telamon import _engine
 from telamon.checks.observe import ServerError
 from telamon.plan.codec import to_json
 from telamon.plan.proxy import ProxyPlan
+from telamon.plan.rules import Rule
 from telamon.script.calls import Outcome
 from telamon.script.registry import Kind
 from telamon.script.transaction import Edit, Request, Response, Transaction
@@ -176,6 +177,52 @@ class RingState:
     name: str
     description: str
     dropped: int
+
+
+class Holder(StrEnum):
+    """Whose a descriptor of the data plane is."""
+
+    LISTENER = "listener"
+    CLIENT = "client"
+    SERVER = "server"
+    MAILBOX = "mailbox"
+
+
+@dataclass(frozen=True, slots=True)
+class PoolState:
+    """One kind of memory of a thread: a piece's size, how many were made, how many are used."""
+
+    name: str
+    size: int
+    made: int
+    used: int
+
+
+@dataclass(frozen=True, slots=True)
+class ThreadState:
+    """What one data thread has done and holds. `totals` are named as the process's are;
+    `streams` are its client connections, `cpu_ns` the time that it has spent on a CPU."""
+
+    thread: int
+    cpu_ns: int
+    totals: dict[str, int]
+    streams: int
+    pools: tuple[PoolState, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Descriptor:
+    """A descriptor of the data plane; each thread names the listeners, which they share."""
+
+    fd: int
+    thread: int
+    holder: Holder
+    proxy_id: int | None
+    backend_id: int | None
+    server_id: int | None
+    receiving: bool
+    sending: bool
+    connecting: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -377,6 +424,10 @@ class Engine:
         """Pause or resume accepting. KeyError if there is no such frontend."""
         self._inner.set_frontend_enabled(proxy_id, enabled)
 
+    def shutdown_frontend(self, proxy_id: int) -> bool:
+        """Accept no more, for good; False if that was so. KeyError if there is no such frontend."""
+        return self._inner.shutdown_frontend(proxy_id)
+
     def set_process_maxconn(self, maxconn: int) -> None:
         """The limit of client connections of the whole process, at least 1."""
         self._inner.set_process_maxconn(maxconn)
@@ -402,6 +453,24 @@ class Engine:
         """A variable of the process (`proc.NAME`), None if it is not set."""
         value: Value | None = self._inner.process_variable(name)
         return value
+
+    def set_variables(self, rules: Sequence[Rule]) -> None:
+        """Runs rules that set variables of the process. ValueError if they cannot be compiled."""
+        self._inner.set_variables(to_json(rules))
+
+    def threads(self) -> list[ThreadState]:
+        """The threads, in order. One that does not answer within half a second is left out."""
+        return [
+            ThreadState(**{**raw, "pools": tuple(PoolState(*pool) for pool in raw["pools"])})
+            for raw in self._inner.threads()
+        ]
+
+    def descriptors(self) -> list[Descriptor]:
+        """What the threads have open. Waits for them, but not longer than half a second."""
+        return [
+            Descriptor(**{**raw, "holder": Holder(raw["holder"])})
+            for raw in self._inner.descriptors()
+        ]
 
     def sessions(self) -> list[Session]:
         """The streams of all threads. Waits for them, but not longer than half a second."""

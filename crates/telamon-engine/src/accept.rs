@@ -85,7 +85,10 @@ impl<I: Io> Worker<I> {
         let Some(frontend) = &proxy.frontend else {
             return false;
         };
-        !self.soft_stopping && self.retry_accept.is_none() && frontend.enabled.load(Relaxed)
+        !self.soft_stopping
+            && self.retry_accept.is_none()
+            && frontend.enabled.load(Relaxed)
+            && !frontend.is_closed()
     }
 
     fn has_room(&self, listener: usize) -> bool {
@@ -159,11 +162,36 @@ impl<I: Io> Worker<I> {
     /// Stops accepting for good; the descriptor goes when nothing can come from it any more.
     pub(crate) fn close_gates(&mut self) {
         for index in 0..self.gates.len() {
-            self.shut_gate(index);
-            if !self.gates[index].closing {
-                self.gates[index].fd = None;
+            self.close_gate(index);
+        }
+    }
+
+    /// The same for one frontend (`shutdown frontend`).
+    pub(crate) fn close_gates_of(&mut self, proxy: usize) {
+        for index in 0..self.gates.len() {
+            if self.shared.listeners[index].proxy == proxy {
+                self.close_gate(index);
             }
         }
+    }
+
+    fn close_gate(&mut self, index: usize) {
+        self.shut_gate(index);
+        if !self.gates[index].closing {
+            self.gates[index].fd = None;
+        }
+    }
+
+    /// Descriptors of the listeners, and whether this thread accepts from them now.
+    pub(crate) fn gate_states(&self) -> impl Iterator<Item = (usize, RawFd, bool)> + '_ {
+        let gates = self.gates.iter().enumerate();
+        gates.filter_map(|(index, gate)| Some((index, gate.fd.as_ref()?.as_raw_fd(), gate.open)))
+    }
+
+    fn frontend_closed(&self, listener: usize) -> bool {
+        let proxy = self.shared.listeners[listener].proxy;
+        let frontend = self.shared.proxies[proxy].frontend.as_ref();
+        frontend.is_some_and(Frontend::is_closed)
     }
 
     /// Gives up what was accepted and never served.
@@ -177,7 +205,7 @@ impl<I: Io> Worker<I> {
         let gate = &mut self.gates[listener as usize];
         gate.closing = false;
         gate.open = false;
-        if self.soft_stopping {
+        if self.soft_stopping || self.frontend_closed(listener as usize) {
             self.leave_gate(listener as usize);
         } else {
             self.open_gates();
@@ -217,6 +245,8 @@ impl<I: Io> Worker<I> {
                 self.ready(listener as usize);
                 self.serve_parked();
             }
+            // The socket no longer listens.
+            Err(_) if self.frontend_closed(listener as usize) => {}
             Err(error) => self.accept_failed(&error),
         }
         if last && self.retry_accept.is_none() {

@@ -99,6 +99,7 @@ pub(crate) fn compile(
         },
         maxconn: AtomicU32::new(frontend.maxconn.unwrap_or(u32::MAX)),
         enabled: AtomicBool::new(!proxy.disabled),
+        closed: AtomicBool::new(false),
         backend: match frontend.default_backend {
             Some(id) => index.get(&id).copied(),
             None => proxy.backend.is_some().then(|| index[&proxy.id]),
@@ -221,6 +222,11 @@ pub(crate) fn dress_listener(
     proxy: &telamon_plan::Proxy,
     listener: &telamon_plan::Listener,
 ) {
+    if !socket::is_listening(fd) {
+        // `shutdown frontend` has ended it, in the process before; not all sockets can begin anew.
+        let backlog = listener.backlog.map_or(BACKLOG, |backlog| backlog as i32);
+        let _ = socket::listen(fd, backlog);
+    }
     let keep = proxy.client_keepalive;
     // What follows is for TCP: a unix socket refuses it and needs none of it.
     let _ = socket::set_nodelay(fd);
@@ -229,6 +235,8 @@ pub(crate) fn dress_listener(
     let _ = socket::set_defer_accept(fd, i32::from(listener.defer_accept) * DEFER);
     let _ = socket::set_reset_on_close(fd, proxy.nolinger);
 }
+
+const BACKLOG: i32 = 1024;
 
 /// Seconds that a silent connection waits in the kernel under `defer-accept`.
 const DEFER: i32 = 60;

@@ -348,6 +348,11 @@ impl Slots {
             .collect()
     }
 
+    /// How many have an owner.
+    pub(crate) fn in_use(&self) -> usize {
+        self.slots.len() - self.free.len()
+    }
+
     /// Slots that were ever made.
     pub(crate) fn capacity(&self) -> usize {
         self.slots.len()

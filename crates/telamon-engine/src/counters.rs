@@ -71,6 +71,7 @@ process_totals! {
     CumConns = "CumConns", CumReq = "CumReq", BytesOut = "TotalBytesOut",
     DroppedLogs = "DroppedLogs", SentLogs = "SentLogs", Turns = "Turns", BusyNs = "BusyNs",
     Panics = "Panics", Calls = "PythonCalls", SplicedBytesOut = "TotalSplicedBytesOut",
+    Events = "Events", Timers = "Timers",
 }
 
 /// All that one thread counts.
@@ -78,6 +79,8 @@ pub(crate) struct ThreadCounters {
     objects: Vec<Totals>,
     process: [AtomicU64; ProcessTotal::COUNT],
     pub(crate) streams: AtomicU32,
+    /// Kernel pipes in use, and empty ones that are kept.
+    pub(crate) pipes: [AtomicU32; 2],
 }
 
 impl ThreadCounters {
@@ -86,6 +89,7 @@ impl ThreadCounters {
             objects: (0..objects).map(|_| Totals::new()).collect(),
             process: [const { AtomicU64::new(0) }; ProcessTotal::COUNT],
             streams: AtomicU32::new(0),
+            pipes: [const { AtomicU32::new(0) }; 2],
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::os::fd::{OwnedFd, RawFd};
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::panic::{catch_unwind, AssertUnwindSafe};
 use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex};
@@ -414,6 +414,29 @@ impl Engine {
         self.frontend(proxy_id)?.enabled.store(enabled, Relaxed);
         self.shared.broadcast(|| Message::Listeners);
         Ok(())
+    }
+
+    /// The frontend takes no more connections, for good; its streams go on. False if that was so.
+    pub fn shutdown_frontend(&self, proxy_id: u32) -> Result<bool, EngineError> {
+        if self.frontend(proxy_id)?.closed.swap(true, Relaxed) {
+            return Ok(false);
+        }
+        let proxies = &self.shared.proxies;
+        let Some(proxy) = proxies.iter().position(|proxy| proxy.plan.id == proxy_id) else {
+            return Ok(false);
+        };
+        let mut sockets = lock(&self.shared.sockets);
+        for (listener, socket) in self.shared.listeners.iter().zip(sockets.iter_mut()) {
+            if listener.proxy == proxy {
+                if let Some(fd) = socket.take() {
+                    // Who keeps a duplicate, to start us anew, must not leave clients waiting.
+                    let _ = socket::stop_listening(fd.as_raw_fd());
+                }
+            }
+        }
+        drop(sockets);
+        self.shared.broadcast(|| Message::CloseFrontend { proxy });
+        Ok(true)
     }
 
     /// The process's limit of connections.

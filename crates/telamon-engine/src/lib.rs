@@ -30,6 +30,7 @@ mod shared;
 mod sizes;
 mod snapshot;
 mod start;
+mod threads;
 mod worker;
 
 pub use calls::{CallRequest, RequestView, ResponseView, View};
@@ -39,3 +40,4 @@ pub use observe::ServerError;
 pub use sessions::{ServerSide, Session};
 pub use shared::ServerState;
 pub use snapshot::{ProxySnapshot, Snapshot, Values};
+pub use threads::{Descriptor, Holder, PoolState, ThreadState};

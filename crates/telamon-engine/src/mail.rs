@@ -29,6 +29,12 @@ impl<I: Io> Worker<I> {
                     // Who asked may have lost its patience.
                     let _ = to.send(self.kill_session(id));
                 }
+                Message::State { to } => {
+                    // As above.
+                    let _ = to.send(self.state());
+                }
+                Message::Descriptors { first, to } => self.tell_descriptors(first, to),
+                Message::CloseFrontend { proxy } => self.close_gates_of(proxy),
                 Message::SoftStop => {
                     self.soft_stopping = true;
                     self.close_gates();

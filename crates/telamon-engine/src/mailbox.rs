@@ -13,6 +13,7 @@ use crate::calls::CallRequest;
 use crate::observe::ServerError;
 use crate::sessions::{Session, SessionId};
 use crate::shared::{lock, Waiter};
+use crate::threads::{Descriptor, ThreadState};
 
 /// What one thread is told by another or by the control side.
 #[derive(Debug)]
@@ -49,6 +50,19 @@ pub(crate) enum Message {
     KillSession {
         id: SessionId,
         to: Sender<bool>,
+    },
+    /// What does the thread, what does it hold?
+    State {
+        to: Sender<ThreadState>,
+    },
+    /// The descriptors of its slots, from one on; who drops `to` has said all.
+    Descriptors {
+        first: u32,
+        to: Sender<Vec<Descriptor>>,
+    },
+    /// The frontend of a proxy takes no more connections, for good.
+    CloseFrontend {
+        proxy: usize,
     },
     SoftStop,
     Stop,

@@ -51,8 +51,16 @@ pub(crate) struct Frontend {
     pub(crate) gauges: Gauges,
     pub(crate) maxconn: AtomicU32,
     pub(crate) enabled: AtomicBool,
+    /// It was shut down: for good, unlike one that is paused.
+    pub(crate) closed: AtomicBool,
     /// Index of the proxy whose backend takes the streams.
     pub(crate) backend: Option<usize>,
+}
+
+impl Frontend {
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Relaxed)
+    }
 }
 
 /// One listening socket.

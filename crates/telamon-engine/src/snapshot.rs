@@ -143,6 +143,7 @@ impl Taker<'_> {
             let mut values = self.common(frontend.object, gauges);
             values.insert("slim", limit(frontend.maxconn.load(Relaxed)));
             values.insert("enabled", i64::from(frontend.enabled.load(Relaxed)));
+            values.insert("closed", i64::from(frontend.is_closed()));
             values.insert("rate_lim", i64::from(gauges.sessions.limit()));
             values.insert("conn_rate", i64::from(gauges.connections.read(self.now)));
             values.insert("conn_rate_max", i64::from(gauges.connections.max()));
@@ -220,6 +221,13 @@ impl Taker<'_> {
         values.insert("MaxConnRate", i64::from(shared.connection_rate.max()));
         values.insert("SessRate", i64::from(shared.session_rate.read(self.now)));
         values.insert("MaxSessRate", i64::from(shared.session_rate.max()));
+        for (at, name) in ["PipesUsed", "PipesFree"].into_iter().enumerate() {
+            let threads = shared.counters.iter();
+            let sum: u32 = threads.map(|thread| thread.pipes[at].load(Relaxed)).sum();
+            values.insert(name, i64::from(sum));
+        }
+        let pipes = i64::from(shared.most_pipes) * shared.threads.len() as i64;
+        values.insert("Maxpipes", pipes);
         values.insert("Nbthread", shared.threads.len() as i64);
         values.insert("Tasks", current);
         // Threads run what is ready before they wait: nothing is left over between turns.

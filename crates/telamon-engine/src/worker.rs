@@ -156,10 +156,15 @@ impl<I: Io> Worker<I> {
             self.io.wait(self.timeout())?;
             self.now = self.shared.now();
             self.counters().add(ProcessTotal::Turns, 1);
+            let mut events = 0;
             while let Some(event) = self.io.next() {
+                events += 1;
                 self.contain(|worker, slot| worker.handle(event, slot));
             }
             self.wheel.turn(self.now, &mut fired);
+            self.counters().add(ProcessTotal::Events, events);
+            self.counters()
+                .add(ProcessTotal::Timers, fired.len() as u64);
             for slot in fired.drain(..) {
                 self.contain(|worker, place| {
                     *place = Some(slot);
@@ -219,6 +224,7 @@ impl<I: Io> Worker<I> {
             self.purge_pools();
             // Pipes that nobody needs give their descriptors back, half of them each time.
             self.pipes.truncate(self.pipes.len() / 2);
+            self.note_pipes();
         }
         if self.now >= self.next_trim {
             self.next_trim = self.now + TRIM_EVERY;

@@ -31,6 +31,15 @@ impl Compiler {
         }
     }
 
+    /// For what is added to a process that runs: its sets, and its names of variables.
+    pub fn again(sets: &PatternSets, names: &VariableNames) -> Compiler {
+        Compiler {
+            sets: sets.clone(),
+            names: names.clone(),
+            ..Compiler::default()
+        }
+    }
+
     /// Compiles the ACLs of one proxy: the conditions that follow point into them.
     pub fn take_acls(&mut self, acls: &[Acl]) -> Result<(), String> {
         self.acls.clear();

@@ -22,8 +22,8 @@ const SCOPES: [&str; 5] = ["proc", "sess", "txn", "req", "res"];
 const MOST: usize = 4096;
 
 /// The numbers of all variables, by name.
-#[derive(Debug, Default)]
-pub struct VariableNames(Mutex<HashMap<String, Slot>>);
+#[derive(Clone, Debug, Default)]
+pub struct VariableNames(Arc<Mutex<HashMap<String, Slot>>>);
 
 impl VariableNames {
     fn lock(&self) -> MutexGuard<'_, HashMap<String, Slot>> {

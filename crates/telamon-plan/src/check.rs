@@ -2,7 +2,13 @@
 
 use std::collections::HashSet;
 
+use crate::rules::Rule;
 use crate::{PlanError, Proxy, ProxyPlan, Server};
+
+/// Rules by themselves, which an operator adds to a process that runs.
+pub fn rules_from_json(text: &str) -> Result<Vec<Rule>, PlanError> {
+    Ok(serde_json::from_str(text)?)
+}
 
 impl ProxyPlan {
     /// Read and check a plan.

@@ -19,6 +19,7 @@ pub use address::SocketAddress;
 pub use balance::{
     Algorithm, BalanceKey, HashAffinity, HashFunction, HashKey, HashMethod, Hashing,
 };
+pub use check::rules_from_json;
 pub use error::PlanError;
 pub use process::{
     Facility, HeaderCase, Level, LogHeader, LogProfile, LogRange, LogRule, LogSample, LogStep,

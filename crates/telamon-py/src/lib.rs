@@ -3,6 +3,7 @@
 mod calls;
 mod patterns;
 mod sessions;
+mod threads;
 
 use std::os::fd::RawFd;
 
@@ -236,6 +237,10 @@ impl Engine {
             .map_err(raise)
     }
 
+    fn shutdown_frontend(&self, proxy_id: u32) -> PyResult<bool> {
+        self.inner.shutdown_frontend(proxy_id).map_err(raise)
+    }
+
     fn set_process_maxconn(&self, maxconn: u32) {
         self.inner.set_process_maxconn(maxconn);
     }
@@ -266,6 +271,21 @@ impl Engine {
     ) -> PyResult<Option<Bound<'py, PyAny>>> {
         let found = self.inner.process_variable(name);
         found.map(|value| calls::value(py, &value)).transpose()
+    }
+
+    /// Runs rules (JSON) that set variables of the process.
+    fn set_variables(&self, rules: &str) -> PyResult<()> {
+        self.inner.set_variables(rules).map_err(raise)
+    }
+
+    fn threads<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let found = py.detach(|| self.inner.threads());
+        threads::states(py, &found)
+    }
+
+    fn descriptors<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let found = py.detach(|| self.inner.descriptors());
+        threads::descriptors(py, &found)
     }
 
     fn sessions<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {

@@ -181,6 +181,15 @@ impl Pool {
         ]
     }
 
+    /// How many buffers have ever been in use, by class: at most so much memory is held.
+    pub fn touched(&self) -> [usize; CLASSES] {
+        [
+            self.regions[0].fresh,
+            self.regions[1].fresh,
+            self.regions[2].fresh,
+        ]
+    }
+
     /// Gives the memory of unused buffers back to the kernel; the buffers stay usable.
     pub fn trim(&mut self) {
         for class in 0..CLASSES {

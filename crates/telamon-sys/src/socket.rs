@@ -230,6 +230,32 @@ pub fn shutdown_write(fd: RawFd) -> io::Result<()> {
     Ok(())
 }
 
+/// Ends listening for all that hold the socket: connections are refused from now on. (A close would
+/// leave the port open where another process has a duplicate.) `listen` begins anew.
+pub fn stop_listening(fd: RawFd) -> io::Result<()> {
+    // SAFETY: plain system call on a number.
+    check(unsafe { libc::shutdown(fd, libc::SHUT_RD) })?;
+    Ok(())
+}
+
+/// Begins to listen, where it was ended; else only the length of the queue changes (listen(2)).
+pub fn listen(fd: RawFd, backlog: i32) -> io::Result<()> {
+    // SAFETY: plain system call on numbers.
+    check(unsafe { libc::listen(fd, backlog) })?;
+    Ok(())
+}
+
+/// Is it a socket that listens?
+pub fn is_listening(fd: RawFd) -> bool {
+    let mut value: libc::c_int = 0;
+    let mut size = mem::size_of::<libc::c_int>() as libc::socklen_t;
+    let (level, option) = (libc::SOL_SOCKET, libc::SO_ACCEPTCONN);
+    let place = (&raw mut value).cast();
+    // SAFETY: the pointers describe `value` and its size.
+    let asked = unsafe { libc::getsockopt(fd, level, option, place, &raw mut size) };
+    asked == 0 && value != 0
+}
+
 /// Makes the close that follows a reset: pending data is thrown away and no TIME_WAIT is left.
 /// Accepted sockets inherit it from their listener.
 pub fn set_reset_on_close(fd: RawFd, on: bool) -> io::Result<()> {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 import os
+import socket
 import time
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,8 +14,9 @@ from telamon.base.address import InetAddress
 from telamon.checks.health import Health
 from telamon.daemon.checker import Target
 from telamon.daemon.servers import MAINT, ServerRecord, Servers
-from telamon.engine import Engine, RingState, Session, Snapshot
+from telamon.engine import Descriptor, Engine, RingState, Session, Snapshot, ThreadState
 from telamon.plan.proxy import ProxyPlan
+from telamon.plan.rules import Rule
 from telamon.runtime.ports import AdminState, CommandError, ServerHealth
 from telamon.script.values import Value
 
@@ -81,6 +83,8 @@ class EngineControl:
         self.started_wall = time.time()
         self.started = time.monotonic()
         self.stopping = False
+        self.startup_logs = ""
+        self.closed_frontends: set[int] = set()
         self.patterns = engine.patterns()
         self.targets: dict[tuple[int, int], Target] = {}
         self._engine, self._servers = engine, servers
@@ -187,6 +191,11 @@ class EngineControl:
     def set_frontend_enabled(self, proxy_id: int, enabled: bool) -> None:
         self._engine.set_frontend_enabled(proxy_id, enabled)
 
+    def shutdown_frontend(self, proxy_id: int) -> bool:
+        first = self._engine.shutdown_frontend(proxy_id)
+        self.closed_frontends.add(proxy_id)
+        return first
+
     def set_frontend_maxconn(self, proxy_id: int, maxconn: int) -> None:
         self._engine.set_frontend_maxconn(proxy_id, maxconn)
 
@@ -208,6 +217,36 @@ class EngineControl:
 
     def process_variable(self, name: str) -> Value | None:
         return self._engine.process_variable(name)
+
+    def set_variable(self, rule: Rule) -> None:
+        try:
+            self._engine.set_variables([rule])
+        except ValueError as error:
+            raise CommandError(str(error)) from error
+
+    def thread_states(self) -> list[ThreadState]:
+        return self._engine.threads()
+
+    def descriptors(self) -> list[Descriptor]:
+        return self._engine.descriptors()
+
+    def other_descriptors(self, known: frozenset[int]) -> list[int]:
+        try:
+            found = {int(name) for name in os.listdir("/proc/self/fd")}  # noqa: PTH208
+        except OSError:
+            return []  # within a chroot
+        return sorted(found - known)
+
+    def local_address(self, fd: int) -> tuple[str, int] | None:
+        try:
+            with socket.socket(fileno=os.dup(fd)) as sock:
+                name = sock.getsockname()
+                family = sock.family
+        except OSError:
+            return None
+        if family is socket.AF_UNIX:
+            return "unix", 0
+        return ("ipv6" if family is socket.AF_INET6 else "ipv4"), name[1]
 
     def sessions(self) -> list[Session]:
         return self._engine.sessions()

@@ -92,6 +92,8 @@ class ProxySetup:
     threads: int | None = None
     tracked: frozenset[str] = frozenset()
     """The backends that the router follows (`track_backend`)."""
+    startup_logs: str = ""
+    """What was said about the configuration, for `show startup-logs`."""
 
 
 def privileges(process: ProcessPlan) -> Privileges:
@@ -155,6 +157,7 @@ class ProxyRole:
             Limits(threads, allowance.descriptors, allowance.connections),
             MemoryMeter(),
         )
+        self.control.startup_logs = setup.startup_logs
         self._checker = Checker(process.spread_checks)
         self._stats = StatsSockets(
             process,

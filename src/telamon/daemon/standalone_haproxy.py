@@ -135,7 +135,7 @@ class _Alone:
             self._console.warning(text)
 
     def _serve(self, bindings: Bindings, descriptors: Sequence[int]) -> int:
-        setup = make_setup(self._options, self._plan, bindings, descriptors)
+        setup = make_setup(self._options, self._plan, bindings, descriptors, self._console)
         try:
             role = HaproxyRole(setup, None, self._console, self._heard)
             old.relieve(self._options)

@@ -169,7 +169,7 @@ class Master:
         bindings = plans.bindings(coming.plan, joins=self._options.reuse_port)
         # The master's own socket, if any, comes last and is not the worker's.
         descriptors = coming.change.descriptors[: len(bindings.wishes)]
-        setup = make_setup(self._options, coming.plan, bindings, descriptors)
+        setup = make_setup(self._options, coming.plan, bindings, descriptors, self._console)
         try:
             pid, ours = fork(_SIGNALS, partial(self._be_worker, setup, descriptors))
         except OSError as error:

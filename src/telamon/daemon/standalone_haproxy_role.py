@@ -50,7 +50,7 @@ class HaproxyRole(ProxyRole):
         self._paused = False
         self.ended_by: signal.Signals | None = None
         super().__init__(setup, channel)
-        self._stats.listening = lambda: tuple(self._kept.values())
+        self._stats.listening = lambda: tuple(self._listening())
 
     # -- signals --------------------------------------------------------------------------
 
@@ -115,9 +115,15 @@ class HaproxyRole(ProxyRole):
     def _frontends(self) -> Iterator[Proxy]:
         return (p for p in self.plan.proxies if p.frontend is not None and not p.disabled)
 
+    def _listening(self) -> list[int]:
+        """Without those of frontends that were shut down."""
+        closed = self.control.closed_frontends
+        owners = {item.fd: item.proxy_id for item in self._setup.listeners}
+        return [kept for fd, kept in self._kept.items() if owners[fd] not in closed]
+
     def _sockets(self) -> Iterator[socket.socket]:
         """The listeners of ports; a unix socket's path is free to be taken at any time."""
-        for fd in self._kept.values():
+        for fd in self._listening():
             sock = socket.socket(fileno=fd)
             try:
                 if sock.family != socket.AF_UNIX:
@@ -191,7 +197,11 @@ def _backend_state(entry: BackendRecord | None) -> str:
 
 
 def make_setup(
-    options: Options, plan: ProxyPlan, bindings: Bindings, descriptors: Sequence[int]
+    options: Options,
+    plan: ProxyPlan,
+    bindings: Bindings,
+    descriptors: Sequence[int],
+    console: Console,
 ) -> ProxySetup:
     """What a proxy process is given. `descriptors`: in the order of the wishes."""
     count = len(bindings.listeners)
@@ -201,7 +211,8 @@ def make_setup(
     ]
     stats = list(zip(bindings.stats, descriptors[count:], strict=True))
     io = IoEngine.AUTO if options.epoll else IoEngine.URING
-    return ProxySetup(plan, listeners, stats, io=io)
+    said = "".join(f"{line}\n" for line in console.said)
+    return ProxySetup(plan, listeners, stats, io=io, startup_logs=said)
 
 
 def end_by(signum: signal.Signals) -> None:

@@ -1,8 +1,7 @@
 """`show info`: the process in figures (management guide 9.3, `show info`).
 
 A table of rows in HAProxy's order, each with its tags (see `fields.py`), its type and what it
-means. Figures of things that this program does not have (pools, pipes, TLS, compression) are true
-zeros.
+means. Figures of things that this program does not have (TLS, compression) are true zeros.
 """
 
 from __future__ import annotations
@@ -96,7 +95,7 @@ ROWS: tuple[InfoRow, ...] = (
     InfoRow("MaxSslConns", "MMP", "u32", _zero, "Limit of TLS connections, 0 for none"),
     InfoRow("CurrSslConns", "MGP", "u32", _zero, "TLS connections now"),
     InfoRow("CumSslConns", "MCP", "u32", _zero, "TLS connections so far"),
-    InfoRow("Maxpipes", "CLP", "u32", _zero, "Limit of kernel pipes, 0 for none"),
+    InfoRow("Maxpipes", "CLP", "u32", _counter("Maxpipes"), "Limit of kernel pipes, 0 for none"),
     InfoRow("PipesUsed", "MGP", "u32", _counter("PipesUsed"), "Kernel pipes in use"),
     InfoRow("PipesFree", "MGP", "u32", _counter("PipesFree"), "Kernel pipes kept for use"),
     InfoRow("ConnRate", "MRP", "u32", _counter("ConnRate"), "Connections in the last second"),

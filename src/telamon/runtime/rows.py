@@ -161,14 +161,19 @@ def frontend_limit(control: ProxyControl, proxy: Proxy, counters: Counters) -> i
     return control.max_connections
 
 
+def frontend_status(control: ProxyControl, proxy: Proxy, counters: Counters) -> str:
+    """HAProxy's word for whether it accepts."""
+    if control.stopping or proxy.disabled or counters.get("closed", 0):
+        return "STOP"
+    return "OPEN" if counters.get("enabled", 1) else "PAUSED"
+
+
 def _frontend_row(control: ProxyControl, proxy: Proxy, counters: Counters) -> Row:
     values = _head(proxy, "FRONTEND", RowKind.FRONTEND)
     values |= _copy(counters, _FRONTEND_COPY, _COMPRESSION, SSL_FIELDS, H2_FIELDS)
     values["slim"] = frontend_limit(control, proxy, counters)
     values["rate_lim"] = counters.get("rate_lim", 0)
-    values["status"] = "STOP" if control.stopping or proxy.disabled else "OPEN"
-    if counters.get("paused", 0) and values["status"] == "OPEN":
-        values["status"] = "PAUSED"
+    values["status"] = frontend_status(control, proxy, counters)
     if proxy.mode is Mode.HTTP:
         values |= _copy(counters, _RESPONSES, _CACHE, ("intercepted",))
         values |= {"sess_other": 0, "h1sess": counters.get("stot", 0), "h2sess": 0, "h3sess": 0}

@@ -13,7 +13,7 @@ import difflib
 from dataclasses import dataclass, field
 
 from telamon.plan.process import StatsLevel
-from telamon.runtime.commands.base import Command, Context
+from telamon.runtime.commands.base import ERROR, SEVERITIES, Command, Context
 from telamon.runtime.commands.index import BY_WORDS, COMMANDS, LONGEST, NOT_YET
 from telamon.runtime.ports import CommandError, ProxyControl
 
@@ -157,16 +157,29 @@ def execute(context: Context, words: list[str]) -> str:
     """The answer to one command, with its line end; never raises for what a client may send."""
     if words[:1] == ["help"]:
         return _help(context, words[1:])
+    context.severity = None
     command, arguments = find(words)
     if command is None:
         return _unknown(context, words)
     if not context.may(command.level):
-        return "Permission denied\n"
+        return marked(context, ERROR, "Permission denied\n")
+    if command.mode and f"{command.mode}-mode" not in context.modes:
+        text = f"This command is restricted to {command.mode} mode only.\n"
+        return marked(context, ERROR, text)
     try:
-        return command.handler(context, arguments)
+        answer = command.handler(context, arguments)
+        return marked(context, context.severity, answer)
     except CommandError as error:
         text = str(error)
-        return text if text.endswith("\n") else text + "\n"
+        return marked(context, ERROR, text if text.endswith("\n") else text + "\n")
+
+
+def marked(context: Context, severity: int | None, text: str) -> str:
+    """A message with its severity in front, if the session wants that."""
+    if severity is None or context.severity_output == "none":
+        return text
+    mark = severity if context.severity_output == "number" else SEVERITIES[severity]
+    return f"[{mark}]: {text}"
 
 
 def find(words: list[str]) -> tuple[Command | None, list[str]]:
@@ -185,7 +198,7 @@ def _unknown(context: Context, words: list[str]) -> str:
             return f"'{name}' is known to HAProxy, not yet to Telamon.\n"
     if not words:
         return "Unknown command. Please enter one of the following commands only:\n" + _list(
-            [c for c in COMMANDS if context.may(c.level)]
+            _available(context)
         )
     matching = _matching(context, words)
     return "Unknown command, but maybe one of the following ones is a better match:\n" + _list(
@@ -194,13 +207,19 @@ def _unknown(context: Context, words: list[str]) -> str:
 
 
 def _help(context: Context, words: list[str]) -> str:
-    chosen = _matching(context, words) if words else [c for c in COMMANDS if context.may(c.level)]
+    chosen = _matching(context, words) if words else _available(context)
     return "The following commands are valid at this level:\n" + _list(chosen)
+
+
+def _available(context: Context) -> list[Command]:
+    """What the session may use, in the modes that it is in."""
+    allowed = [c for c in COMMANDS if context.may(c.level)]
+    return [c for c in allowed if not c.mode or f"{c.mode}-mode" in context.modes]
 
 
 def _matching(context: Context, words: list[str]) -> list[Command]:
     """Commands that begin with these words, or else those whose names come nearest."""
-    allowed = [c for c in COMMANDS if context.may(c.level)]
+    allowed = _available(context)
     text = " ".join(words)
     beginning = [c for c in allowed if c.words.startswith(text) or text.startswith(c.words)]
     if beginning:

@@ -5,8 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 
 from telamon.base.address import InetAddress
-from telamon.engine import Counters, Patterns, ProxySnapshot, RingState, Session, Snapshot
+from telamon.engine import (
+    Counters,
+    Descriptor,
+    Patterns,
+    ProxySnapshot,
+    RingState,
+    Session,
+    Snapshot,
+    ThreadState,
+)
 from telamon.plan.proxy import ProxyPlan
+from telamon.plan.rules import Rule
 from telamon.runtime.ports import AdminState, CheckStatus, CommandError, ServerHealth
 from telamon.script.values import Value
 
@@ -29,6 +39,9 @@ class FakeControl:
     ring_lines: dict[str, list[bytes]] = field(default_factory=dict)
     variables: dict[str, Value] = field(default_factory=dict)
     streams: list[Session] = field(default_factory=list)
+    states: list[ThreadState] = field(default_factory=list)
+    open: list[Descriptor] = field(default_factory=list)
+    startup_logs: str = ""
     process: Counters = field(default_factory=dict)
     healths: dict[tuple[int, int], ServerHealth] = field(default_factory=dict)
     addresses: dict[tuple[int, int], tuple[str, int]] = field(default_factory=dict)
@@ -138,6 +151,12 @@ class FakeControl:
     def set_frontend_enabled(self, proxy_id: int, enabled: bool) -> None:
         self.done.append(("frontend", proxy_id, enabled))
 
+    def shutdown_frontend(self, proxy_id: int) -> bool:
+        counters = self.counters.setdefault(("frontend", proxy_id, 0), {})
+        first = not counters.get("closed", 0)
+        counters["closed"] = 1
+        return first
+
     def set_frontend_maxconn(self, proxy_id: int, maxconn: int) -> None:
         self.counters.setdefault(("frontend", proxy_id, 0), {})["slim"] = maxconn
 
@@ -158,6 +177,21 @@ class FakeControl:
 
     def process_variable(self, name: str) -> Value | None:
         return self.variables.get(name)
+
+    def set_variable(self, rule: Rule) -> None:
+        self.done.append(("set variable", rule))
+
+    def thread_states(self) -> list[ThreadState]:
+        return self.states
+
+    def descriptors(self) -> list[Descriptor]:
+        return self.open
+
+    def other_descriptors(self, known: frozenset[int]) -> list[int]:
+        return []
+
+    def local_address(self, fd: int) -> tuple[str, int] | None:
+        return None
 
     def sessions(self) -> list[Session]:
         return self.streams

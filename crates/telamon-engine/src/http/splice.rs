@@ -7,6 +7,7 @@
 //! last byte lies in the pipe.
 
 use std::io::ErrorKind;
+use std::sync::atomic::Ordering::Relaxed;
 
 use telamon_session::Side;
 use telamon_sys::pipe::Pipe;
@@ -48,6 +49,7 @@ impl<I: Io> Worker<I> {
             return false;
         };
         self.pipes_used += 1;
+        self.note_pipes();
         // The next head needs no large buffer.
         self.slots.get(up).class[Side::Server as usize] = 0;
         if let Some(exchange) = self.exchange(index) {
@@ -207,5 +209,13 @@ impl<I: Io> Worker<I> {
         if pipe.inside() == 0 && self.pipes.len() < KEPT {
             self.pipes.push(pipe);
         }
+        self.note_pipes();
+    }
+
+    /// For `show info`.
+    pub(crate) fn note_pipes(&self) {
+        let [used, free] = &self.counters().pipes;
+        used.store(self.pipes_used, Relaxed);
+        free.store(self.pipes.len() as u32, Relaxed);
     }
 }

@@ -28,6 +28,14 @@ class Context:
     modes: set[str] = field(default_factory=set)
     payload: list[str] | None = None
     follow: Callable[[], str] | None = None
+    severity_output: str = "none"
+    severity: int | None = None
+    """Of the message that the command at hand says; None for what is no message but a dump."""
+
+    def say(self, severity: int, text: str) -> str:
+        """A message, which `set severity-output` marks with how weighty it is (syslog's levels)."""
+        self.severity = severity
+        return text
 
     def may(self, level: StatsLevel) -> bool:
         return _RANK[self.level] >= _RANK[level]
@@ -53,6 +61,8 @@ class Command:
     meaning: str
     handler: Handler
     level: StatsLevel = StatsLevel.USER
+    mode: str = ""
+    """The session's mode without which it is not to be had: `experimental` or `expert`."""
 
     @property
     def usage(self) -> str:
@@ -87,6 +97,11 @@ def find_server(control: ProxyControl, words: list[str]) -> tuple[Proxy, Server]
         if name in (server.name, f"#{server.id}"):
             return proxy, server
     raise CommandError("No such server.")
+
+
+ERROR, WARNING, NOTICE, INFO = 3, 4, 5, 6
+"""Severities of messages, as syslog counts them."""
+SEVERITIES = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
 
 
 def whole_number(text: str, refusal: str) -> int:

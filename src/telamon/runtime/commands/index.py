@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from telamon.runtime.commands import (
+    agents,
+    descriptors,
     events,
     foreign,
     frontends,
@@ -13,6 +15,7 @@ from telamon.runtime.commands import (
     session,
     sessions,
     show,
+    threads,
     variables,
 )
 from telamon.runtime.commands.base import Command
@@ -21,6 +24,8 @@ COMMANDS: tuple[Command, ...] = tuple(
     sorted(
         (
             *show.COMMANDS,
+            *agents.COMMANDS,
+            *descriptors.COMMANDS,
             *events.COMMANDS,
             *patterns.COMMANDS,
             *process.COMMANDS,
@@ -29,6 +34,7 @@ COMMANDS: tuple[Command, ...] = tuple(
             *rates.COMMANDS,
             *session.COMMANDS,
             *sessions.COMMANDS,
+            *threads.COMMANDS,
             *variables.COMMANDS,
             *foreign.COMMANDS,
         ),

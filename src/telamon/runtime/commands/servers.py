@@ -8,7 +8,9 @@ from collections.abc import Callable
 from telamon.base.address import InetAddress
 from telamon.plan.process import StatsLevel
 from telamon.plan.proxy import Proxy, Server
+from telamon.runtime.commands import agents
 from telamon.runtime.commands.base import (
+    WARNING,
     Command,
     Context,
     find_server,
@@ -191,7 +193,7 @@ def _set_address(context: Context, proxy: Proxy, server: Server, words: list[str
         said.append(_change("port", "port", str(old_port), str(port)))
     if (host, port) != (old_host, old_port):
         context.control.set_server_address(proxy.id, server.id, host, port)
-    return ", ".join(said) + " by 'stats socket command'\n"
+    return context.say(WARNING, ", ".join(said) + " by 'stats socket command'\n")
 
 
 def _change(what: str, short: str, old: str, new: str) -> str:
@@ -202,6 +204,7 @@ def _change(what: str, short: str, old: str, new: str) -> str:
 
 ServerOption = Callable[[Context, Proxy, Server, list[str]], str]
 SERVER_OPTIONS: dict[str, ServerOption] = {
+    **dict.fromkeys(agents.OPTIONS, agents.set_agent),
     "addr": _set_address,
     "health": _set_health,
     "state": _set_state,

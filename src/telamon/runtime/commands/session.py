@@ -26,7 +26,23 @@ def lower_to_user(context: Context, words: list[str]) -> str:
     return ""
 
 
+_SEVERITY_OUTPUTS = ("none", "number", "string")
+
+
+def set_severity_output(context: Context, words: list[str]) -> str:
+    if words[:1] not in [[word] for word in _SEVERITY_OUTPUTS]:
+        raise CommandError("one of 'none', 'number', 'string' is a required argument")
+    context.severity_output = words[0]
+    return ""
+
+
 COMMANDS = (
+    Command(
+        "set severity-output",
+        "[none|number|string]",
+        "mark messages with their severity",
+        set_severity_output,
+    ),
     Command(
         "set timeout cli",
         "<delay>",

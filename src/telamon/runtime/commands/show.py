@@ -9,7 +9,7 @@ import time
 from telamon.base.version import HAPROXY_VERSION
 from telamon.plan.process import StatsLevel
 from telamon.runtime import export, info
-from telamon.runtime.commands.base import Command, Context
+from telamon.runtime.commands.base import INFO, Command, Context
 from telamon.runtime.ports import CommandError
 from telamon.runtime.rows import Filter, Select, rows
 
@@ -72,7 +72,7 @@ def _proxy_id(context: Context, text: str) -> int:
 
 
 def show_version(context: Context, words: list[str]) -> str:
-    return HAPROXY_VERSION + "\n"
+    return context.say(INFO, HAPROXY_VERSION + "\n")
 
 
 def show_backend(context: Context, words: list[str]) -> str:
@@ -93,12 +93,16 @@ def show_errors(context: Context, words: list[str]) -> str:
     return f"Total events captured on [{info.log_time(time.time())}] : 0\n"
 
 
+def show_startup_logs(context: Context, words: list[str]) -> str:
+    return context.control.startup_logs or "\n"
+
+
 def show_schema(context: Context, words: list[str]) -> str:
     return json.dumps(export.JSON_SCHEMA, separators=(",", ":")) + "\n"
 
 
 def show_level(context: Context, words: list[str]) -> str:
-    return context.level.value + "\n"
+    return context.say(INFO, context.level.value + "\n")
 
 
 def show_sockets(context: Context, words: list[str]) -> str:
@@ -123,6 +127,7 @@ COMMANDS = (
     Command("show backend", "", "list the backends", show_backend),
     Command("show env", "[var]", "show the process's environment", show_env, StatsLevel.OPERATOR),
     Command("show errors", "", "report captured protocol errors", show_errors, StatsLevel.OPERATOR),
+    Command("show startup-logs", "", "what was said while the process started", show_startup_logs),
     Command("show schema json", "", "report the schema of the JSON outputs", show_schema),
     Command("show cli level", "", "display the level of this session", show_level),
     Command("show cli sockets", "", "list the stats sockets", show_sockets, StatsLevel.OPERATOR),
