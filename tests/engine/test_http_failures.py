@@ -123,7 +123,6 @@ SERVERS_GO = [
         "second request on a dead connection",
         ((GET, Until(b"ok"), GET, END),),
         ((Until(), OK, Until(), CLOSE),),
-        lines=2,
     ),
 ]
 

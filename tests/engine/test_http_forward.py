@@ -274,7 +274,7 @@ CONNECTIONS = [
             "clients": ((GET, Until(b"ok"), LAST, END), (LAST, END)),
             "servers": SERVED,
         },
-        lines=4,
+        lines=3,
     ),
     case(
         "always reuse",

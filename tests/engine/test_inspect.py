@@ -57,7 +57,7 @@ CASES = [
          rules("tcp-response inspect-delay 300ms", "tcp-response content accept")),
     Case("use-server", ((b"hello", Until(b"welcome"), b"bye", EOF, END),), (HELLO,),
          rules("use-server s2 if { src 127.0.0.1 }", tail="\n    server s2 {server}")),
-    Case("silent drop", ((b"hello", NAP, STAY),), (HELLO,),
+    Case("silent drop", ((b"hello", NAP, NAP),), (HELLO,),
          rules("tcp-request content silent-drop")),
 ]  # fmt: skip
 
