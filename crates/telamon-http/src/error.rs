@@ -33,6 +33,8 @@ pub enum Reason {
     Chunk,
     /// A body where HTTP/1.0 has none: old agents would take it for the next request.
     Payload,
+    /// A body in a CONNECT: some take it for the tunnel's first bytes.
+    ConnectBody,
     /// A WebSocket handshake without its key.
     WebSocket,
 }
@@ -67,6 +69,7 @@ impl fmt::Display for BadRequest {
             Reason::Host => "Host is not the URI's, or there are two",
             Reason::Chunk => "a chunk's framing is broken",
             Reason::WebSocket => "a WebSocket handshake without a key",
+            Reason::ConnectBody => "a body in a CONNECT",
             Reason::Payload => "a body in a GET, HEAD or DELETE of HTTP/1.0",
         };
         write!(f, "{what} (at byte {})", self.at)

@@ -121,6 +121,8 @@ pub fn write_fields<'b>(
 ) -> usize {
     let (start, mut count, mut left_out) = (out.len(), 0, 0);
     let mut length_seen = framing == Framing::Coded;
+    // Of a length that is left out; beside a coding it does not count at all.
+    let (mut length, mut coded) = (0, false);
     for field in fields {
         let whole = field.unfolded();
         let mut value = whole.as_ref();
@@ -149,12 +151,13 @@ pub fn write_fields<'b>(
                 let end = memchr::memchr(b',', value).unwrap_or(value.len());
                 value = trim(&value[..end]);
                 if framing == Framing::Bodiless {
-                    left_out += field.name.len() + value.len();
+                    length = field.name.len() + value.len();
                     continue;
                 }
             }
             17 if framing == Framing::Bodiless && field.is("transfer-encoding") => {
                 left_out += field.name.len() + value.len();
+                coded = true;
                 continue;
             }
             _ => {}
@@ -164,6 +167,9 @@ pub fn write_fields<'b>(
         out.extend_from_slice(value);
         out.extend_from_slice(b"\r\n");
         count += 1;
+    }
+    if !coded {
+        left_out += length;
     }
     out.len() - start - count * ": \r\n".len() + left_out
 }

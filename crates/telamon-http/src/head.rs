@@ -40,6 +40,7 @@ pub struct Request<'b> {
     pub start: usize,
     pub end: usize,
     line_end: usize,
+    alone: bool,
     buffer: &'b [u8],
     fields: &'b [Line],
 }
@@ -52,8 +53,7 @@ impl<'b> Request<'b> {
 
     /// Is it a line of HTTP/0.9?
     pub fn is_alone(&self) -> bool {
-        let uri = self.uri.as_ptr_range().end;
-        self.buffer[..self.line_end].as_ptr_range().end == uri
+        self.alone
     }
 
     /// The fields in their order.
@@ -81,7 +81,13 @@ impl<'b> Request<'b> {
                 .flat_map(|field| field.value.split(|byte| *byte == b','))
                 .any(|word| trim(word).eq_ignore_ascii_case(option.as_bytes()))
         };
-        !said("close") && (self.version.is_1_1() || said("keep-alive"))
+        !said("close") && (self.version.is_1_1() || said("keep-alive")) && !self.is_doubtful()
+    }
+
+    /// Chunks in a version that has none: who spoke or hears it may find another end of the body, so
+    /// that nothing may follow it (RFC 9112 6.1).
+    pub fn is_doubtful(&self) -> bool {
+        self.body == Body::Chunked && !self.version.is_1_1()
     }
 
     /// Does it ask for another protocol (RFC 9110 7.8)? Not with a body.
@@ -107,6 +113,11 @@ impl<'b> Request<'b> {
                 .any(|field| field.is("sec-websocket-key") && field.value.len() == 24)
         };
         self.fields().any(asks) && self.upgrades() && !has_key()
+    }
+
+    /// A body before a tunnel: some take it for the tunnel's first bytes (RFC 9110 9.3.6).
+    fn is_connect_with_body(&self) -> bool {
+        self.method == b"CONNECT" && self.body != Body::Length(0)
     }
 
     /// A body where HTTP/1.0 gave it no meaning (RFC 1945 8): HAProxy refuses it.
@@ -263,10 +274,14 @@ impl HeadParser {
             start: self.start,
             end,
             line_end: line.end,
+            alone: line.alone,
             buffer,
             fields: self.fields.lines(),
         };
         host::check(&request, self.lax).map_err(|reason| bad(reason, self.start))?;
+        if request.is_connect_with_body() {
+            return Err(bad(Reason::ConnectBody, self.start));
+        }
         if !self.limits.any_payload && request.has_unexpected_body() {
             return Err(bad(Reason::Payload, self.start));
         }
@@ -306,7 +321,8 @@ fn request_line(buffer: &[u8], text: Range<usize>, lax: bool) -> Result<RequestL
         after..text.end,
         if lax { is_lax_uri } else { is_uri },
     );
-    let alone = lax && after == text.end && &buffer[method.clone()] == b"GET";
+    let bare = buffer[after..text.end].iter().all(|byte| is_blank(*byte));
+    let alone = lax && bare && &buffer[method.clone()] == b"GET";
     if uri.is_empty() || !alone && (after == text.end || !is_blank(buffer[after])) {
         return Err(bad(Reason::Uri, after));
     }

@@ -74,7 +74,11 @@ impl Normal {
         let uri = request.uri;
         if request.method == b"CONNECT" {
             let (name, port) = split_port(uri);
-            return matches!(port, Some(b"80" | b"443")).then(|| Normal {
+            // Where what does not agree may pass, it stays.
+            let agree = request
+                .field("host")
+                .is_none_or(|host| split_port(host.value).0.eq_ignore_ascii_case(name));
+            return (agree && matches!(port, Some(b"80" | b"443"))).then(|| Normal {
                 uri: uri.to_vec(),
                 host: name.to_vec(),
             });

@@ -58,7 +58,8 @@ impl<'b> Response<'b> {
     pub fn forwarded_framing(&self) -> forward::Framing {
         match self.status {
             ..=199 | 204 => forward::Framing::Bodiless,
-            _ if self.framing == Length::Chunked => forward::Framing::Coded,
+            // Doubtful: a coding is named, though it may be an empty one.
+            _ if self.doubtful || self.framing == Length::Chunked => forward::Framing::Coded,
             _ => forward::Framing::Kept,
         }
     }

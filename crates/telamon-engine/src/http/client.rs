@@ -402,7 +402,7 @@ fn read(
     exchange.upgrades = request.upgrades();
     exchange.head_size = (request.end - request.start) as u64;
     exchange.keep = request.keeps_alive() && route.mode != ConnectionMode::Close;
-    exchange.keep_server = route.mode == ConnectionMode::KeepAlive;
+    exchange.keep_server = route.mode == ConnectionMode::KeepAlive && !request.is_doubtful();
     exchange.upload = Body::from(Length::from(request.body));
     exchange.policy = route.policy;
     exchange.connected_at = NEVER;

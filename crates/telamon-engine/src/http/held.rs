@@ -138,7 +138,7 @@ impl<I: Io> Worker<I> {
         space[..begun.len()].copy_from_slice(begun);
         chunk.fill(begun.len());
         self.write_reply(index);
-        self.reply_ready(index, up, chunk, false);
+        self.reply_ready(index, up, chunk);
         if !self.is_streaming(index) {
             return;
         }

@@ -157,6 +157,8 @@ pub(crate) struct Exchange {
     pub(crate) is_connect: bool,
     /// It asks for another protocol.
     pub(crate) upgrades: bool,
+    /// Its answer makes a tunnel of the connection.
+    pub(crate) opens_tunnel: bool,
     /// Bytes of its head as it came.
     pub(crate) head_size: u64,
     /// It asks whether the frontend serves (`monitor-uri`).
@@ -289,6 +291,7 @@ impl Exchange {
             is_head: false,
             is_connect: false,
             upgrades: false,
+            opens_tunnel: false,
             head_size: 0,
             monitor: false,
             connection: Connection::Implied,

@@ -187,7 +187,6 @@ impl<I: Io> Worker<I> {
     /// A head was read up to `end` of the chunk, and stands in `scratch` for the client.
     fn head_read(&mut self, index: u32, up: u32, mut chunk: Chunk, end: usize, head: Head) {
         chunk.advance(end);
-        let tunnel = matches!(head, Head::Tunnel(_));
         if !matches!(head, Head::Interim(_)) {
             let exchange = self.exchange(index);
             let status = exchange.and_then(|exchange| exchange.log.status);
@@ -205,10 +204,10 @@ impl<I: Io> Worker<I> {
             }
             return self.response_head(index, up, chunk);
         }
-        if self.exchange(index).is_some_and(|exchange| exchange.ruled) && !tunnel {
+        if self.exchange(index).is_some_and(|exchange| exchange.ruled) {
             return self.ruled_reply(index, up, chunk);
         }
-        self.reply_ready(index, up, chunk, tunnel);
+        self.reply_ready(index, up, chunk);
     }
 
     /// A response's head goes through its rules, from where it has come to.
@@ -216,7 +215,7 @@ impl<I: Io> Worker<I> {
         match self.response_rules(index) {
             Passed::On => {
                 self.write_reply(index);
-                self.reply_ready(index, up, chunk, false);
+                self.reply_ready(index, up, chunk);
             }
             Passed::Replaced => self.io.put(chunk),
             Passed::Waits(wait) => {
@@ -228,8 +227,9 @@ impl<I: Io> Worker<I> {
     }
 
     /// A response's head stands in `scratch`: it goes to the client.
-    pub(super) fn reply_ready(&mut self, index: u32, up: u32, chunk: Chunk, tunnel: bool) {
+    pub(super) fn reply_ready(&mut self, index: u32, up: u32, chunk: Chunk) {
         self.adjust_reply(index);
+        let tunnel = self.exchange(index).is_some_and(|one| one.opens_tunnel);
         let Some(http) = self.http(index) else {
             return self.io.put(chunk);
         };
@@ -257,7 +257,13 @@ impl<I: Io> Worker<I> {
                 exchange.keep = false;
             }
             self.tunnel(index, Side::Server, chunk);
-            return self.take_rest(index);
+            self.take_rest(index);
+            // It may have ended its words with its request.
+            let ended = self.http(index).is_some_and(|http| http.ended);
+            if ended && self.slots.get(index).peer == up {
+                self.tunnel_eof(index, up, Side::Client);
+            }
+            return;
         }
         self.download(index, up, chunk, true);
     }
@@ -285,8 +291,12 @@ impl<I: Io> Worker<I> {
         };
         let reply = &exchange.reply;
         exchange.log.status = Some(reply.status());
-        let connection =
-            forward::Connection::of_response(reply.version(), exchange.version, exchange.keep);
+        let connection = match exchange.opens_tunnel {
+            true => forward::Connection::Implied,
+            false => {
+                forward::Connection::of_response(reply.version(), exchange.version, exchange.keep)
+            }
+        };
         reply.write_response(scratch, exchange.reply_framing, connection);
         exchange.log.bytes += exchange.log.head;
     }
@@ -525,7 +535,8 @@ fn read(
         response.status == 101 || (exchange.is_connect && (200..300).contains(&response.status));
     let unasked = response.status == 101 && !(exchange.upgrades && response.upgrades());
     let framing = response.forwarded_framing();
-    let ruled = exchange.ruled && !response.is_interim() && !tunnel;
+    let ruled = exchange.ruled && !response.is_interim();
+    exchange.opens_tunnel = tunnel;
     if ruled {
         exchange.reply.take_response(&response);
         exchange.reply_framing = framing;
@@ -540,25 +551,31 @@ fn read(
     }
     exchange.server_closes |= !response.keeps_alive() || response.doubtful;
     if unasked {
+        if ruled {
+            exchange.log.bytes += exchange.log.head;
+        }
         exchange.log.bytes += (data.len() - response.end) as u64;
         return Head::Bad;
     }
-    if response.is_interim() || tunnel {
+    if response.is_interim() || (tunnel && !ruled) {
         forward::write_end(out, forward::Connection::Implied);
-        if !tunnel {
-            return Head::Interim(response.end);
-        }
+    }
+    if response.is_interim() {
+        return Head::Interim(response.end);
     }
     exchange.log.status = Some(response.status);
     exchange.server_status = Some(response.status);
     exchange.log.response_time = Some(now.saturating_sub(exchange.connected_at));
     exchange.answered = true;
     if tunnel {
+        // No body for its rules to wait for.
+        exchange.download = Body::Done;
         return Head::Tunnel(response.end);
     }
     let length = response.length(exchange.is_head);
     exchange.server_closes |= length == Length::UntilClose;
-    exchange.keep &= !response.doubtful || response.version.is_1_1();
+    let sure = !response.doubtful || framing == forward::Framing::Bodiless;
+    exchange.keep &= sure || response.version.is_1_1();
     exchange.download = Body::from(length);
     let unread = !exchange.upload.is_done() && exchange.server_closes;
     exchange.keep &= length != Length::UntilClose && !unread;
