@@ -24,7 +24,11 @@ RULES = """
 OLD = b"POST / HTTP/1.0\r\nHost: a\r\nConnection: keep-alive\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 CASES = [
-    Case("rules of a 101", ((ASK, Until(b"hello"), b"x", EOF, END),), ((Until(), AGREED, Until(b"x"), END),)),
+    Case(
+        "rules of a 101",
+        ((ASK, Until(b"hello"), b"x", EOF, END),),
+        ((Until(), AGREED, Until(b"x"), END),),
+    ),
     Case(
         "rules of a CONNECT",
         ((CONNECT, Until(b"hello"), b"x", EOF, END),),
@@ -47,7 +51,7 @@ CASES = [
         ((Until(), b"HTTP/1.1 200 OK\r\nTransfer-Encoding: \r\nContent-Length: 2\r\n\r\nok"),),
         lines=1,
     ),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize("ruled", [False, True], ids=["plain", "ruled"])

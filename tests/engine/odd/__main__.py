@@ -11,7 +11,8 @@ from tests.engine.odd.run import Difference, run
 
 def shown(one: Difference) -> str:
     case, theirs, ours = one.case, one.theirs, one.ours
-    lines = [f"--- case {case.number} ({case.kind}{', ends' if case.ends else ''}): {one.parts}"]
+    what = ", ".join([case.kind, case.slant, *(["ends"] if case.ends else [])])
+    lines = [f"--- case {case.number} ({what}): {one.parts}"]
     lines += [f"  sent     {piece!r}" for piece in case.sends]
     lines += [f"  answer   {answer.pieces!r}{' closes' * answer.closes}" for answer in case.answers]
     for name, outcome in (("haproxy", theirs), ("telamon", ours)):

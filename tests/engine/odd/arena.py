@@ -58,7 +58,22 @@ WORDS = {
 """,
     "close": "    option http-server-close\n",
     "waits": "    http-request wait-for-body time 250ms\n",
+    "lax": """
+    option accept-unsafe-violations-in-http-request
+    option accept-unsafe-violations-in-http-response
+""",
+    "closing": "    option httpclose\n",
+    "buffered": """
+    option http-buffer-request
+    http-request set-header X-Body %[req.body,hex]
+""",
+    "pretending": "    option http-server-close\n    option http-pretend-keepalive\n",
 }
+
+
+def as_2_6(text: str) -> str:
+    """The words of HAProxy 2.6 for what later versions call otherwise."""
+    return text.replace("accept-unsafe-violations-in-http", "accept-invalid-http")
 
 
 @dataclass
@@ -151,9 +166,8 @@ class Balancer:
             for lane in lanes:
                 bind = f"fd@{lane.front.fileno()}" if inherited else f":{lane.address[1]}"
                 server = f"127.0.0.1:{lane.origin.getsockname()[1]}"
-                parts.append(
-                    f"listen {lane.name}\n    bind {bind}\n{WORDS[kind]}    server s {server}\n"
-                )
+                words = as_2_6(WORDS[kind]) if inherited else WORDS[kind]
+                parts.append(f"listen {lane.name}\n    bind {bind}\n{words}    server s {server}\n")
         return "".join(parts)
 
     @contextlib.contextmanager

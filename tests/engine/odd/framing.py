@@ -59,7 +59,9 @@ def dechunked(head: bytes, text: bytes) -> Piece:
 def breaks_chunks(text: bytes) -> bool:
     """Is there a chunked body that RFC 9112 7.1 does not allow, or only a part of one?"""
     heads = re.finditer(
-        rb"transfer-encoding:[^\n]*chunked[^\n]*\n(?:[^\n]*\S[^\n]*\n)*\r?\n", text, re.I
+        rb"transfer-encoding:(?:[^\n]|\n[ \t])*chunked[^\n]*\n(?:[^\n]*\S[^\n]*\n)*\r?\n",
+        text,
+        re.I,
     )
     return any(not dechunked(b"", text[head.end() :]).whole for head in heads)
 

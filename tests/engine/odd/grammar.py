@@ -12,6 +12,9 @@ from dataclasses import dataclass
 from random import Random
 from typing import TypeVar
 
+from tests.engine.odd.slants import OK as OK_TEXT
+from tests.engine.odd.slants import PLAIN, SLANTS
+
 T = TypeVar("T")
 
 
@@ -23,9 +26,9 @@ class Answer:
     closes: bool = False
 
 
-OK = Answer((b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok",))
+OK = Answer((OK_TEXT,))
 LAST = b"GET /last HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n"
-KINDS = ("plain", "ruled", "close", "waits")
+KINDS = ("plain", "ruled", "close", "waits", "lax", "closing", "buffered", "pretending")
 """What the proxy of a case is told to do (see `arena.py`)."""
 
 
@@ -38,6 +41,7 @@ class Case:
     sends: tuple[bytes, ...]
     ends: bool
     answers: tuple[Answer, ...]
+    slant: str = PLAIN.name
 
 
 class Maker:
@@ -45,6 +49,7 @@ class Maker:
 
     def __init__(self, random: Random) -> None:
         self.random = random
+        self.slant = PLAIN
 
     def rarely(self, share: float) -> bool:
         return self.random.random() < share
@@ -144,7 +149,7 @@ class Maker:
             out += size + end + data + behind
         out += self.mostly(b"0", [b"00", b"0;x", b"0 ", b"", b"000000000000000000"], 0.06)
         out += self.mostly(b"\r\n", [b"\n", b""], 0.02)
-        if self.rarely(0.15):
+        if self.rarely(self.slant.trailers):
             out += self.trailers()
         return out + self.mostly(b"\r\n", [b"\n", b"", b"\r"], 0.04)
 
@@ -207,13 +212,13 @@ class Maker:
 
     def request(self) -> bytes:
         method = self.mostly(
-            self.random.choice([b"GET", b"GET", b"POST", b"POST", b"PUT", b"HEAD", b"OPTIONS"]),
+            self.random.choice(self.slant.methods),
             [b"DELETE", b"CONNECT", b"BREW", b"get", b"G-T", b"", b"G\x00T", b"G(T", b"TRACE",
              b"PATCH", b" GET", b"GET:", b"PRI", b"X" * 60],
             0.12,
         )  # fmt: skip
         target = self.mostly(
-            self.random.choice([b"/", b"/a/b?x=1", b"/p;q", b"/%41"]),
+            self.random.choice(self.slant.targets),
             [
                 b"http://a/", b"http://a", b"http://b/", b"http://a:80/x", b"https://a:443/", b"*",
                 b"http://a:81/x", b"http://u@a/x", b"http://a?q", b"a:80", b"a:443", b"a:81", b"a",
@@ -225,7 +230,7 @@ class Maker:
             0.16,
         )  # fmt: skip
         version = self.mostly(
-            b"HTTP/1.1",
+            self.random.choice(self.slant.versions),
             [
                 b"HTTP/1.0", b"HTTP/1.0", b"HTTP/1.2", b"HTTP/2.0", b"HTTP/0.9", b"http/1.1",
                 b"HTTP/1.10", b"HTTP/11", b"HTTP/1", b"HTTP/1.1 ", b"", b"HTTP/1.1 x", b"HTTP/3.7",
@@ -247,8 +252,9 @@ class Maker:
             0.16,
         )  # fmt: skip
         posts = method in (b"POST", b"PUT")
-        framing, body = self.body_and_fields(0.85 if posts else 0.06)
-        fields = host + framing
+        share = 0.85 if posts else 0.06
+        framing, body = self.body_and_fields(share if self.slant.body is None else self.slant.body)
+        fields = host + framing + list(self.random.choice(self.slant.fields))
         fields += [self.field() for _ in range(self.random.choice([0, 0, 1, 2, 3]))]
         if self.rarely(0.14):
             fields.append(self.hop_by_hop())
@@ -263,7 +269,7 @@ class Maker:
         head = self.mostly(b"", [b"\r\n", b"\n", b"\r\n\r\n", b"\r", b" \r\n", b"\x00"], 0.03)
         head += first + self.line_end()
         head += b"".join(field + self.line_end() for field in fields) + self.line_end()
-        text = head + body
+        text = head + body + self.random.choice(self.slant.behind)
         return self.hurt(text) if self.rarely(0.08) else text
 
     def hop_by_hop(self) -> bytes:
@@ -281,6 +287,9 @@ class Maker:
     # Responses.
 
     def response(self, *, closing: bool) -> bytes:
+        if self.slant.answers and self.rarely(0.7):
+            text = self.random.choice(self.slant.answers)
+            return self.hurt(text) if self.rarely(0.05) else text
         status = self.mostly(
             self.random.choice([b"200", b"200", b"404", b"302", b"503"]),
             [b"204", b"304", b"205", b"206", b"101", b"100", b"999", b"000", b"099", b"20", b"2000",
@@ -333,16 +342,17 @@ class Maker:
         return Answer(self.cut(text, 0.25), closing)
 
     def case(self, number: int) -> Case:
-        kind = self.mostly("plain", KINDS, 0.6)
+        kind = self.mostly("plain", KINDS, 0.7)
+        self.slant = self.mostly(PLAIN, SLANTS, 0.5)
         text = b"".join(self.request() for _ in range(self.random.choice([1, 1, 1, 2, 3])))
         ends = self.rarely(0.12)
         if self.rarely(0.06):
             text = text[: self.random.randrange(1, len(text) + 1)]
         elif self.rarely(0.85):
             text += LAST
-        odd_answers = self.rarely(0.5)
+        odd_answers = self.rarely(0.8 if self.slant.answers else 0.5)
         answers = tuple(self.answer() for _ in range(3)) if odd_answers else ()
-        return Case(number, kind, self.cut(text, 0.3), ends, answers)
+        return Case(number, kind, self.cut(text, 0.3), ends, answers, self.slant.name)
 
 
 def make(seed: int, number: int) -> Case:
