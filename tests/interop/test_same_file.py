@@ -67,6 +67,17 @@ FILES = {
   virtual_ipaddress {
     10.77.0.100
   }"""),
+    # What the sample file of many systems has; the password must not be sent.
+    "strict mode with a password": "global_defs {\n  vrrp_strict\n}\n"
+    + INSTANCE.replace("0.1", "1").format("""
+  state MASTER
+  authentication {
+    auth_type PASS
+    auth_pass 1111
+  }
+  virtual_ipaddress {
+    10.77.0.100/24
+  }"""),
     "a group of its own, and a source": HEAD
     + "global_defs {\n  vrrp_mcast_group4 224.0.0.77\n}\n"
     + INSTANCE.format("""

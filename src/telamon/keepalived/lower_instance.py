@@ -14,6 +14,7 @@ from telamon.base.span import Span
 from telamon.keepalived import codes
 from telamon.keepalived.lower_garp import merge_garp
 from telamon.keepalived.lower_notify import either, lower_notify
+from telamon.keepalived.lower_strict import strictly
 from telamon.keepalived.lower_tracking import Scripts, lower_tracked
 from telamon.keepalived.model import (
     Configuration,
@@ -49,6 +50,9 @@ class InstanceLowering:
         self.report = report
 
     def lower(self) -> InstancePlan | None:
+        strict = bool(self.node.strict if self.node.strict is not None else self.globals.strict)
+        if strict:
+            self.node = strictly(self.node, self._family(), self.report)
         node = self.node
         interface = node.interface or self.globals.default_interface
         if interface is None:
@@ -124,7 +128,7 @@ class InstanceLowering:
             routes=tuple(item.value for item in node.routes),
             rules=tuple(item.value for item in node.rules),
             accept=node.accept is not False,
-            strict=bool(node.strict if node.strict is not None else merged.strict),
+            strict=strict,
             answer_lower_priority=not either(
                 node.lower_prio_no_advert, merged.lower_prio_no_advert
             ),
