@@ -10,7 +10,7 @@ At any moment that the story picks, the weather clears and the timers run out, a
   `nopreempt` is obeyed, and nobody fights over equal priorities (where all advertise equally
   often: who boots with a much shorter interval than the master's cannot know that one lives);
 - nobody else holds an address, and the neighbours believe the master, unless the one that
-  misled them failed before it could meet its rival.
+  misled them failed before it could meet its rival, or the rival never heard it.
 
 `TELAMON_SIM_STEPS` sets how many steps a story may have, `TELAMON_SIM_STORIES` how many are told.
 """
@@ -33,6 +33,7 @@ from hypothesis.stateful import (
 
 from telamon.plan.router import InstancePlan, RouterPlan, SyncGroupPlan
 from telamon.testing.lan import Lan, Node, Weather
+from telamon.vrrp.effects import SendGratuitous
 from telamon.vrrp.states import State
 from tests.vrrp.support import VIP, plan, vip
 
@@ -292,11 +293,19 @@ class RouterMachine(RuleBasedStateMachine):
                 assert winner.preempt, (node.name, master.name)
                 assert winner.priority > node.plan.instances[0].priority
         if len(part) == len(self.lan.nodes) and not any(n.paused for n in part):
-            if self.left_unheard:
+            if self.left_unheard or self._misled_unheard(master):
                 # Neighbours' entries time out some day, or `garp_master_refresh` mends them.
                 self.lan.believed[VIP] = master.name
             assert self.lan.believed.get(VIP) == master.name
             self.unwell = self.left_unheard = False
+
+    def _misled_unheard(self, master: Node) -> bool:
+        """Who announced last was not heard by the master since: all that it said was lost."""
+        node = self.lan.nodes[self.lan.believed[VIP]]
+        told = (at for at, e in node.effects if isinstance(e, SendGratuitous) and e.address == VIP)
+        sources = (address for own in node.own.values() for address in own)
+        heard = max(self.lan.heard.get((master.name, source), -1.0) for source in sources)
+        return node is not master and heard < max(told)
 
     def _addresses(self) -> list[tuple[str, object]]:
         both: list[tuple[str, object]] = [("eth0", VIP)]

@@ -154,6 +154,7 @@ class Node:
         if self.paused:
             self._inbox.append(received)
         else:
+            self.lan.heard[self.name, received.source] = self.lan.clock.now
             self._do(self.router.handle_received(received, self.lan.clock.now))
 
     def is_master(self, instance: str) -> bool:
@@ -194,7 +195,10 @@ class Node:
 
 @dataclass
 class Lan:
-    """`believed`: for each virtual address the node that announced it last."""
+    """`believed`: for each virtual address the node that announced it last.
+
+    `heard`: when a node last took in a packet of a source, whatever it thought of it.
+    """
 
     seed: int = 0
     clock: JumpingClock = field(default_factory=JumpingClock)
@@ -202,6 +206,7 @@ class Lan:
     nodes: dict[str, Node] = field(default_factory=dict)
     sent: list[Sent] = field(default_factory=list)
     believed: dict[IPAddress, str] = field(default_factory=dict)
+    heard: dict[tuple[str, IPAddress], float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._random = random.Random(self.seed)
