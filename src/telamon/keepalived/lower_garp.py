@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
-from telamon.keepalived.model import Garp, GarpGroup, GlobalDefs
-from telamon.plan.router import GarpPlan
+from telamon.keepalived.model import Configuration, Garp, GarpGroup, GlobalDefs
+from telamon.plan.router import GarpGroupPlan, GarpPlan
 
 
 def merge_garp(
@@ -43,3 +43,24 @@ def merge_garp(
         extra_interfaces_every=pick("garp_extra_if", 0),
         extra_on_all=own.garp_extra_if_all or general.garp_extra_if_all,
     )
+
+
+def lower_garp_groups(
+    configuration: Configuration, interfaces: Iterable[str]
+) -> tuple[GarpGroupPlan, ...]:
+    """The `garp_group`s, and what `vrrp_garp_interval` makes of the other `interfaces`."""
+    groups = [
+        GarpGroupPlan(
+            tuple(item.value for item in group.interfaces), group.garp_interval, group.gna_interval
+        )
+        for group in configuration.garp_groups
+    ]
+    grouped = {name for group in groups for name in group.interfaces}
+    general = configuration.globals
+    if general.garp_interval is not None or general.gna_interval is not None:
+        groups += [
+            GarpGroupPlan((name,), general.garp_interval, general.gna_interval)
+            for name in dict.fromkeys(interfaces)
+            if name not in grouped
+        ]
+    return tuple(groups)

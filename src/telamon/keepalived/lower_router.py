@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from telamon.base.diagnostic import Report
 from telamon.keepalived import codes
+from telamon.keepalived.lower_garp import lower_garp_groups
 from telamon.keepalived.lower_instance import InstanceLowering
 from telamon.keepalived.lower_notify import lower_fifos, lower_mail, lower_notify
 from telamon.keepalived.lower_statics import lower_statics
@@ -41,11 +42,7 @@ def lower_router(
             instances.append(plan)
     _find_duplicates(configuration, instances, report)
     statics, instances = lower_statics(configuration, instances, report)
-    groups = tuple(
-        lowered
-        for group in configuration.groups
-        if (lowered := _lower_group(group, configuration, scripts, report)) is not None
-    )
+    groups = tuple(_lower_groups(configuration, scripts, report))
     return RouterPlan(
         router_id=globals_.router_id or socket.gethostname(),
         instances=tuple(instances),
@@ -74,6 +71,7 @@ def lower_router(
         allow_missing_interfaces=globals_.dynamic_interfaces,
         script_security=globals_.script_security,
         namespace=configuration.namespace,
+        garp_groups=lower_garp_groups(configuration, (i.interface for i in instances)),
         written=tuple(
             (statement.name, tuple(word.text for word in statement.arguments))
             for statement in globals_.written
@@ -87,17 +85,40 @@ def _wants_mail(instances: Iterable[InstancePlan], groups: Iterable[SyncGroupPla
     return any(plan.mail for plan in plans)
 
 
+def _lower_groups(
+    configuration: Configuration, scripts: Scripts, report: Report
+) -> Iterator[SyncGroupPlan]:
+    taken: dict[str, str] = {}
+    for group in configuration.groups:
+        lowered = _lower_group(group, taken, configuration, scripts, report)
+        if lowered is not None:
+            taken.update(dict.fromkeys(lowered.members, lowered.name))
+            yield lowered
+
+
 def _lower_group(
-    node: SyncGroup, configuration: Configuration, scripts: Scripts, report: Report
+    node: SyncGroup,
+    taken: Mapping[str, str],
+    configuration: Configuration,
+    scripts: Scripts,
+    report: Report,
 ) -> SyncGroupPlan | None:
+    """`taken`: the instances that are in a group already, with its name."""
     known = {instance.name for instance in configuration.instances}
-    members = []
+    members: list[str] = []
     for member in node.members:
         if member.value not in known:
             report.warning(
                 codes.MISSING_NAME, f"there is no vrrp_instance '{member.value}'", member.span,
                 help="it is left out of the group, as Keepalived does",
             )  # fmt: skip
+        elif member.value in taken:
+            report.warning(
+                codes.ADJUSTED,
+                f"'{member.value}' is in vrrp_sync_group '{taken[member.value]}' already",
+                member.span,
+                help="it is left out of this group, as Keepalived does: name it in one of them",
+            )
         elif member.value not in members:
             members.append(member.value)
     if not members:

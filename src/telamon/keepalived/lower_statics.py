@@ -52,7 +52,7 @@ def lower_statics(
     for plan in instances:
         devices = dict.fromkeys((*_devices(plan.routes), *followed.get(plan.name, ())))
         tracked = {entry.interface for entry in plan.track_interfaces} | {plan.interface}
-        extra = tuple(TrackInterface(name) for name in devices if name not in tracked)
+        extra = tuple(TrackInterface(name, implied=True) for name in devices if name not in tracked)
         done.append(
             dataclasses.replace(
                 plan,

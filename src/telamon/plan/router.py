@@ -194,11 +194,15 @@ class TrackScript:
 
 @dataclass(frozen=True, slots=True)
 class TrackInterface:
-    """An instance's `track_interface` entry; weight 0 means fault when the interface is down."""
+    """An instance's `track_interface` entry; weight 0 means fault when the interface is down.
+
+    `implied`: no entry of the file, but what a route or a `track_group` needs.
+    """
 
     interface: str
     weight: int = 0
     reverse: bool = False
+    implied: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -310,6 +314,15 @@ class GarpPlan:
     na_interval: Seconds = 0.0
     extra_interfaces_every: Seconds = 0.0
     extra_on_all: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class GarpGroupPlan:
+    """Interfaces on which announcements are spaced together; None: not said in the file."""
+
+    interfaces: tuple[str, ...]
+    interval: Seconds | None = None
+    na_interval: Seconds | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -442,7 +455,8 @@ class RouterPlan:
     `allow_missing_interfaces`: Keepalived's `dynamic_interfaces`. `namespace`: that of ip-netns(8)
     in which the router runs (None: where it is started).
     For dumps alone: `written`, the words of global_defs (and of the top level, where they have no
-    block) with their arguments; `script_user`, the default user's numbers.
+    block) with their arguments; `script_user`, the default user's numbers; `garp_groups` (each
+    instance's `garp` has what it must know of them).
     """
 
     router_id: str
@@ -470,3 +484,4 @@ class RouterPlan:
     namespace: str | None = None
     written: tuple[tuple[str, tuple[str, ...]], ...] = ()
     script_user: tuple[int, int] = (0, 0)
+    garp_groups: tuple[GarpGroupPlan, ...] = ()

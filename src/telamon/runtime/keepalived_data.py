@@ -11,12 +11,15 @@ from collections.abc import Callable, Iterable, Iterator
 
 from telamon.plan.router import AuthKind, InstancePlan, RouterPlan, SyncGroupPlan
 from telamon.runtime import keepalived_text as text
+from telamon.runtime.keepalived_garp import garp_lines
 from telamon.runtime.keepalived_globals import global_lines
 from telamon.runtime.keepalived_interfaces import InterfaceLine, interface_lines
 from telamon.runtime.keepalived_routes import route_line, rule_line
 from telamon.runtime.keepalived_scripts import script_lines
 from telamon.vrrp.detail import InstanceDetail, RouterDetail
 from telamon.vrrp.states import State
+
+_OTHER_VMACS = "Use VMAC for VIPs on other interfaces"
 
 Descriptor = Callable[[str, int], int]
 """The descriptor of the socket on an interface for a family; -1 if there is none."""
@@ -26,19 +29,21 @@ def render(
     detail: RouterDetail, interfaces: Iterable[InterfaceLine], descriptor: Descriptor, now: float
 ) -> str:
     """`now`: seconds since the epoch."""
+    known = list(interfaces)
     sections = [
         ("Global definitions", global_lines(detail.plan)),
+        ("Gratuitous ARP delays", garp_lines(detail, (i.name for i in known), now)),
         ("Static Addresses", _static_addresses(detail.plan)),
-        ("Static Track groups", _track_groups(detail.plan)),
         ("Static Routes", (f"     {route_line(r)}" for r in detail.plan.statics.routes)),
         ("Static Rules", (f"     {rule_line(r)}" for r in detail.plan.statics.rules)),
+        ("Static Track groups", _track_groups(detail.plan)),
         ("VRRP Topology", _topology(detail, descriptor, now)),
         ("VRRP Sockpool", _sockets(detail.instances, descriptor)),
         ("VRRP Sync groups", _groups(detail)),
         ("VRRP Scripts", script_lines(detail)),
         ("VRRP Track files", _files(detail)),
         ("VRRP Track processes", _processes(detail)),
-        ("Interfaces", interface_lines(detail.plan, interfaces)),
+        ("Interfaces", interface_lines(detail.plan, known)),
     ]
     out = []
     for title, lines in sections:
@@ -57,9 +62,7 @@ def render_globals(plan: RouterPlan) -> str:
 def _static_addresses(plan: RouterPlan) -> Iterator[str]:
     """Where none names a device the plan has put one; an address is looked up nowhere here."""
     for address in plan.statics.addresses:
-        words = text.address_words(address, address.device or "")
-        group = f" track_group {address.track_group}" if address.track_group else ""
-        yield f"     {words}{group}{'' if address.track else ' no_track'} set"
+        yield f"     {text.address_words(address, address.device or '')} set"
 
 
 def _track_groups(plan: RouterPlan) -> Iterator[str]:
@@ -94,11 +97,9 @@ def _state(detail: InstanceDetail, now: float) -> Iterator[str]:
         yield f"Master priority = {detail.master_priority}"
         if plan.version == 3:
             yield f"Master advert int = {detail.master_interval:.2f} sec"
+    yield "Flags:" if any(_flags(plan)) else "Flags: none"
     if plan.unicast_peers:
-        yield "Flags:"
         yield "  Using unicast"
-    else:
-        yield "Flags: none"
     yield f"Wantstate = {text.state_name(text.wanted(detail))}"
     yield "Number of config faults = 0"
     yield f"Number of interface and track script faults = {len(detail.faults)}"
@@ -110,11 +111,28 @@ def _state(detail: InstanceDetail, now: float) -> Iterator[str]:
     yield f"Master down timer = {int(detail.down_interval * 1e6 + 0.01)} usecs"
 
 
+def _flags(plan: InstancePlan) -> tuple[bool, ...]:
+    """What Keepalived counts as flags; it has a line of its own only for unicast."""
+    return (
+        not plan.preempt,
+        plan.promote_secondaries,
+        not plan.track_primary,
+        plan.skip_check_addresses,
+        plan.track_source,
+        plan.vmac is not None,
+        bool(plan.unicast_peers),
+    )
+
+
 def _settings(detail: InstanceDetail) -> Iterator[str]:
     plan, garp = detail.plan, detail.plan.garp
-    if plan.vmac is not None:
+    if plan.vmac is not None and plan.vmac.for_other_interfaces and not plan.vmac.for_adverts:
+        yield _OTHER_VMACS
+    if plan.vmac is not None and plan.vmac.for_adverts:
         base = text.truth(plan.vmac.adverts_from_base)
         yield f"Use VMAC, i/f name {text.device(plan)}, is_up = true, xmit_base = {base}"
+        if plan.vmac.for_other_interfaces:
+            yield _OTHER_VMACS
         outlet = ", xmit base i/f" if plan.vmac.adverts_from_base else ""
         yield f"Interface = {text.device(plan)}, vmac on {plan.interface}{outlet}"
     else:
@@ -204,6 +222,7 @@ def _trackers(plan: InstancePlan | SyncGroupPlan) -> tuple[tuple[str, list[str]]
             [
                 f"{t.interface} weight {t.weight}{text.reverse(t.reverse)}"
                 for t in plan.track_interfaces
+                if not t.implied
             ],
         ),
         (
@@ -249,7 +268,7 @@ def _sockets(instances: Iterable[InstanceDetail], descriptor: Descriptor) -> Ite
     shared: dict[tuple[str, int, bool], list[InstanceDetail]] = {}
     for detail in instances:
         vmac, unicast = detail.plan.vmac, detail.multicast is None
-        below = vmac is None or vmac.adverts_from_base or unicast
+        below = vmac is None or not vmac.for_adverts or vmac.adverts_from_base or unicast
         outlet = detail.plan.interface if below else text.device(detail.plan)
         key = (outlet, detail.family, unicast)
         shared.setdefault(key, []).append(detail)
@@ -276,6 +295,8 @@ def _groups(detail: RouterDetail) -> Iterator[str]:
         yield f"   Num member fault {faults}, num member init 0"
         yield "   VRRP member instances :"
         yield from (f"     {member}" for member in group.members)
+        if group.tracking_weight:
+            yield "   sync group tracking weight set"
         mail, *scripts = _notify(group)
         yield f"   {mail}"
         for title, lines in _trackers(group):

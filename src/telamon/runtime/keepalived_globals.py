@@ -195,9 +195,9 @@ def _seconds(title: str, word: str) -> Line:
 
 
 def _nftables(plan: RouterPlan, words: Words) -> Iterator[str]:
-    # VMACs need a table there, whether the file names one or not.
-    vmacs = any(instance.vmac is not None for instance in plan.instances)
-    if vmacs or "nftables" in words or "vrrp_iptables" in words:
+    # VMACs and no_accept need a table there, whether the file names one or not.
+    needed = any(i.vmac is not None or not i.accept for i in plan.instances)
+    if needed or "nftables" in words or "vrrp_iptables" in words:
         yield f"nftables table name = {_first(words, 'nftables') or 'keepalived'}"
         yield f"nftables base chain priority = {_first(words, 'nftables_priority') or -1}"
         force = "force" if "nftables_ifindex" in words else "don't force"

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from telamon.base.address import IPAddress
 from telamon.plan.router import RouterPlan
 from telamon.runtime import keepalived_text as text
+from telamon.runtime.keepalived_garp import pause_lines
 from telamon.vrrp.wire import placed
 
 
@@ -31,7 +32,12 @@ class InterfaceLine:
 
 def interface_lines(plan: RouterPlan, interfaces: Iterable[InterfaceLine]) -> Iterator[str]:
     entries = list(interfaces)
-    virtual = frozenset(a.address.ip for i in plan.instances for a in placed(i))
+    virtual = frozenset(
+        (
+            *(a.address.ip for i in plan.instances for a in placed(i)),
+            *(a.address.ip for a in plan.statics.addresses),
+        )
+    )
     for entry in entries:
         yield f" Name = {entry.name}"
         yield from (f"   {line}" for line in _facts(entry, virtual))
@@ -43,20 +49,26 @@ def interface_lines(plan: RouterPlan, interfaces: Iterable[InterfaceLine]) -> It
             yield "   I/f created by keepalived"
         yield f"   MTU = {entry.mtu}"
         yield f"   HW Type = {'LOOPBACK' if entry.loopback else 'ETHERNET'}"
+        yield "   NIC netlink status update"
+        yield from (f"   {line}" for line in pause_lines(plan, entry.name))
         yield from (f"   {line}" for line in _CHANGED)
+        promoting = [i for i in plan.instances if i.promote_secondaries]
+        count = sum(i.interface == entry.name for i in promoting)
+        yield f"   Reset promote_secondaries counter {count}"
         users = list(_users(plan, entry.name))
         if users:
             yield "   Tracking VRRP instances :"
             yield from (f"     {user}" for user in users)
 
 
+_NOT_TRACKED = 255
+"""Keepalived's number for `dont_track_primary`."""
+
 _CHANGED = (
-    "NIC netlink status update",
     "Reset ARP config counter 0",
     "Original arp_ignore 0",
     "Original arp_filter 0",
     "Original promote_secondaries 0",
-    "Reset promote_secondaries counter 0",
 )
 """What Keepalived would put back at its end; Telamon keeps no count of it."""
 
@@ -91,10 +103,20 @@ def _debounce(plan: RouterPlan, name: str) -> Iterator[str]:
 
 def _users(plan: RouterPlan, name: str) -> Iterator[str]:
     """The instances that look at this interface, and what its loss means to them."""
+    told: set[str] = set()
     for instance in plan.instances:
         needed = {a.device for a in placed(instance) if a.device and a.track}
-        if (instance.interface == name and instance.track_primary) or name in needed:
+        own = name in (instance.interface, text.device(instance))
+        if own and not instance.track_primary:
+            told.add(instance.name)
+            yield f"{instance.name}, weight {_NOT_TRACKED}"
+        elif instance.interface == name or name in needed:
+            told.add(instance.name)
             yield f"{instance.name}, weight 0"
         for entry in instance.track_interfaces:
-            if entry.interface == name:
+            if entry.interface == name and not entry.implied:
                 yield f"{instance.name}, weight {entry.weight}{text.reverse(entry.reverse)}"
+    for instance in plan.instances:
+        implied = {entry.interface for entry in instance.track_interfaces if entry.implied}
+        if name in implied and instance.name not in told:
+            yield f"{instance.name}, weight 0"

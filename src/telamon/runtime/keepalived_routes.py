@@ -37,7 +37,8 @@ def route_line(entry: RoutePlan) -> str:
         return " ".join(entry.arguments)
     if not _is_compared(route):
         return " ".join(entry.arguments)
-    return " ".join(_route_words(route, entry.track))
+    group = [f"track_group {entry.track_group}"] if entry.track_group else []
+    return " ".join((*_route_words(route, entry.track), *group))
 
 
 def rule_line(entry: RulePlan) -> str:

@@ -27,12 +27,15 @@ def script_lines(detail: RouterDetail) -> Iterator[str]:
         yield f"   Script uid:gid = {script.uid or 0}:{script.gid or 0}"
         yield "   VRRP instances :"
         yield "   Tracking instances :"
-        for instance in detail.instances:
-            entries = list(instance.plan.track_scripts)
-            if instance.group in groups:
-                entries += groups[instance.group].track_scripts
-            for entry in entries:
-                if entry.script == script.name:
-                    weight = f"{entry.weight}{text.reverse(entry.reverse)}"
-                    yield f"     {instance.plan.name}, weight {weight}"
+        own = [(i, entry) for i in detail.instances for entry in i.plan.track_scripts]
+        grouped = [
+            (i, entry)
+            for i in detail.instances
+            if i.group in groups
+            for entry in groups[i.group].track_scripts
+        ]
+        for instance, entry in (*own, *grouped):
+            if entry.script == script.name:
+                weight = f"{entry.weight}{text.reverse(entry.reverse)}"
+                yield f"     {instance.plan.name}, weight {weight}"
         yield "   State = idle"

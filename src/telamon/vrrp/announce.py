@@ -37,8 +37,8 @@ class Announcer:
     """The announcements of one instance; it uses four of the instance's timers."""
 
     __slots__ = (
-        "_free_at", "_heal_from", "_healed", "_instance", "_out", "_pace", "_plan", "_queue",
-        "_repeat", "_timers",
+        "_heal_from", "_healed", "_instance", "_out", "_pace", "_plan", "_queue",
+        "_repeat", "_timers", "free_at",
     )  # fmt: skip
 
     def __init__(
@@ -49,7 +49,8 @@ class Announcer:
         self._timers = timers
         self._out = out
         self._queue: deque[Target] = deque()
-        self._free_at: Instant = 0.0
+        self.free_at: Instant = 0.0
+        """When the next packet may leave; 0: none has left yet."""
         self._repeat = plan.repeat
         self._pace = Pace(ANNOUNCE_GAP)
         self._heal_from: Instant = 0.0
@@ -119,12 +120,12 @@ class Announcer:
         while self._queue:
             device, address = self._queue[0]
             gap = self._gap(address)
-            if gap > 0 and now < self._free_at:
-                self._timers.arm(Timer.ANNOUNCE_QUEUE, self._free_at)
+            if gap > 0 and now < self.free_at:
+                self._timers.arm(Timer.ANNOUNCE_QUEUE, self.free_at)
                 return
             self._queue.popleft()
             self._out.append(SendGratuitous(self._instance, device, address))
-            self._free_at = now + gap
+            self.free_at = now + gap
 
     def _gap(self, address: IPAddress) -> Seconds:
         return self._plan.interval if address.version == 4 else self._plan.na_interval

@@ -19,7 +19,8 @@ from telamon.vrrp.wire import placed
 class InstanceDetail:
     """One instance. `held`: the addresses it has put up. `age`: s since the last transition.
 
-    `timeout`: s until its next timer. `multicast` is None with unicast. `faults`: how many
+    `timeout`: s until its next timer. `announces_in`: s until an announcement may leave, below 0
+    if one might have (None: there was none). `multicast` is None with unicast. `faults`: how many
     things forbid it to serve.
     """
 
@@ -35,6 +36,7 @@ class InstanceDetail:
     down_interval: Seconds
     age: Seconds
     timeout: Seconds | None
+    announces_in: Seconds | None
     source: IPAddress | None
     family: int
     multicast: IPAddress | None
@@ -46,6 +48,7 @@ class InstanceDetail:
     def of(instance: Instance, group: str | None, now: Instant) -> InstanceDetail:
         timeout = instance.timers.next_timeout()
         master = instance.state is State.MASTER
+        announces = instance.announces_at
         return InstanceDetail(
             plan=instance.plan,
             state=instance.state,
@@ -59,6 +62,7 @@ class InstanceDetail:
             down_interval=instance.down_interval,
             age=now - instance.since,
             timeout=None if timeout is None else timeout - now,
+            announces_in=None if announces is None else announces - now,
             source=instance.wire.source,
             family=instance.wire.family,
             multicast=None if instance.wire.is_unicast else instance.wire.group,

@@ -122,6 +122,11 @@ class Instance:
             plan.version, self.priority, self._master_interval, plan.down_timer_adverts
         )
 
+    @property
+    def announces_at(self) -> Instant | None:
+        """When the next announcement may leave; None: there was none yet."""
+        return self._announcer.free_at or None
+
     def oversleeps(self, now: Instant) -> bool:
         """Whether this master was silent for so long that the best backup may be master now."""
         if self.state is not State.MASTER:
