@@ -109,7 +109,7 @@ def test_one_address_in_two_instances(tmp_path: Path) -> None:
     other = (
         "vrrp_instance W {\ninterface em1\nvirtual_router_id 8\nvirtual_ipaddress { 10.0.0.9 }\n}"
     )
-    (warning,) = with_code(run(tmp_path, "", extra=other), "K022")
+    (warning,) = with_code(run(tmp_path, "", extra=other), "K042")
     assert "'W'" in warning.message and "'V'" in warning.message
 
 

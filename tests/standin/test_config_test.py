@@ -75,6 +75,46 @@ CORPUS = {
     "nopreempt and master": _INSTANCE % "state MASTER\n nopreempt",
     "empty": "",
     "comments": "# nothing\n! at all\n",
+    "strict mode with a password": _INSTANCE
+    % "strict_mode on\n authentication {\n auth_type PASS\n auth_pass secret\n }",
+    "strict mode as MASTER": _INSTANCE % "strict_mode on\n state MASTER\n priority 150",
+    "strict mode alone": "global_defs {\n vrrp_strict\n}\n" + _GOOD,
+    "strict mode turned off": "global_defs {\n vrrp_strict\n}\n"
+    + _INSTANCE % "strict_mode off\n state MASTER\n priority 150",
+    "strict mode with a delay": _INSTANCE % "strict_mode on\n preempt_delay 4",
+    "strict mode with four adverts": _INSTANCE % "strict_mode on\n down_timer_adverts 4",
+    "strict mode that shall speak": _INSTANCE
+    % "strict_mode on\n lower_prio_no_advert off\n higher_prio_send_advert on",
+    "strict mode without a link-local address": _INSTANCE.replace("10.9.0.100/24", "fd00::1/64")
+    % "strict_mode on",
+    "script weight 254": _SECURE + _SCRIPT + _TRACKS.replace("chk\n }", "chk weight 254\n }"),
+    "script weight 253": _SECURE + _SCRIPT + _TRACKS.replace("chk\n }", "chk weight 253\n }"),
+    "script weight without a number": _SECURE
+    + _SCRIPT
+    + _TRACKS.replace("chk\n }", "chk weight\n }"),
+    "interface weight 254": _INSTANCE % "track_interface {\n lo weight -254\n }",
+    "interface weight 255": _INSTANCE % "track_interface {\n lo weight 255\n }",
+    "tracked interface that is not there": _INSTANCE % "track_interface {\n nope0\n }",
+    "address on an interface that is not there": _GOOD.replace("100/24", "100/24 dev nope0"),
+    "route on an interface that is not there": _INSTANCE
+    % "virtual_routes {\n 10.8.0.0/16 via 10.9.0.1 dev nope0\n }",
+    "interfaces that may be missing": "global_defs {\n dynamic_interfaces\n}\n"
+    + _INSTANCE % "track_interface {\n nope0\n }",
+    "one address in two instances": _GOOD + _GOOD.replace("V {", "W {").replace("51", "52"),
+    "an instance in two groups": "".join(
+        f"vrrp_sync_group {name} {{\n group {{\n V\n W\n }}\n}}\n" for name in "GH"
+    )
+    + _GOOD
+    + _GOOD.replace("V {", "W {").replace("51", "52").replace("0.100", "0.105"),
+    "interval 256": _INSTANCE % "advert_int 256",
+    "interval 0": _INSTANCE % "advert_int 0",
+    "interval 41 in version 3": _INSTANCE % "version 3\n advert_int 41",
+    "version 4": _INSTANCE % "version 4",
+    "preempt_delay 1001": _INSTANCE % "preempt_delay 1001",
+    "down_timer_adverts 101": _INSTANCE % "down_timer_adverts 101",
+    "script interval 0": _SECURE + _SCRIPT.replace("}", " interval 0\n}") + _TRACKS,
+    "script rise 0": _SECURE + _SCRIPT.replace("}", " rise 0\n}") + _TRACKS,
+    "user that is not there": _SECURE + _SCRIPT.replace("}", " user nobody-at-all\n}") + _TRACKS,
     "missing include": "include /nonexistent/x.conf\n" + _GOOD,
 }
 

@@ -139,6 +139,7 @@ CODES: dict[str, str] = {
     "K039": "A `#` or `!` within a value: the rest of the line is a comment.",
     "K040": "`smtp_alert` without a mail server or without somebody to write to.",
     "K041": "A word of Telamon's own, which Keepalived would warn of.",
+    "K042": "One virtual address in two instances: who becomes backup takes it from the other.",
     # both files together
     "P001": "A virtual_server of the kernel that catches the port on which the proxy listens.",
     "P002": "A server of the proxy that is the virtual address itself: a loop on the master.",

@@ -81,14 +81,26 @@ def verdict(loaded: Loaded, options: Options) -> tuple[ExitCode, list[str]]:
     if loops:
         lines += [f"({i.name}) cannot use a loopback interface (lo) for vrrp" for i in loops]
         return ExitCode.CONFIG, lines
-    absent = [i for i in plan.instances if i.interface not in present]
+    absent = [line for line in _named_interfaces(plan) if line[1] not in present]
     if absent and not plan.allow_missing_interfaces:
-        lines += [f"({i.name}) interface {i.interface} doesn't exist" for i in absent]
+        lines += [f"({owner}) interface {name} doesn't exist" for owner, name in absent]
         return ExitCode.CONFIG, lines
     if insecure:
         lines.append("scripts are run, but enable_script_security is not set in global_defs")
         return ExitCode.SECURITY, lines
     return ExitCode.OK, lines
+
+
+def _named_interfaces(plan: RouterPlan) -> Iterator[tuple[str, str]]:
+    """Each interface that the plan names, with who does."""
+    owners: tuple[InstancePlan | SyncGroupPlan, ...] = (*plan.instances, *plan.groups)
+    for instance in plan.instances:
+        yield instance.name, instance.interface
+        for address in (*instance.addresses, *instance.excluded_addresses):
+            if address.device is not None:
+                yield instance.name, address.device
+    for owner in owners:
+        yield from ((owner.name, entry.interface) for entry in owner.track_interfaces)
 
 
 def _runs_scripts(plan: RouterPlan) -> bool:

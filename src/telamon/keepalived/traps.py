@@ -186,7 +186,7 @@ def _shared_addresses(configuration: Configuration, report: Report) -> None:
             owner = owners.setdefault(address, node)
             if owner is not node:
                 report.warning(
-                    codes.ADJUSTED,
+                    codes.TRAP_SHARED_ADDRESS,
                     f"{address} is a virtual address of '{owner.name}' and of '{node.name}'",
                     item.span,
                     help="keep it in one of them: when one becomes backup, it removes the address",

@@ -209,10 +209,18 @@ def _tracked_entry(reading: Reading, entry: Statement, limit: int) -> Tracked | 
     reverse: bool | None = None
     while rest:
         word = rest.pop(0)
-        if word.text == "weight" and rest:
+        if word.text == "weight" and not rest:
+            reading.bad(word.span, f"'weight' of '{name}' needs a number", "it is ignored")
+        elif word.text == "weight":
             number = rest.pop(0)
             value = parse_int(number.text)
-            if value is None or abs(value) > limit:
+            if value is not None and abs(value) == limit + 1 == _MOST_WEIGHT:
+                value = limit if value > 0 else -limit
+                reading.bad(
+                    number.span, f"weight '{number.text}' is outside -{limit} to {limit}",
+                    f"{value} is used, as Keepalived does",
+                )  # fmt: skip
+            elif value is None or abs(value) > limit:
                 reading.bad(
                     number.span, f"weight '{number.text}' is outside -{limit} to {limit}",
                     f"'{name}' is not tracked, as Keepalived does",
@@ -225,6 +233,10 @@ def _tracked_entry(reading: Reading, entry: Statement, limit: int) -> Tracked | 
         else:
             reading.bad(word.span, f"unknown option '{word.text}' of '{name}'", "it is ignored")
     return Tracked(name, value, reverse)
+
+
+_MOST_WEIGHT = 254
+"""Files and processes may have it; Keepalived brings others back to 253."""
 
 
 def names(field: str) -> Reader:

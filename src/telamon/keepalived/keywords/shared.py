@@ -43,7 +43,7 @@ def notified_rows(blocks: tuple[Block, ...]) -> list[Keyword]:
         Keyword("smtp_alert", blocks, "[BOOL]", carried, "send mail when the state changes",
                 boolean("smtp_alert")),
         Keyword("track_script", blocks, entries, carried, "follow these scripts",
-                tracked("track_scripts", 254)),
+                tracked("track_scripts", 253)),
         Keyword("track_interface", blocks, entries, carried, "follow these interfaces",
                 tracked("track_interfaces", 253)),
         Keyword("track_process", blocks, entries, carried, "follow these processes",
