@@ -15,7 +15,7 @@ Contract with the engine:
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -153,13 +153,15 @@ Counters = dict[str, int]
 
 @dataclass(frozen=True, slots=True)
 class ProxySnapshot:
-    """One proxy's counters; `servers` by server id, `listeners` by listener id."""
+    """One proxy's counters; `servers` by server id, `listeners` by listener id, `idle` by server id
+    the idle connections of each thread."""
 
     id: int
     frontend: Counters | None
     backend: Counters | None
     servers: dict[int, Counters]
     listeners: dict[int, Counters]
+    idle: dict[int, list[int]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -395,6 +397,7 @@ class Engine:
                     backend=item["backend"],
                     servers=item["servers"],
                     listeners=item["listeners"],
+                    idle=item["idle"],
                 )
                 for item in raw["proxies"]
             },

@@ -150,8 +150,8 @@ class Rig:
         host, port = self.listeners[0].getsockname()[:2]
         return host, port
 
-    def connect(self, timeout: float = PATIENCE) -> socket.socket:
-        sock = self.listeners[0]
+    def connect(self, timeout: float = PATIENCE, listener: int = 0) -> socket.socket:
+        sock = self.listeners[listener]
         client = socket.socket(sock.family)
         client.settimeout(timeout)
         client.connect(sock.getsockname())
@@ -219,16 +219,20 @@ def running(
     threads: int = 2,
     sock: socket.socket | None = None,
 ) -> Iterator[Rig]:
-    listener = sock or listening()
-    engine = Engine(the_plan, [ListenerDescriptor(1, 1, listener.fileno())], io=io, threads=threads)
+    front = the_plan.proxies[0].frontend
+    ids = [one.id for one in front.listeners] if front is not None else [1]
+    socks = [sock or listening(), *(listening() for _ in ids[1:])]
+    given = [ListenerDescriptor(1, id, one.fileno()) for id, one in zip(ids, socks, strict=True)]
+    engine = Engine(the_plan, given, io=io, threads=threads)
     try:
         engine.start()
-        yield Rig(engine, [listener])
+        yield Rig(engine, socks)
         assert engine.dead_threads() == 0
         assert engine.snapshot().process["Panics"] == 0
     finally:
         engine.stop()
-        listener.close()
+        for one in socks:
+            one.close()
 
 
 def receive_all(sock: socket.socket) -> bytes:

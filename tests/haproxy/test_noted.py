@@ -23,4 +23,8 @@ def test_what_is_undone_is_not_noted(tmp_path: Path) -> None:
 
 
 def test_lost_comfort_is_a_note(tmp_path: Path) -> None:
-    assert codes(tmp_path, top="global\n tune.idle-pool.shared on\n") == ["H038"]
+    assert codes(tmp_path, top="global\n tune.idletimer 500\n") == ["H038"]
+
+
+def test_what_is_carried_out_is_not_noted(tmp_path: Path) -> None:
+    assert codes(tmp_path, top="global\n tune.idle-pool.shared off\n") == []

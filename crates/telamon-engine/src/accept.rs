@@ -319,6 +319,9 @@ impl<I: Io> Worker<I> {
         slot.queue_ahead = [0; 2];
         slot.stream = Stream::new(self.now);
         slot.accepted = SystemTime::now();
+        if listener.smaller_segments > 0 {
+            let _ = socket::make_segments_smaller(fd, listener.smaller_segments);
+        }
         let http = proxy.plan.mode == Mode::Http;
         let (client, ends) = self.needs_client(proxy);
         // Rules may ask for either end.

@@ -89,6 +89,7 @@ pub(crate) fn compile(
     proxy: &telamon_plan::Proxy,
     logger: Logger,
     index: &HashMap<u32, usize>,
+    threads: usize,
     objects: &mut Objects,
 ) -> io::Result<Proxy> {
     let frontend = proxy.frontend.as_ref().map(|frontend| Frontend {
@@ -112,7 +113,7 @@ pub(crate) fn compile(
             let servers = backend
                 .servers
                 .iter()
-                .map(|server| compile_server(server, proxy.http.cookie.as_ref(), objects))
+                .map(|server| compile_server(server, proxy.http.cookie.as_ref(), threads, objects))
                 .collect::<io::Result<Vec<_>>>()?;
             let brought = || brought_to(plan, proxy.id, maxconn);
             let fullconn = backend.fullconn.unwrap_or_else(brought).max(1);
@@ -169,6 +170,7 @@ fn brought_to(plan: &ProxyPlan, backend: u32, process_maxconn: u32) -> u32 {
 fn compile_server(
     server: &telamon_plan::Server,
     cookie: Option<&telamon_plan::http::Cookie>,
+    threads: usize,
     objects: &mut Objects,
 ) -> io::Result<Server> {
     let dynamic = cookie.filter(|cookie| cookie.dynamic && server.cookie.is_none());
@@ -200,7 +202,7 @@ fn compile_server(
         end_streams_on_down: server.end_streams_on_down,
         end_backups_on_up: server.end_backups_on_up,
         pool: server.pool.clone(),
-        idle: AtomicU32::new(0),
+        idle: crate::http::IdleConnections::new(threads),
         state: AtomicU8::new(state as u8),
         observed: (server.check.as_ref())
             .and_then(|check| check.observe.as_ref())
@@ -281,6 +283,8 @@ pub(crate) fn listener(
         object: objects.next(),
         maxconn: found.maxconn.unwrap_or(u32::MAX),
         accept_proxy: found.accept_proxy,
+        smaller_segments: found.mss.unwrap_or(0).min(0).abs(),
+        threads: found.threads,
         gauges: Gauges::new(),
     })
 }

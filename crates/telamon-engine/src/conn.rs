@@ -104,6 +104,8 @@ pub(crate) struct Slot {
     pub(crate) uses: u32,
     pub(crate) eof: bool,
     pub(crate) pooled: bool,
+    /// It leaves this thread as soon as nothing runs on it (`http/lend.rs`).
+    pub(crate) lending: bool,
     pub(crate) used: bool,
     pub(crate) stopping: bool,
     /// Its log line was written early (`option logasap`).
@@ -168,6 +170,7 @@ impl Slot {
             uses: 0,
             eof: false,
             pooled: false,
+            lending: false,
             used: false,
             stopping: false,
             logged: false,
@@ -212,6 +215,11 @@ impl Slot {
             side,
             generation: self.generation[side as usize],
         }
+    }
+
+    /// A connection to a server that no exchange has.
+    pub(crate) fn is_idle_upstream(&self) -> bool {
+        self.role == Role::Upstream && self.peer == NONE && !self.stopping
     }
 
     pub(crate) fn ends(&self) -> Ends {
@@ -308,6 +316,7 @@ impl Slots {
         slot.peer = NONE;
         slot.eof = false;
         slot.pooled = false;
+        slot.lending = false;
         slot.http = None;
         slot.priority = telamon_balance::Priority::default();
         slot.wanted = NONE;

@@ -387,6 +387,8 @@ impl Engine {
             .map_err(|_| EngineError::Value(format!("'{host}' is not an IP address")))?;
         if let Some(backend) = &self.shared.proxies[proxy].backend {
             backend.servers[server].set_address(SockAddr::inet(SocketAddr::new(ip, port)));
+            self.shared
+                .broadcast(|| Message::DropIdle { proxy, server });
         }
         Ok(())
     }
@@ -546,7 +548,12 @@ fn data_thread(shared: &Arc<Shared>, index: usize, uring: bool, report: &Report)
 
 fn run(shared: &Arc<Shared>, index: usize, uring: bool, report: &Report) -> io::Result<()> {
     let wake = shared.threads[index].signal.fd();
-    let sockets = lock(&shared.sockets).clone();
+    let mut sockets = lock(&shared.sockets).clone();
+    for (socket, listener) in sockets.iter_mut().zip(&shared.listeners) {
+        if !listener.is_for(index, shared.threads.len()) {
+            *socket = None;
+        }
+    }
     if uring {
         let io = UringIo::new(wake)?;
         let _ = report.send(Ok(()));

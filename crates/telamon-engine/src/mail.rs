@@ -16,6 +16,7 @@ impl<I: Io> Worker<I> {
                 Message::Repick(waiter) => self.repick(waiter),
                 Message::Listeners => self.open_gates(),
                 Message::KillServer { proxy, server } => self.kill_server(proxy, server),
+                Message::DropIdle { proxy, server } => self.drop_idle(proxy, server),
                 Message::Respond {
                     token,
                     response,
@@ -57,10 +58,10 @@ impl<I: Io> Worker<I> {
                     self.settle(index);
                 }
                 Role::Client if slot.placed => self.http_kill(index, Cause::Killed),
-                Role::Upstream if slot.peer == NONE => self.close_upstream(index),
                 Role::Client | Role::Upstream => {}
             }
         }
+        self.drop_idle(proxy, server);
     }
 
     /// Who waits for a client's next request waits no longer.
@@ -72,10 +73,11 @@ impl<I: Io> Worker<I> {
             let plan = &shared.proxies[slot.proxy as usize].plan;
             if idle && !slot.stopping && !plan.http.idle_close_on_response {
                 self.http_close(index);
-            } else if slot.role == Role::Upstream && slot.peer == NONE {
+            } else if slot.is_idle_upstream() {
                 self.close_upstream(index);
             }
         }
+        self.drop_lent();
     }
 
     fn stop(&mut self) {
@@ -88,6 +90,7 @@ impl<I: Io> Worker<I> {
             }
             self.end_now(index);
         }
+        self.drop_lent();
         self.stopped = true;
     }
 

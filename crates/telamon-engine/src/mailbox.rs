@@ -31,6 +31,11 @@ pub(crate) enum Message {
         proxy: usize,
         server: usize,
     },
+    /// A server's idle connections are of no use any more.
+    DropIdle {
+        proxy: usize,
+        server: usize,
+    },
     Respond {
         token: u64,
         response: Vec<u8>,

@@ -72,7 +72,20 @@ pub(crate) struct Listener {
     pub(crate) maxconn: u32,
     /// A header of the PROXY protocol comes first.
     pub(crate) accept_proxy: bool,
+    /// Our segments are by so much smaller than the client allows.
+    pub(crate) smaller_segments: i32,
+    /// Threads, as bits, that take its connections.
+    pub(crate) threads: Option<u64>,
     pub(crate) gauges: Gauges,
+}
+
+impl Listener {
+    /// Does this thread take its connections? All do where none of the named ones runs.
+    pub(crate) fn is_for(&self, thread: usize, threads: usize) -> bool {
+        let all = u64::MAX >> (64 - threads.clamp(1, 64));
+        let named = self.threads.map_or(all, |named| named & all);
+        named == 0 || named >> thread.min(63) & 1 == 1
+    }
 }
 
 /// Who waits for a place at a server.
@@ -164,7 +177,7 @@ pub(crate) struct Server {
     pub(crate) end_backups_on_up: bool,
     /// Connections that idle, and their limits.
     pub(crate) pool: telamon_plan::http::PoolLimits,
-    pub(crate) idle: AtomicU32,
+    pub(crate) idle: crate::http::IdleConnections,
     pub(crate) state: AtomicU8,
     /// `observe`
     pub(crate) observed: Option<crate::observe::Observed>,
@@ -195,6 +208,11 @@ impl Server {
 
     pub(crate) fn set_state(&self, state: ServerState) {
         self.state.store(state as u8, Release);
+    }
+
+    /// A connection to it is made for one client, and says so or goes where that one wants to.
+    pub(crate) fn serves_one(&self) -> bool {
+        self.send_proxy > 0 || self.port_offset.is_some()
     }
 
     pub(crate) fn is_usable(&self) -> bool {
@@ -259,6 +277,8 @@ pub(crate) struct Shared {
     /// Of each thread.
     pub(crate) most_pipes: u32,
     pub(crate) maxconn: AtomicU32,
+    /// Threads lend each other idle connections (`tune.idle-pool.shared`).
+    pub(crate) idle_is_shared: bool,
     /// Threads (as bits) that wait for room to accept.
     pub(crate) waiting_threads: AtomicU64,
     /// How many objects have totals.
@@ -319,7 +339,7 @@ impl Shared {
             .iter()
             .map(|proxy| {
                 let logger = Logger::new(&plan, proxy, &rings, &samples, &programs.profiles);
-                compile(&plan, proxy, logger, &index, &mut objects)
+                compile(&plan, proxy, logger, &index, threads, &mut objects)
             })
             .collect::<io::Result<Vec<_>>>()?;
         let proxies = with_routes(proxies, &programs, &index);
@@ -362,6 +382,7 @@ impl Shared {
                 .process
                 .max_pipes
                 .map_or(PIPES, |most| most.div_ceil(threads as u32)),
+            idle_is_shared: plan.process.idle_pool_shared && threads > 1,
             waiting_threads: AtomicU64::new(0),
             objects: objects.0,
             started: Instant::now(),
@@ -374,6 +395,12 @@ impl Shared {
         let front = &self.proxies[proxy as usize];
         let named = front.routes.iter().find(|one| one.0 == backend);
         named.map_or(&front.route, |one| &one.1)
+    }
+
+    /// A server by its backend's proxy; None where there is none, as for `NONE`.
+    pub(crate) fn server(&self, backend: u32, server: u32) -> Option<&Server> {
+        let backend = self.proxies.get(backend as usize)?.backend.as_ref()?;
+        backend.servers.get(server as usize)
     }
 
     /// The engine's clock.

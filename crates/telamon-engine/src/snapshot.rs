@@ -14,6 +14,8 @@ pub struct ProxySnapshot {
     pub frontend: Option<Values>,
     pub backend: Option<Values>,
     pub servers: HashMap<u32, Values>,
+    /// By server: each thread's idle connections.
+    pub idle: HashMap<u32, Vec<u32>>,
     pub listeners: HashMap<u32, Values>,
 }
 
@@ -151,7 +153,7 @@ impl Taker<'_> {
             values.insert("req_rate_max", i64::from(gauges.requests.max()));
             values
         });
-        let mut servers = HashMap::new();
+        let (mut servers, mut idle) = (HashMap::new(), HashMap::new());
         let backend = proxy.backend.as_ref().map(|backend| {
             let balancer = backend.balancer.inner();
             balancer.advance(self.shared.now());
@@ -164,9 +166,8 @@ impl Taker<'_> {
                 if let Some(percent) = balancer.throttle(at) {
                     values.insert("throttle", i64::from(percent));
                 }
-                let idle = i64::from(server.idle.load(Relaxed));
-                values.insert("srv_icur", idle);
-                values.insert("idle_conn_cur", idle);
+                self.add_idle_words(&mut values, proxy, server);
+                idle.insert(server.id, server.idle.by_thread().collect());
                 servers.insert(server.id, values);
             }
             let mut values = self.common(backend.object, &backend.gauges);
@@ -191,8 +192,29 @@ impl Taker<'_> {
             frontend,
             backend,
             servers,
+            idle,
             listeners: listeners.collect(),
         }
+    }
+
+    /// Connections to a server that idle. Those in use are known of HTTP alone, as in HAProxy.
+    fn add_idle_words(
+        &self,
+        values: &mut Values,
+        proxy: &crate::shared::Proxy,
+        server: &crate::shared::Server,
+    ) {
+        let (total, safe) = (server.idle.total(), server.idle.safe());
+        values.insert("srv_icur", i64::from(total));
+        values.insert("safe_conn_cur", i64::from(safe));
+        values.insert("idle_conn_cur", i64::from(total.saturating_sub(safe)));
+        values.insert("idle_shared", i64::from(server.idle.lent()));
+        if proxy.plan.mode == telamon_plan::Mode::Http {
+            let used = server.gauges.current.load(Relaxed);
+            values.insert("used_conn_cur", i64::from(used));
+        }
+        let most = server.gauges.max.load(Relaxed);
+        values.insert("need_conn_est", i64::from(most));
     }
 
     fn process(&self) -> Values {

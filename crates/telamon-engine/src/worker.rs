@@ -19,7 +19,7 @@ use telamon_sys::{pipe::Pipe, process, socket};
 use crate::accept::Gate;
 use crate::conn::{Role, Slots, CONNECT, NONE, NO_FD, RECV};
 use crate::counters::{ProcessTotal, ThreadCounters};
-use crate::http::{Exchange, Pools, BUFFER};
+use crate::http::{Exchange, Pools, BUFFER, LEND_EVERY};
 use crate::io::{Event, Io, Key};
 use crate::observe::ServerError;
 use crate::shared::Shared;
@@ -59,6 +59,8 @@ pub(crate) struct Worker<I: Io> {
     pub(crate) retry_rates: Option<Millis>,
     pub(crate) soft_stopping: bool,
     pub(crate) pools: Pools,
+    /// It has lent a connection, and looks after all that are lent.
+    pub(crate) keeps_lent: bool,
     /// Exchanges that are over, for the next ones. Boxed, as their owners hold them.
     #[allow(clippy::vec_box)]
     pub(crate) exchanges: Vec<Box<Exchange>>,
@@ -75,6 +77,7 @@ pub(crate) struct Worker<I: Io> {
     pub(crate) pumps: Vec<Key>,
     serial: u32,
     next_purge: Millis,
+    next_lend: Millis,
     starved: Vec<(Key, usize)>,
     pub(crate) stopped: bool,
     next_trim: Millis,
@@ -110,6 +113,7 @@ impl<I: Io> Worker<I> {
             retry_rates: None,
             soft_stopping: false,
             pools: Pools::default(),
+            keeps_lent: false,
             exchanges: Vec::new(),
             parser: HeadParser::within(shared.sizes.requests()),
             responses: ResponseParser::within(shared.sizes.responses()),
@@ -121,6 +125,7 @@ impl<I: Io> Worker<I> {
             pumps: Vec::new(),
             serial: 0,
             next_purge: now + PURGE_EVERY,
+            next_lend: now + LEND_EVERY,
             starved: Vec::new(),
             stopped: false,
             next_trim: now + TRIM_EVERY,
@@ -184,7 +189,10 @@ impl<I: Io> Worker<I> {
         if let Some(at) = self.retry_rates {
             next = Some(next.map_or(at, |next| next.min(at)));
         }
-        if self.pools.any() || !self.pipes.is_empty() {
+        if self.shared.idle_is_shared && self.pools.any() {
+            next = Some(next.map_or(self.next_lend, |next| next.min(self.next_lend)));
+        }
+        if self.pools.any() || self.keeps_lent || !self.pipes.is_empty() {
             next = Some(next.map_or(self.next_purge, |next| next.min(self.next_purge)));
         }
         if !self.starved.is_empty() {
@@ -217,6 +225,12 @@ impl<I: Io> Worker<I> {
                     *place = Some(key.slot);
                     worker.pump(key.slot);
                 });
+            }
+        }
+        if self.now >= self.next_lend {
+            self.next_lend = self.now + LEND_EVERY;
+            if self.shared.idle_is_shared {
+                self.lend_idle();
             }
         }
         if self.now >= self.next_purge {

@@ -66,9 +66,13 @@ pub struct Listener {
     pub accept_proxy: bool,
     #[serde(default)]
     pub defer_accept: bool,
-    /// Socket options that Python sets: the largest segment, TCP Fast Open, foreign addresses.
+    /// Socket options that Python sets: the largest segment (below 0 the engine makes ours smaller),
+    /// TCP Fast Open, foreign addresses.
     #[serde(default)]
-    pub mss: Option<u32>,
+    pub mss: Option<i32>,
+    /// A bit for each thread that takes connections; None: all.
+    #[serde(default)]
+    pub threads: Option<u64>,
     #[serde(default)]
     pub fast_open: bool,
     #[serde(default)]

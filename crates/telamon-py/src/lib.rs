@@ -186,6 +186,7 @@ impl Engine {
                 }
                 item.set_item(name, dict)?;
             }
+            item.set_item("idle", &proxy.idle)?;
             proxies.append(item)?;
         }
         let whole = PyDict::new(py);

@@ -59,6 +59,12 @@ pub fn set_user_timeout(fd: RawFd, millis: i32) -> io::Result<()> {
     set_option(fd, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT, millis)
 }
 
+/// Lowers the largest segment of a connection by so many bytes (`TCP_MAXSEG`, tcp(7)).
+pub fn make_segments_smaller(fd: RawFd, by: i32) -> io::Result<()> {
+    let now = get_option(fd, libc::IPPROTO_TCP, libc::TCP_MAXSEG)?;
+    set_option(fd, libc::IPPROTO_TCP, libc::TCP_MAXSEG, now - by)
+}
+
 /// A listener gives a connection out only when it has data; 0 seconds: at once.
 pub fn set_defer_accept(fd: RawFd, seconds: i32) -> io::Result<()> {
     set_option(fd, libc::IPPROTO_TCP, libc::TCP_DEFER_ACCEPT, seconds)
@@ -110,17 +116,21 @@ pub fn connect(fd: RawFd, address: &SockAddr) -> io::Result<bool> {
     }
 }
 
-/// Takes the pending error of a socket (`SO_ERROR`).
-pub fn take_error(fd: RawFd) -> io::Result<()> {
+fn get_option(fd: RawFd, level: i32, name: i32) -> io::Result<libc::c_int> {
     let mut value: libc::c_int = 0;
     let mut size = mem::size_of::<libc::c_int>() as libc::socklen_t;
     // SAFETY: the pointers describe `value` and `size`.
     let status = unsafe {
         let place = (&raw mut value).cast();
-        libc::getsockopt(fd, libc::SOL_SOCKET, libc::SO_ERROR, place, &raw mut size)
+        libc::getsockopt(fd, level, name, place, &raw mut size)
     };
     check(status)?;
-    match value {
+    Ok(value)
+}
+
+/// Takes the pending error of a socket (`SO_ERROR`).
+pub fn take_error(fd: RawFd) -> io::Result<()> {
+    match get_option(fd, libc::SOL_SOCKET, libc::SO_ERROR)? {
         0 => Ok(()),
         code => Err(io::Error::from_raw_os_error(code)),
     }
@@ -168,6 +178,22 @@ pub fn peek(fd: RawFd) -> io::Result<usize> {
     // SAFETY: one byte of room.
     let count = unsafe { libc::recv(fd, (&raw mut byte).cast(), 1, flags) };
     usize::try_from(count).map_err(|_| io::Error::last_os_error())
+}
+
+/// Which of these have nothing to be read: neither data nor an end nor an error. Never blocks.
+pub fn are_silent(fds: &[RawFd]) -> Vec<bool> {
+    let entry = |fd: &RawFd| libc::pollfd {
+        fd: *fd,
+        events: libc::POLLIN | libc::POLLRDHUP,
+        revents: 0,
+    };
+    let mut entries: Vec<_> = fds.iter().map(entry).collect();
+    // SAFETY: the pointer and length describe `entries`; it does not wait.
+    let ready = unsafe { libc::poll(entries.as_mut_ptr(), entries.len() as libc::nfds_t, 0) };
+    // Of what could not be looked at nothing is known: such a one is not trusted.
+    let known = ready >= 0;
+    let silent = |entry: &libc::pollfd| known && entry.revents == 0;
+    entries.iter().map(silent).collect()
 }
 
 /// Sends as much of `pieces` as fits, without SIGPIPE.

@@ -60,7 +60,9 @@ class Listener:
     """One bound address. A `bind` line with several addresses or a port range makes several.
 
     `id` is unique within its proxy and counts from 1 (HAProxy's luid). `source_line` says where
-    the bind line stands (`file:line`), for messages about it.
+    the bind line stands (`file:line`), for messages about it. A negative `mss` is by how much our
+    segments are smaller than the client allows. `threads` has a bit for each thread that takes
+    connections, None: all.
     """
 
     id: int
@@ -78,6 +80,7 @@ class Listener:
     accept_proxy: bool = False
     defer_accept: bool = False
     mss: int | None = None
+    threads: int | None = None
     fast_open: bool = False
     transparent: bool = False
     tcp_ut: Milliseconds | None = None

@@ -401,14 +401,11 @@ impl<I: Io> Worker<I> {
         self.leave_backend(index);
         let pipe = self.exchange(index).and_then(|one| one.pipe.take());
         self.give_pipe(pipe);
-        if let Some(http) = self.http(index) {
-            let (rest, private) = (http.rest.take(), std::mem::replace(&mut http.private, NONE));
-            if let Some(rest) = rest {
-                self.io.put(rest);
-            }
-            if private != NONE {
-                self.close_upstream(private);
-            }
+        if let Some(private) = self.take_private(index) {
+            self.close_upstream(private);
+        }
+        if let Some(rest) = self.http(index).and_then(|http| http.rest.take()) {
+            self.io.put(rest);
         }
         self.release_client(index);
         self.free_if_done(index);

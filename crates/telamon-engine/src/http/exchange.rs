@@ -6,6 +6,7 @@ use telamon_http::forward;
 use telamon_plan::{http::Reuse, LogStep};
 use telamon_session::{Action, Cause, End, Side, Stage, Stream};
 
+use super::idle::PROVEN;
 use super::Step;
 use crate::conn::{Role, CONNECT, NONE, NO_FD, RECV, SEND};
 use crate::counters::Total;
@@ -90,8 +91,8 @@ impl<I: Io> Worker<I> {
             let policy = self.policy(index);
             let slot = self.slots.get(index);
             slot.stream.connecting(now, &policy);
-            self.attach(index, up, true);
             self.unpool(up);
+            self.attach(index, up, true);
             self.count_reuse(index);
             return self.http_connected(index);
         }
@@ -107,8 +108,7 @@ impl<I: Io> Worker<I> {
         let retried = slot.stream.retries() > 0;
         let http = slot.http.as_deref_mut()?;
         let first = http.requests <= 1;
-        let own = std::mem::replace(&mut http.private, NONE);
-        if own != NONE {
+        if let Some(own) = self.take_private(index) {
             let up = self.slots.get(own);
             if up.backend == backend && up.server == server && !retried {
                 return Some(own);
@@ -123,14 +123,18 @@ impl<I: Io> Worker<I> {
         if !allowed || retried {
             return None;
         }
-        let found = &shared.proxies[backend as usize].backend.as_ref()?.servers[server as usize];
-        let up = self.pools.take(found.object)?;
-        if reuse == Reuse::Aggressive && first && self.slots.get(up).uses < 2 {
-            // Only a connection that was reused before has shown that its server allows it.
+        let found = shared.server(backend, server)?;
+        let least_uses = match reuse == Reuse::Aggressive && first {
+            true => PROVEN,
+            false => 0,
+        };
+        if let Some(up) = self.pools.take(found.object) {
+            if self.slots.get(up).uses >= least_uses {
+                return Some(up);
+            }
             self.pools.put(found.object, up);
-            return None;
         }
-        Some(up)
+        self.borrow(index, found, least_uses)
     }
 
     /// A connection's slot and a client's begin to belong to each other.
@@ -146,6 +150,13 @@ impl<I: Io> Worker<I> {
 
     /// A slot for a connection to the server that the client's stream has picked.
     pub(crate) fn new_upstream(&mut self, index: u32) -> u32 {
+        let up = self.upstream_slot(index);
+        self.attach(index, up, false);
+        up
+    }
+
+    /// The same, without a client as yet.
+    pub(super) fn upstream_slot(&mut self, index: u32) -> u32 {
         let (backend, server, proxy, listener) = {
             let slot = self.slots.get(index);
             (slot.backend, slot.server, slot.proxy, slot.listener)
@@ -160,7 +171,6 @@ impl<I: Io> Worker<I> {
         slot.uses = 0;
         slot.in_backend = false;
         slot.placed = false;
-        self.attach(index, up, false);
         up
     }
 

@@ -20,7 +20,8 @@
 //! ```
 //!
 //! Files: `client.rs` what comes from clients, `exchange.rs` the way to a server, `upstream.rs` what comes
-//! back, `held.rs` responses whose rules wait, `tunnel.rs` what follows an upgrade, `release.rs` and `pool.rs` connections that idle, `body.rs` bodies,
+//! back, `held.rs` responses whose rules wait, `tunnel.rs` what follows an upgrade, `release.rs`, `pool.rs`,
+//! `lend.rs` and `idle.rs` connections that idle, `body.rs` bodies,
 //! `splice.rs` long ones, `cookie.rs` persistence, `rules/` what is done with heads, `calls.rs` rules that wait
 //! for Python, `answer.rs` the proxy's own answers, `timers.rs` deadlines, `end.rs` how things end.
 
@@ -35,6 +36,8 @@ mod end;
 mod exchange;
 mod forwarded;
 mod held;
+mod idle;
+mod lend;
 mod pool;
 mod redirect;
 mod release;
@@ -53,11 +56,14 @@ use telamon_session::{End, Millis, Policy};
 use telamon_sys::{pipe::Pipe, Chunk};
 
 use crate::conn::NONE;
+use crate::io::Key;
 
 pub(crate) use asked::Asked;
 use body::Body;
 pub(crate) use dynamic_cookie::DynamicCookie;
 pub(crate) use forwarded::Forwarded;
+pub(crate) use idle::IdleConnections;
+pub(crate) use lend::LEND_EVERY;
 pub(crate) use pool::Pools;
 pub(crate) use route::Route;
 pub(crate) use rules::RulePlace;
@@ -116,7 +122,7 @@ pub(crate) struct Http {
     /// The client has sent its last byte.
     pub(crate) ended: bool,
     /// The connection to a server that serves this client alone, while no exchange has it.
-    pub(crate) private: u32,
+    pub(crate) private: Option<Key>,
     /// The backend and the server of the request before.
     pub(crate) last: (u32, u32),
     pub(crate) exchange: Option<Box<Exchange>>,
@@ -134,7 +140,7 @@ impl Http {
             requests: 0,
             serial: 0,
             ended: false,
-            private: NONE,
+            private: None,
             last: (NONE, NONE),
             exchange: None,
         }

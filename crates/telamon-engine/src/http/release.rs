@@ -1,8 +1,6 @@
 //! A connection to a server that its exchange needs no more: it idles, in the pool or for its client
 //! alone, or is closed.
 
-use std::sync::atomic::Ordering::Relaxed;
-
 use telamon_plan::http::Reuse;
 use telamon_session::Side;
 
@@ -40,22 +38,23 @@ impl<I: Io> Worker<I> {
         let worn = limits
             .max_reuse
             .is_some_and(|most| self.slots.get(up).uses > most);
-        let full = limits
-            .max_connections
-            .is_some_and(|most| found.idle.load(Relaxed) >= most);
+        let full = limits.purge_delay == 0
+            || (limits.max_connections).is_some_and(|most| found.idle.total() >= most);
         let gone = matches!(found.state(), ServerState::Down | ServerState::Maint);
         if worn || gone {
             return self.close_upstream(up);
         }
-        if shared.route(proxy, backend).reuse == Reuse::Never || found.send_proxy > 0 {
+        if shared.route(proxy, backend).reuse == Reuse::Never || found.serves_one() {
+            let key = self.slots.get(up).key(up, Side::Server);
             if let Some(http) = self.http(index) {
-                http.private = up;
+                http.private = Some(key);
             }
         } else if full {
             return self.close_upstream(up);
         } else {
-            found.idle.fetch_add(1, Relaxed);
-            self.slots.get(up).pooled = true;
+            let slot = self.slots.get(up);
+            slot.pooled = true;
+            found.idle.begin(self.index, slot.uses);
             self.pools.put(found.object, up);
         }
         self.upstream_receive(up);
@@ -77,26 +76,30 @@ impl<I: Io> Worker<I> {
             return;
         }
         slot.stopping = true;
-        if std::mem::take(&mut slot.pooled) {
-            let (backend, server) = (slot.backend as usize, slot.server as usize);
-            let shared = self.shared.clone();
-            if let Some(found) = &shared.proxies[backend].backend {
-                let server = &found.servers[server];
+        if slot.pooled {
+            if let Some(server) = self.shared.server(slot.backend, slot.server) {
                 self.pools.remove(server.object, up);
-                server.idle.fetch_sub(1, Relaxed);
             }
+            self.unpool(up);
         }
         self.close(up, Side::Server);
         self.free_if_done(up);
     }
 
-    /// A connection leaves the pool for an exchange.
+    /// The connection that idles for this client alone, unless it was closed: its slot may serve
+    /// another by now.
+    pub(crate) fn take_private(&mut self, index: u32) -> Option<u32> {
+        let key = self.http(index)?.private.take()?;
+        let slot = self.slots.live(key)?;
+        slot.is_idle_upstream().then_some(key.slot)
+    }
+
+    /// A connection idles no more as one of this thread's.
     pub(crate) fn unpool(&mut self, up: u32) {
         let slot = self.slots.get(up);
         if std::mem::take(&mut slot.pooled) {
-            let (backend, server) = (slot.backend as usize, slot.server as usize);
-            if let Some(found) = &self.shared.proxies[backend].backend {
-                found.servers[server].idle.fetch_sub(1, Relaxed);
+            if let Some(server) = self.shared.server(slot.backend, slot.server) {
+                server.idle.end(self.index, slot.uses);
             }
         }
     }

@@ -255,6 +255,10 @@ impl<I: Io> Worker<I> {
     /// Idle connections that are not needed are closed, each server's at its own pace.
     pub(crate) fn purge_pools(&mut self) {
         let shared = self.shared.clone();
+        if shared.idle_is_shared {
+            // A thread's own are those that it needs; the others are lent.
+            return self.sweep_lent();
+        }
         let now = self.now;
         for proxy in &shared.proxies {
             let Some(backend) = &proxy.backend else {

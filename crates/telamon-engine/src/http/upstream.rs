@@ -31,11 +31,7 @@ impl<I: Io> Worker<I> {
         let up = key.slot;
         let index = self.slots.get(up).peer;
         if index == NONE {
-            // It idled: whatever it says now, it cannot be used any more.
-            if let Ok(Some(chunk)) = result {
-                self.io.put(chunk);
-            }
-            return self.close_upstream(up);
+            return self.idle_received(up, result);
         }
         match result {
             Ok(Some(chunk)) => self.response_data(index, up, chunk),
@@ -48,6 +44,16 @@ impl<I: Io> Worker<I> {
                 self.response_eof(index, up, true);
             }
         }
+    }
+
+    /// It idled: whatever it says now, it cannot be used any more.
+    fn idle_received(&mut self, up: u32, result: io::Result<Option<Chunk>>) {
+        match result {
+            Err(error) if self.has_left(up, &error) => return self.lent(up),
+            Ok(Some(chunk)) => self.io.put(chunk),
+            _ => {}
+        }
+        self.close_upstream(up);
     }
 
     fn response_data(&mut self, index: u32, up: u32, chunk: Chunk) {

@@ -242,6 +242,29 @@ impl Io for EpollIo {
         }
     }
 
+    fn adopt_connected(&mut self, key: Key, fd: RawFd) -> io::Result<()> {
+        self.adopt(key, fd)?;
+        match key.side {
+            telamon_session::Side::Client => Ok(()),
+            telamon_session::Side::Server => self.epoll.add(fd, key.pack()),
+        }
+    }
+
+    fn leave(&mut self, key: Key, fd: RawFd) {
+        if self.state(key).receiving.is_none() {
+            // It has brought something, which is told in a moment.
+            return;
+        }
+        *self.state(key) = UNUSED;
+        let _ = self.epoll.remove(fd);
+        let result = Err(io::Error::from_raw_os_error(libc::ECANCELED));
+        self.events.push_back(Event::Received {
+            key,
+            result,
+            more: false,
+        });
+    }
+
     fn recv(&mut self, key: Key, _fd: RawFd, class: usize, _likely: bool) {
         if self.state(key).readable {
             self.try_recv(key, class);

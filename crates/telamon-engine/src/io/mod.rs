@@ -104,6 +104,11 @@ pub(crate) trait Io {
 
     /// A descriptor begins to belong to a key.
     fn adopt(&mut self, key: Key, fd: RawFd) -> io::Result<()>;
+    /// The same with one that is connected, and was another thread's before.
+    fn adopt_connected(&mut self, key: Key, fd: RawFd) -> io::Result<()>;
+    /// A silent descriptor that a receive runs on leaves the key, open: the receive's end with
+    /// ECANCELED tells when nothing runs on it any more. Ends it in another way, it stays.
+    fn leave(&mut self, key: Key, fd: RawFd);
     /// Receives once. `class`: how large a buffer; `likely`: data is probably there already.
     fn recv(&mut self, key: Key, fd: RawFd, class: usize, likely: bool);
     /// Sends what fits of the chunks, which stay the caller's.

@@ -54,6 +54,8 @@ enum Armed {
     Staying,
     /// One that stays no longer: its last completion is to come.
     Ending,
+    /// One of a descriptor that leaves.
+    Leaving,
 }
 
 /// One side's receiving.
@@ -142,9 +144,18 @@ impl UringIo {
             }
             return None;
         }
-        let ending = inlet.armed == Armed::Ending;
+        let (ending, leaving) = (inlet.armed == Armed::Ending, inlet.armed == Armed::Leaving);
         if !done.more {
             inlet.armed = Armed::Nothing;
+        }
+        if leaving && matches!(-done.result, libc::ECANCELED | libc::ENOBUFS) {
+            inlet.wanted.take()?;
+            let result = Err(io::Error::from_raw_os_error(libc::ECANCELED));
+            return Some(Event::Received {
+                key,
+                result,
+                more: false,
+            });
         }
         if done.result == -libc::ENOBUFS {
             inlet.wanted.take()?;
@@ -269,6 +280,20 @@ impl Io for UringIo {
         Ok(())
     }
 
+    fn adopt_connected(&mut self, key: Key, fd: RawFd) -> io::Result<()> {
+        self.adopt(key, fd)
+    }
+
+    fn leave(&mut self, key: Key, fd: RawFd) {
+        let inlet = self.inlet(key);
+        if inlet.armed == Armed::Nothing {
+            // It has brought something, which is told in a moment.
+            return;
+        }
+        inlet.armed = Armed::Leaving;
+        self.ring.cancel(fd, SILENT << KIND_SHIFT);
+    }
+
     fn recv(&mut self, key: Key, _fd: RawFd, class: usize, likely: bool) {
         let inlet = self.inlet(key);
         if let Some(result) = inlet.held.pop_front() {
@@ -280,7 +305,7 @@ impl Io for UringIo {
             Armed::Nothing => self.arm(key, class, likely),
             // Bulk has begun.
             Armed::Staying if class > 0 => self.end_staying(key),
-            Armed::Staying | Armed::Once | Armed::Ending => {}
+            Armed::Staying | Armed::Once | Armed::Ending | Armed::Leaving => {}
         }
     }
 

@@ -37,9 +37,6 @@ def _shared(args: Arguments, context: Context) -> None:
     shared = args.choice("'on' or 'off'", {"on": True, "off": False})
     args.end()
     context.model.process.idle_pool_shared = shared
-    # Each thread keeps those that it has made.
-    text = f"'{args.keyword}' has no effect yet: the engine goes by its own"
-    args.report.note("H038", text, args.keyword.span)
 
 
 _G = Place.GLOBAL
@@ -53,8 +50,7 @@ KEYWORDS = (
     Keyword("tune.http.maxhdr", _G, "<number>", "Most headers of a message.",
             _number("max_headers", 1, 32767)),
     Keyword("tune.idle-pool.shared", _G, "on|off",
-            "Threads may take each other's idle connections to servers (not yet carried out).",
-            _shared),
+            "Threads may take each other's idle connections to servers.", _shared),
     Keyword("tune.maxrewrite", _G, "<size>", "Room in a buffer that received heads leave free.",
             _size("maxrewrite", 0)),
 )  # fmt: skip

@@ -6,6 +6,7 @@ import ipaddress
 from collections.abc import Callable
 
 from telamon.base.address import InetAddress
+from telamon.engine import Counters
 from telamon.plan.process import StatsLevel
 from telamon.plan.proxy import Proxy, Server
 from telamon.runtime.commands import agents
@@ -102,12 +103,21 @@ def show_connections(context: Context, words: list[str]) -> str:
         for server in proxy.backend.servers:
             counters = snapshot.proxies[proxy.id].servers.get(server.id, {})
             host, port = context.control.server_address(proxy.id, server.id)
+            idle = snapshot.proxies[proxy.id].idle.get(server.id, [0] * context.control.threads)
             lines.append(
-                f"{proxy.name}/{server.name} {proxy.id}/{server.id} {host} {port} - 5000 "
-                f"{counters.get('scur', 0)} {counters.get('smax', 0)} {counters.get('smax', 0)} "
-                f"0 0 -1 0{' 0' * context.control.threads}\n"
+                f"{proxy.name}/{server.name} {proxy.id}/{server.id} {host} {port} - "
+                f"{_connections(server, counters)} {' '.join(map(str, idle))}\n"
             )
     return "".join(lines)
+
+
+def _connections(server: Server, counters: Counters) -> str:
+    """From `purge_delay` to `idle_cur`. What threads share is in no thread's own figure."""
+    limit = server.pool.max_connections
+    names = "used_conn_cur smax need_conn_est idle_conn_cur safe_conn_cur".split()
+    figures = " ".join(str(counters.get(name, 0)) for name in names)
+    limit = -1 if limit is None else limit
+    return f"{server.pool.purge_delay} {figures} {limit} {counters.get('srv_icur', 0)}"
 
 
 def set_server(context: Context, words: list[str]) -> str:
