@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import ipaddress
 import os
 import socket
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -185,3 +187,39 @@ def test_a_listener_that_stays_over_a_reload_loses_what_is_not_asked_for(io: IoE
             the_plan = plan((server(backend.address),), client_keepalive=keep)
             with running(the_plan, io, sock=sock.dup()):
                 assert sock.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE) == expected
+
+
+def test_a_listener_is_for_its_threads(io: IoEngine) -> None:
+    listeners = tuple(
+        Listener(id=id, name="", address=InetAddress(ipaddress.ip_address("127.0.0.1"), 0),
+                 threads=threads)
+        for id, threads in ((1, 0b001), (2, 0b110), (3, 0b1000), (4, None))
+    )  # fmt: skip
+    with TestServer(echo) as backend:
+        made = plan((server(backend.address),))
+        front = made.proxies[0].frontend
+        assert front is not None
+        front = replace(front, listeners=listeners)
+        made = replace(made, proxies=(replace(made.proxies[0], frontend=front),))
+        with running(made, io, threads=3) as rig, contextlib.ExitStack() as stack:
+            for listener, allowed in enumerate(({1}, {2, 3}, {1, 2, 3}, {1, 2, 3})):
+                mine = [stack.enter_context(rig.connect(listener=listener)) for _ in range(6)]
+                for client in mine:
+                    client.sendall(b"x")
+                    assert receive(client, 1) == b"x"
+                names = {client.getsockname() for client in mine}
+                threads = [one.id >> 56 for one in rig.engine.sessions() if one.client in names]
+                assert len(threads) == 6
+                assert set(threads) <= allowed
+
+
+def test_segments_are_made_smaller(io: IoEngine) -> None:
+    """The kernel keeps the wish to itself: what is shown is that streams live with it."""
+    listener = Listener(
+        id=1, name="", address=InetAddress(ipaddress.ip_address("127.0.0.1"), 0), mss=-100
+    )
+    with TestServer(echo) as backend:
+        made = plan((server(backend.address),), listener=listener)
+        with running(made, io) as rig, rig.connect() as client:
+            client.sendall(b"hello")
+            assert receive(client, 5) == b"hello"

@@ -26,6 +26,9 @@ BIND = """
 1.2.3.4:80-82|1.2.3.4:82-80|1.2.3.4:70000|1.2.3.4:80,1.2.3.5:81 name x|:80 interface lo|:80 id 0
 :80 nice 2000|:80 nice -5|:::80 v4v6|:::80 v6only|/tmp/s mode 999|/tmp/s user no-such-user
 /tmp/s user root group root mode 660|:80 nme x|:80 name|foo@:80|:80 :81|:80 id 4
+:80 thread 1|:80 thread all|:80 thread odd thread even|:80 thread 1-|:80 thread 2-1|:80 thread 1/1
+:80 thread 2/1|:80 thread 0|:80 thread 65|:80 thread x|:80 thread 1,2|:80 thread -2|:80 thread
+:80 mss 1400|:80 mss -100|:80 mss 0|:80 mss 70000|:80 mss -70000|:80 mss
 """
 SERVER = """
 s 1.2.3.4:80|s|s 1.2.3.4:80 chek|s 1.2.3.4:80 check inter 0|s 1.2.3.4:80 check inter 1s fall 2

@@ -41,6 +41,20 @@ def _backends(model: Model) -> dict[str, ProxyDraft]:
     return {proxy.name.text: proxy for proxy in model.proxies if proxy.has_backend}
 
 
+def _missing_threads(model: Model, report: Report) -> None:
+    """A listener's threads must be there (manual 5.1, `thread`)."""
+    count = model.process.nbthread
+    for proxy in model.proxies:
+        for bind in proxy.binds:
+            if count is None or bind.threads is None or bind.threads & ((1 << count) - 1):
+                continue
+            assert bind.threads_word is not None
+            report.error(
+                "H042", f"there is no such thread: 'nbthread' says {count}",
+                bind.threads_word.span,
+            )  # fmt: skip
+
+
 def _twin_proxies(model: Model, report: Report) -> None:
     """A frontend and a backend may share a name; two of one side may not (manual 4)."""
     seen: dict[tuple[bool, str], ProxyDraft] = {}
@@ -428,6 +442,7 @@ RULES: tuple[Callable[[Model, Report], None], ...] = (
     _twin_servers,
     _twin_ids,
     _twin_addresses,
+    _missing_threads,
     _default_backends,
     _transparent,
     _wrong_mode,

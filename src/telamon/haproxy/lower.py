@@ -206,6 +206,7 @@ def _listener(bind: BindDraft, address: SocketAddress, id: int) -> Listener:
         defer_accept=bind.defer_accept,
         tcp_ut=bind.tcp_ut or None,
         mss=bind.mss,
+        threads=bind.threads,
         fast_open=bind.fast_open,
         transparent=bind.transparent,
         source_line=_place(bind.word.span),

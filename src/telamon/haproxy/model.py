@@ -112,6 +112,8 @@ class BindDraft:
     defer_accept: bool = False
     tcp_ut: int | None = None
     mss: int | None = None
+    threads: int | None = None
+    threads_word: Word | None = None
     fast_open: bool = False
     transparent: bool = False
     level: str = "operator"

@@ -263,7 +263,7 @@ def _prepare(sock: socket.socket, address: InetAddress, wish: SocketWish) -> Non
             else (socket.IPPROTO_IP, IP_TRANSPARENT)
         )
         sock.setsockopt(level, option, 1)
-    if wish.mss is not None:
+    if wish.mss is not None and wish.mss > 0:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_MAXSEG, wish.mss)
     if wish.interface is not None:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, wish.interface.encode() + b"\0")

@@ -11,8 +11,12 @@ from telamon.haproxy.keywords import values
 from telamon.haproxy.keywords.known import BIND_NOT_YET
 from telamon.haproxy.keywords.row import Arguments, Context, Keyword
 from telamon.haproxy.keywords.sections import Place
+from telamon.haproxy.keywords.threads import thread_set
 from telamon.haproxy.lexer import Word
 from telamon.haproxy.model import BindDraft, UnixBind
+
+_SMALLEST_SEGMENT = 88
+"""Less the kernel does not take (TCP_MIN_MSS)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,14 +95,22 @@ def _defer_accept(_: Arguments, bind: BindDraft) -> None:
 
 
 def _mss(args: Arguments, bind: BindDraft) -> None:
+    """Below 0: so much less than what the client offers."""
     word = args.peek()
-    if word is not None and word.text.startswith("-"):
-        raise args.not_yet(word, "a negative mss")
-    bind.mss = args.integer("a size of segments", 88, 65535)
+    bind.mss = args.integer("a size of segments", -65535, 65535)
+    if word is not None and 0 <= bind.mss < _SMALLEST_SEGMENT:
+        raise args.refuse(
+            "H042", f"'mss' must be at least {_SMALLEST_SEGMENT}, or below 0", word.span
+        )
 
 
 def _fast_open(_: Arguments, bind: BindDraft) -> None:
     bind.fast_open = True
+
+
+def _thread(args: Arguments, bind: BindDraft) -> None:
+    bind.threads_word = args.peek()
+    bind.threads = (bind.threads or 0) | thread_set(args)
 
 
 def _transparent(_: Arguments, bind: BindDraft) -> None:
@@ -130,11 +142,16 @@ BIND_OPTIONS: tuple[BindOption, ...] = (
     BindOption("level", "user|operator|admin", "Stats sockets: what users may do.", _level),
     BindOption("maxconn", "<conns>", "Most connections of this socket at a time.", _maxconn),
     BindOption("mode", "<mode>", "Octal permissions of a unix socket.", _mode),
-    BindOption("mss", "<maxseg>", "The largest segment that is offered to clients.", _mss),
+    BindOption(
+        "mss", "<maxseg>", "The largest segment offered; below 0: so much less for ours.", _mss
+    ),
     BindOption("name", "<name>", "The socket's name in statistics.", _name),
     BindOption("nice", "<nice>", "Priority of the socket's work, -1024 to 1024.", _nice),
     BindOption("tcp-ut", "<delay>", "Longest time of unacknowledged data.", _tcp_ut),
     BindOption("tfo", "", "TCP Fast Open: data comes with the first packet.", _fast_open),
+    BindOption(
+        "thread", "[1/]all|odd|even|<n>[-[<m>]]", "Only these threads take connections.", _thread
+    ),
     BindOption("transparent", "", "Take what is meant for foreign addresses, too.", _transparent),
     BindOption("uid", "<uid>", "Owner number of a unix socket.", _uid),
     BindOption("user", "<user>", "Owner of a unix socket.", _user),

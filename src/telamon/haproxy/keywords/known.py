@@ -48,7 +48,7 @@ default-crt ecdhe ech force-sslv3 force-strict-sni force-tlsv10 force-tlsv11
 force-tlsv12 force-tlsv13 generate-certificates guid-prefix idle-ping ktls label namespace
 no-alpn no-ca-names no-sslv3 no-strict-sni no-tls-tickets no-tlsv10 no-tlsv11 no-tlsv12 no-tlsv13
 npn ocsp-update prefer-client-ciphers proto quic-cc-algo quic-force-retry quic-socket
-severity-output shards sigalgs ssl ssl-max-ver ssl-min-ver strict-sni tcp-md5sig thread
+severity-output shards sigalgs ssl ssl-max-ver ssl-min-ver strict-sni tcp-md5sig
 tls-ticket-keys tls-tickets verify
 """
 
