@@ -25,6 +25,8 @@ mod matching;
 mod networks;
 mod patterns;
 mod prefixes;
+mod ranges;
+mod ranked;
 mod regex;
 mod reply;
 mod sample;

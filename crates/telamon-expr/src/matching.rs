@@ -1,7 +1,8 @@
 //! Samples compared with patterns (manual 7.1).
 
 use std::borrow::Cow;
-use std::collections::HashSet;
+use std::collections::hash_map::Entry;
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use telamon_plan::rules::{self, Match};
@@ -9,8 +10,10 @@ use telamon_plan::rules::{self, Match};
 use crate::compile::{Compiler, Expression};
 use crate::env::Env;
 use crate::networks::{Network, Networks};
-use crate::patterns::{Derived, Set, Use};
+use crate::patterns::{Derived, Set, Table, Use};
 use crate::prefixes::Prefixes;
+use crate::ranges::Ranges;
+use crate::ranked::{Listed, Ranked};
 use crate::regex::Regex;
 use crate::sample::Sample;
 use crate::vars::Vars;
@@ -18,8 +21,8 @@ use crate::vars::Vars;
 /// One `acl` line: its own patterns, and files.
 pub(crate) struct Test {
     expression: Expression,
-    own: Derived<Matcher>,
-    files: Vec<Derived<Matcher>>,
+    own: Arc<Derived<Matcher>>,
+    files: Vec<Arc<Derived<Matcher>>>,
 }
 
 impl Test {
@@ -32,10 +35,7 @@ impl Test {
         };
         let derived = |set: Arc<Set>| {
             set.used(way);
-            Derived::new(set, move |lines| {
-                let keys: Vec<&[u8]> = lines.iter().map(|line| line.0.as_slice()).collect();
-                Matcher::new(way.method, &keys, way.ignore_case)
-            })
+            Derived::new(set, move || Matcher::empty(way.method, way.ignore_case))
         };
         let own = derived(compiler.set_of_line(plan))?;
         let files = plan.sets.iter();
@@ -56,17 +56,22 @@ impl Test {
 }
 
 /// Patterns of one method, in the form in which they are looked up.
-pub(crate) enum Matcher {
+pub(crate) struct Matcher {
+    patterns: Patterns,
+    ignore_case: bool,
+}
+
+enum Patterns {
     Found,
     Bool,
-    Numbers(Vec<(i64, i64)>),
-    Lengths(Vec<(i64, i64)>),
+    Numbers(Ranges<()>),
+    Lengths(Ranges<()>),
     Networks(Networks<()>),
-    Exact(HashSet<Vec<u8>>, bool),
-    Binary(HashSet<Vec<u8>>),
-    Beginnings(Prefixes<()>, bool),
-    Texts(Where, Vec<Vec<u8>>, bool),
-    Regexes(Vec<Regex>),
+    Exact(HashMap<Vec<u8>, Ranked<()>>),
+    Binary(HashMap<Vec<u8>, Ranked<()>>),
+    Beginnings(Prefixes<()>),
+    Texts(Where, Listed<Vec<u8>>),
+    Regexes(Listed<Regex>),
 }
 
 /// Where in a text a pattern must stand.
@@ -79,94 +84,134 @@ pub(crate) enum Where {
 }
 
 impl Matcher {
-    pub(crate) fn new(
-        method: Match,
-        patterns: &[&[u8]],
-        ignore_case: bool,
-    ) -> Result<Matcher, String> {
-        let folded = |patterns: &[&[u8]]| {
-            let fold = |text: &&[u8]| {
-                if ignore_case {
-                    text.to_ascii_lowercase()
-                } else {
-                    text.to_vec()
-                }
-            };
-            patterns.iter().map(fold).collect::<Vec<_>>()
-        };
-        let texts = |place| Matcher::Texts(place, folded(patterns), ignore_case);
-        Ok(match method {
-            Match::Found => Matcher::Found,
-            Match::Bool => Matcher::Bool,
-            Match::Int => Matcher::Numbers(ranges(patterns)?),
-            Match::Len => Matcher::Lengths(ranges(patterns)?),
-            Match::Ip => {
-                let networks = patterns.iter().map(|text| Ok((Network::new(text)?, ())));
-                Matcher::Networks(networks.collect::<Result<_, String>>()?)
-            }
-            Match::Str => Matcher::Exact(folded(patterns).into_iter().collect(), ignore_case),
-            Match::Bin => Matcher::Binary(
-                patterns
-                    .iter()
-                    .map(|text| unhex(text))
-                    .collect::<Option<_>>()
-                    .ok_or("a pattern is no even number of hex digits")?,
-            ),
-            Match::Beg => {
-                let texts = folded(patterns).into_iter().map(|text| (text, ()));
-                Matcher::Beginnings(texts.collect(), ignore_case)
-            }
+    pub(crate) fn empty(method: Match, ignore_case: bool) -> Matcher {
+        let texts = |place| Patterns::Texts(place, Listed::default());
+        let patterns = match method {
+            Match::Found => Patterns::Found,
+            Match::Bool => Patterns::Bool,
+            Match::Int => Patterns::Numbers(Ranges::default()),
+            Match::Len => Patterns::Lengths(Ranges::default()),
+            Match::Ip => Patterns::Networks(Networks::default()),
+            Match::Str => Patterns::Exact(HashMap::new()),
+            Match::Bin => Patterns::Binary(HashMap::new()),
+            Match::Beg => Patterns::Beginnings(Prefixes::default()),
             Match::End => texts(Where::End),
             Match::Sub => texts(Where::Anywhere),
             Match::Dir => texts(Where::Between(b"/?")),
             Match::Dom => texts(Where::Between(b"/?.:")),
-            Match::Reg => Matcher::Regexes(
-                patterns
-                    .iter()
-                    .map(|text| Regex::new(text, ignore_case))
-                    .collect::<Result<_, _>>()?,
-            ),
-        })
+            Match::Reg => Patterns::Regexes(Listed::default()),
+        };
+        Matcher {
+            patterns,
+            ignore_case,
+        }
+    }
+
+    /// Of one pattern.
+    pub(crate) fn new(method: Match, key: &[u8], ignore_case: bool) -> Result<Matcher, String> {
+        let mut matcher = Matcher::empty(method, ignore_case);
+        matcher.put(0, key, None)?;
+        Ok(matcher)
     }
 
     /// Text methods look at a binary value's bytes as they are. A regular expression that gives up
     /// tells `vars`.
     pub(crate) fn matches(&self, sample: &Sample<'_>, vars: &Vars) -> bool {
-        match self {
-            Matcher::Found => true,
-            Matcher::Bool => sample.as_int().is_some_and(|value| value != 0),
-            Matcher::Numbers(ranges) => sample.as_int().is_some_and(|value| within(ranges, value)),
-            Matcher::Lengths(ranges) => within(ranges, sample.as_text().len() as i64),
-            Matcher::Networks(networks) => {
+        let text = || folded(sample.as_text(), self.ignore_case);
+        match &self.patterns {
+            Patterns::Found => true,
+            Patterns::Bool => sample.as_int().is_some_and(|value| value != 0),
+            Patterns::Numbers(ranges) => {
+                let value = sample.as_int();
+                value.is_some_and(|value| ranges.get(value).is_some())
+            }
+            Patterns::Lengths(ranges) => ranges.get(sample.as_text().len() as i64).is_some(),
+            Patterns::Networks(networks) => {
                 sample.as_ip().is_some_and(|ip| networks.get(ip).is_some())
             }
-            Matcher::Binary(values) => values.contains(sample.clone().into_bytes().as_ref()),
-            Matcher::Exact(texts, ignore_case) => {
-                texts.contains(folded_text(sample, *ignore_case).as_ref())
+            Patterns::Binary(values) => values.contains_key(sample.clone().into_bytes().as_ref()),
+            Patterns::Exact(texts) => texts.contains_key(text().as_ref()),
+            Patterns::Beginnings(texts) => texts.get(&text()).is_some(),
+            Patterns::Texts(place, patterns) => {
+                let text = text();
+                patterns.values().any(|one| stands(*place, &text, one))
             }
-            Matcher::Beginnings(texts, ignore_case) => {
-                texts.get(&folded_text(sample, *ignore_case)).is_some()
-            }
-            Matcher::Texts(place, patterns, ignore_case) => {
-                let text = folded_text(sample, *ignore_case);
-                patterns
-                    .iter()
-                    .any(|pattern| stands(*place, &text, pattern))
-            }
-            Matcher::Regexes(regexes) => {
+            Patterns::Regexes(regexes) => {
                 let text = sample.as_text();
-                regexes.iter().any(|regex| regex.is_match(&text, vars))
+                regexes.values().any(|regex| regex.is_match(&text, vars))
             }
         }
     }
 }
 
-fn folded_text<'s>(sample: &'s Sample<'_>, ignore_case: bool) -> Cow<'s, [u8]> {
-    let text = sample.as_text();
-    if ignore_case {
-        Cow::Owned(text.to_ascii_lowercase())
-    } else {
-        text
+impl Table for Matcher {
+    fn put(&mut self, number: u64, key: &[u8], _value: Option<&[u8]>) -> Result<(), String> {
+        let text = || folded(Cow::Borrowed(key), self.ignore_case).into_owned();
+        match &mut self.patterns {
+            Patterns::Found | Patterns::Bool => {}
+            Patterns::Numbers(ranges) | Patterns::Lengths(ranges) => {
+                ranges.put(number, key, ())?;
+            }
+            Patterns::Networks(networks) => networks.put(number, Network::new(key)?, ()),
+            Patterns::Exact(texts) => put_exact(texts, number, text(), ()),
+            Patterns::Binary(values) => {
+                let bytes = unhex(key).ok_or("a pattern is no even number of hex digits")?;
+                put_exact(values, number, bytes, ());
+            }
+            Patterns::Beginnings(texts) => texts.put(number, text(), ()),
+            Patterns::Texts(_, texts) => texts.put(number, text()),
+            Patterns::Regexes(regexes) => {
+                regexes.put(number, Regex::new(key, self.ignore_case)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, number: u64, key: &[u8]) {
+        let text = folded(Cow::Borrowed(key), self.ignore_case);
+        match &mut self.patterns {
+            Patterns::Found | Patterns::Bool => {}
+            Patterns::Numbers(ranges) | Patterns::Lengths(ranges) => ranges.remove(number, key),
+            Patterns::Networks(networks) => {
+                if let Ok(network) = Network::new(key) {
+                    networks.remove(number, network);
+                }
+            }
+            Patterns::Exact(texts) => remove_exact(texts, number, &text),
+            Patterns::Binary(values) => {
+                remove_exact(values, number, &unhex(key).unwrap_or_default());
+            }
+            Patterns::Beginnings(texts) => texts.remove(number, &text),
+            Patterns::Texts(_, texts) => texts.remove(number),
+            Patterns::Regexes(regexes) => regexes.remove(number),
+        }
+    }
+}
+
+/// Texts that are looked up as they are.
+pub(crate) fn put_exact<T>(
+    texts: &mut HashMap<Vec<u8>, Ranked<T>>,
+    number: u64,
+    key: Vec<u8>,
+    value: T,
+) {
+    match texts.entry(key) {
+        Entry::Occupied(mut there) => there.get_mut().put(number, value),
+        Entry::Vacant(free) => drop(free.insert(Ranked::new(number, value))),
+    }
+}
+
+pub(crate) fn remove_exact<T>(texts: &mut HashMap<Vec<u8>, Ranked<T>>, number: u64, key: &[u8]) {
+    let found = texts.get_mut(key);
+    if found.is_some_and(|there| there.remove(number)) {
+        texts.remove(key);
+    }
+}
+
+fn folded(text: Cow<'_, [u8]>, ignore_case: bool) -> Cow<'_, [u8]> {
+    match ignore_case {
+        true => Cow::Owned(text.to_ascii_lowercase()),
+        false => text,
     }
 }
 
@@ -199,62 +244,6 @@ fn stands(place: Where, text: &[u8], pattern: &[u8]) -> bool {
     }
 }
 
-fn within(ranges: &[(i64, i64)], value: i64) -> bool {
-    ranges
-        .iter()
-        .any(|(low, high)| (*low..=*high).contains(&value))
-}
-
-/// `5`, `5:10`, `:10`, `5:`, and numbers behind one of the words `eq ge gt le lt`.
-fn ranges(patterns: &[&[u8]]) -> Result<Vec<(i64, i64)>, String> {
-    let mut operator: &[u8] = b"eq";
-    let mut found = Vec::new();
-    let bad = |text: &[u8]| format!("'{}' is no number or range", String::from_utf8_lossy(text));
-    let whole = |text: &[u8]| -> Result<i64, String> {
-        std::str::from_utf8(text)
-            .ok()
-            .and_then(|text| text.parse().ok())
-            .ok_or_else(|| bad(text))
-    };
-    for word in patterns.iter().flat_map(|text| {
-        text.split(|byte| *byte == b' ')
-            .filter(|word| !word.is_empty())
-    }) {
-        if matches!(word, b"eq" | b"ge" | b"gt" | b"le" | b"lt") {
-            operator = word;
-            continue;
-        }
-        let range = match memchr::memchr(b':', word) {
-            Some(at) => {
-                let (low, high) = (&word[..at], &word[at + 1..]);
-                let low = if low.is_empty() {
-                    i64::MIN
-                } else {
-                    whole(low)?
-                };
-                let high = if high.is_empty() {
-                    i64::MAX
-                } else {
-                    whole(high)?
-                };
-                (low, high)
-            }
-            None => {
-                let value = whole(word)?;
-                (value, value)
-            }
-        };
-        found.push(match operator {
-            b"ge" => (range.0, i64::MAX),
-            b"gt" => (range.1.saturating_add(1), i64::MAX),
-            b"le" => (i64::MIN, range.1),
-            b"lt" => (i64::MIN, range.0.saturating_sub(1)),
-            _ => range,
-        });
-    }
-    Ok(found)
-}
-
 pub(crate) fn unhex(text: &[u8]) -> Option<Vec<u8>> {
     if text.len() % 2 != 0 {
         return None;
@@ -269,9 +258,8 @@ pub(crate) fn unhex(text: &[u8]) -> Option<Vec<u8>> {
 mod tests {
     use super::*;
 
-    fn matches(method: Match, patterns: &[&str], sample: &str) -> bool {
-        let patterns: Vec<&[u8]> = patterns.iter().map(|text| text.as_bytes()).collect();
-        let matcher = Matcher::new(method, &patterns, false).unwrap();
+    fn matches(method: Match, pattern: &str, sample: &str) -> bool {
+        let matcher = Matcher::new(method, pattern.as_bytes(), false).unwrap();
         matcher.matches(&Sample::text(sample.as_bytes()), &Vars::default())
     }
 
@@ -299,12 +287,38 @@ mod tests {
         ];
         for (method, pattern, sample, result) in cases {
             assert_eq!(
-                matches(method, &[pattern], sample),
+                matches(method, pattern, sample),
                 result,
                 "{method:?} {pattern}"
             );
         }
-        assert!(matches(Match::Int, &["le", "5"], "5"));
+    }
+
+    #[test]
+    fn what_is_taken_out_matches_no_more() {
+        let cases = [
+            (Match::Str, "Ab", "aB", "c"),
+            (Match::Beg, "/A", "/ab", "/c"),
+            (Match::End, ".JS", "x.js", ".c"),
+            (Match::Reg, "^A", "ab", "c"),
+            (Match::Len, "3", "abc", "4"),
+            (Match::Int, "3:4", "3", "7"),
+            (Match::Bin, "6161", "aa", "62"),
+            (Match::Ip, "10.0.0.0/8", "10.1.2.3", "11.0.0.0/8"),
+        ];
+        for (method, pattern, text, other) in cases {
+            let vars = Vars::default();
+            let mut matcher = Matcher::empty(method, true);
+            for (number, key) in [pattern, other, pattern].into_iter().enumerate() {
+                matcher.put(number as u64, key.as_bytes(), None).unwrap();
+            }
+            let sample = Sample::text(text.as_bytes());
+            matcher.remove(1, other.as_bytes());
+            matcher.remove(0, pattern.as_bytes());
+            assert!(matcher.matches(&sample, &vars), "{method:?}");
+            matcher.remove(2, pattern.as_bytes());
+            assert!(!matcher.matches(&sample, &vars), "{method:?}");
+        }
     }
 
     #[test]
@@ -321,7 +335,7 @@ mod tests {
             (Match::Str, "703D", false),
         ];
         for (method, pattern, result) in cases {
-            let matcher = Matcher::new(method, &[pattern.as_bytes()], false).unwrap();
+            let matcher = Matcher::new(method, pattern.as_bytes(), false).unwrap();
             assert_eq!(
                 matcher.matches(&sample, &Vars::default()),
                 result,

@@ -4,8 +4,11 @@
 //! Networks are kept by the length of their masks, the longest first: a look-up asks one hash table
 //! for each length that occurs. A mask with holes has no length: those few are tried one by one.
 
+use std::collections::hash_map::Entry;
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use crate::ranked::{Listed, Ranked};
 
 /// An address with the bits that count.
 #[derive(Clone, Copy)]
@@ -34,7 +37,7 @@ impl Network {
     }
 }
 
-/// Networks with what belongs to each; of two that are alike the first counts.
+/// Networks with what belongs to each; of two that are alike the one with the lower number counts.
 pub(crate) struct Networks<T> {
     four: Family<T>,
     six: Family<T>,
@@ -42,11 +45,30 @@ pub(crate) struct Networks<T> {
 
 struct Family<T> {
     /// By their masks, the longest first.
-    by_mask: Vec<(u128, HashMap<u128, T>)>,
-    with_holes: Vec<(u128, u128, T)>,
+    by_mask: Vec<(u128, HashMap<u128, Ranked<T>>)>,
+    with_holes: Listed<(u128, u128, T)>,
 }
 
 impl<T> Networks<T> {
+    pub(crate) fn put(&mut self, number: u64, network: Network, value: T) {
+        let mask = network.mask;
+        match network.address {
+            IpAddr::V4(four) => {
+                let address = u128::from(u32::from(four));
+                self.four.put(number, address, mask, 32, value);
+            }
+            IpAddr::V6(six) => self.six.put(number, u128::from(six), mask, 128, value),
+        }
+    }
+
+    pub(crate) fn remove(&mut self, number: u64, network: Network) {
+        let mask = network.mask;
+        match network.address {
+            IpAddr::V4(four) => self.four.remove(number, u128::from(u32::from(four)), mask),
+            IpAddr::V6(six) => self.six.remove(number, u128::from(six), mask),
+        }
+    }
+
     pub(crate) fn get(&self, ip: IpAddr) -> Option<&T> {
         match ip {
             IpAddr::V4(four) => {
@@ -63,49 +85,61 @@ impl<T> Networks<T> {
     }
 }
 
-impl<T> FromIterator<(Network, T)> for Networks<T> {
-    fn from_iter<I: IntoIterator<Item = (Network, T)>>(networks: I) -> Networks<T> {
-        let mut found = Networks {
-            four: Family::new(),
-            six: Family::new(),
-        };
-        for (network, value) in networks {
-            match network.address {
-                IpAddr::V4(four) => {
-                    found
-                        .four
-                        .insert(u128::from(u32::from(four)), network.mask, 32, value);
-                }
-                IpAddr::V6(six) => found.six.insert(u128::from(six), network.mask, 128, value),
-            }
+impl<T> Default for Networks<T> {
+    fn default() -> Self {
+        Networks {
+            four: Family::default(),
+            six: Family::default(),
         }
-        found
+    }
+}
+
+impl<T> Default for Family<T> {
+    fn default() -> Self {
+        Family {
+            by_mask: Vec::new(),
+            with_holes: Listed::default(),
+        }
     }
 }
 
 impl<T> Family<T> {
-    fn new() -> Family<T> {
-        Family {
-            by_mask: Vec::new(),
-            with_holes: Vec::new(),
-        }
-    }
-
-    fn insert(&mut self, address: u128, mask: u128, width: u32, value: T) {
+    fn put(&mut self, number: u64, address: u128, mask: u128, width: u32, value: T) {
         if mask != ones(mask.count_ones(), width) {
-            return self.with_holes.push((address & mask, mask, value));
+            return self.with_holes.put(number, (address & mask, mask, value));
         }
         let place = self.by_mask.partition_point(|one| one.0 > mask);
         if self.by_mask.get(place).is_none_or(|one| one.0 != mask) {
             self.by_mask.insert(place, (mask, HashMap::new()));
         }
-        self.by_mask[place].1.entry(address & mask).or_insert(value);
+        match self.by_mask[place].1.entry(address & mask) {
+            Entry::Occupied(mut there) => there.get_mut().put(number, value),
+            Entry::Vacant(free) => drop(free.insert(Ranked::new(number, value))),
+        }
+    }
+
+    fn remove(&mut self, number: u64, address: u128, mask: u128) {
+        let place = self.by_mask.partition_point(|one| one.0 > mask);
+        let Some((_, networks)) = self.by_mask.get_mut(place).filter(|one| one.0 == mask) else {
+            return self.with_holes.remove(number);
+        };
+        let address = address & mask;
+        if networks
+            .get_mut(&address)
+            .is_some_and(|there| there.remove(number))
+        {
+            networks.remove(&address);
+            if networks.is_empty() {
+                self.by_mask.remove(place);
+            }
+        }
     }
 
     fn get(&self, ip: u128) -> Option<&T> {
         let by_mask = self.by_mask.iter();
         let found = by_mask.filter_map(|(mask, networks)| networks.get(&(ip & mask)));
-        let holes = self.with_holes.iter();
+        let found = found.map(|there| there.first().1);
+        let holes = self.with_holes.values();
         found
             .chain(
                 holes.filter_map(|(address, mask, value)| (ip & mask == *address).then_some(value)),
@@ -136,8 +170,11 @@ mod tests {
     use super::*;
 
     fn networks(texts: &[&'static str]) -> Networks<&'static str> {
-        let read = |text: &&'static str| (Network::new(text.as_bytes()).unwrap(), *text);
-        texts.iter().map(read).collect()
+        let mut all = Networks::default();
+        for (number, text) in texts.iter().enumerate() {
+            all.put(number as u64, Network::new(text.as_bytes()).unwrap(), *text);
+        }
+        all
     }
 
     #[test]
@@ -153,6 +190,31 @@ mod tests {
             assert_eq!(all.get(ip.parse().unwrap()), Some(&network), "{ip}");
         }
         assert_eq!(networks(&[]).get("::1".parse().unwrap()), None);
+    }
+
+    #[test]
+    fn what_is_taken_out_is_not_found() {
+        let mut all = networks(&[
+            "10.0.0.0/8",
+            "10.1.0.0/16",
+            "10.0.0.3/255.0.0.255",
+            "10.9.9.9/8",
+        ]);
+        let remove = |all: &mut Networks<_>, number, text: &str| {
+            all.remove(number, Network::new(text.as_bytes()).unwrap());
+        };
+        let ip = "10.1.0.3".parse().unwrap();
+        for (number, text, next) in [
+            (1, "10.1.0.0/16", Some("10.0.0.0/8")),
+            (0, "10.0.0.0/8", Some("10.9.9.9/8")),
+            (3, "10.9.9.9/8", Some("10.0.0.3/255.0.0.255")),
+            (2, "10.0.0.3/255.0.0.255", None),
+            (2, "::1", None),
+        ] {
+            remove(&mut all, number, text);
+            assert_eq!(all.get(ip).copied(), next, "{text}");
+        }
+        assert!(all.four.by_mask.is_empty());
     }
 
     #[test]

@@ -7,10 +7,12 @@ use telamon_plan::rules::Match;
 use super::{boxed, by, Made, Row};
 use crate::args::Args;
 use crate::compile::Compiler;
-use crate::matching::Matcher;
+use crate::matching::{put_exact, remove_exact, Matcher};
 use crate::networks::{Network, Networks};
-use crate::patterns::{Derived, Lines, Output, Use};
+use crate::patterns::{self, Derived, Output, Use};
 use crate::prefixes::Prefixes;
+use crate::ranges::Ranges;
+use crate::ranked::{Listed, Ranked};
 use crate::regex::Regex;
 use crate::sample::Sample;
 use crate::vars::Vars;
@@ -134,12 +136,19 @@ pub(super) const ROWS: &[Row] = &[
 
 /// A file's lines in the form in which they are looked up. Of several that match, the first in the
 /// file counts; of prefixes and networks the longest.
-enum Table {
-    Exact(HashMap<Vec<u8>, Vec<u8>>),
+struct Table {
+    keys: Keys,
+    method: Match,
+    output: Output,
+}
+
+enum Keys {
+    Exact(HashMap<Vec<u8>, Ranked<Vec<u8>>>),
     Beginnings(Prefixes<Vec<u8>>),
     Networks(Networks<Vec<u8>>),
-    Regexes(Vec<(Regex, Vec<u8>)>),
-    Listed(Vec<(Matcher, Vec<u8>)>),
+    Numbers(Ranges<Vec<u8>>),
+    Regexes(Listed<(Regex, Vec<u8>)>),
+    Listed(Listed<(Matcher, Vec<u8>)>),
 }
 
 fn map(args: Args<'_>, compiler: &mut Compiler, method: Match, output: Output) -> Made {
@@ -153,7 +162,7 @@ fn map(args: Args<'_>, compiler: &mut Compiler, method: Match, output: Output) -
         ignore_case: false,
         output: Some(output),
     });
-    let table = Derived::new(set, move |lines| Table::new(method, lines, output))?;
+    let table = Derived::new(set, move || Table::empty(method, output))?;
     boxed(move |env, sample| {
         // What has not the type of the keys is not looked up, and has no default.
         match method {
@@ -161,74 +170,88 @@ fn map(args: Args<'_>, compiler: &mut Compiler, method: Match, output: Output) -
             Match::Ip => drop(sample.as_ip()?),
             _ => {}
         }
-        let found = table.with(|table| table.find(&sample, output, env.vars));
+        let found = table.with(|table| table.find(&sample, env.vars));
         let value = found.and_then(|text| output.of(text));
         value.or_else(|| default.clone())
     })
 }
 
 impl Table {
-    fn new(method: Match, lines: &Lines, output: Output) -> Result<Table, String> {
-        let given = lines.iter().map(|(key, value)| {
-            let value = match output {
-                Output::Key => key.clone(),
-                _ => value.clone().unwrap_or_default(),
-            };
-            if output.of(value.clone()).is_none() {
-                return Err(format!(
-                    "'{}' is no such value",
-                    String::from_utf8_lossy(&value)
-                ));
-            }
-            Ok((key, value))
-        });
-        let given = given.collect::<Result<Vec<_>, String>>()?.into_iter();
-        Ok(match method {
-            Match::Str => {
-                let mut exact = HashMap::with_capacity(lines.len());
-                for (key, value) in given {
-                    exact.entry(key.clone()).or_insert(value);
-                }
-                Table::Exact(exact)
-            }
-            Match::Beg => {
-                Table::Beginnings(given.map(|(key, value)| (key.clone(), value)).collect())
-            }
-            Match::Ip => {
-                let networks = given.map(|(key, value)| Ok((Network::new(key)?, value)));
-                Table::Networks(networks.collect::<Result<_, String>>()?)
-            }
-            Match::Reg => {
-                let regexes = given.map(|(key, value)| Ok((Regex::new(key, false)?, value)));
-                Table::Regexes(regexes.collect::<Result<_, String>>()?)
-            }
-            _ => {
-                let listed =
-                    given.map(|(key, value)| Ok((Matcher::new(method, &[key], false)?, value)));
-                Table::Listed(listed.collect::<Result<_, String>>()?)
-            }
-        })
+    fn empty(method: Match, output: Output) -> Table {
+        let keys = match method {
+            Match::Str => Keys::Exact(HashMap::new()),
+            Match::Beg => Keys::Beginnings(Prefixes::default()),
+            Match::Ip => Keys::Networks(Networks::default()),
+            Match::Int => Keys::Numbers(Ranges::default()),
+            Match::Reg => Keys::Regexes(Listed::default()),
+            _ => Keys::Listed(Listed::default()),
+        };
+        Table {
+            keys,
+            method,
+            output,
+        }
     }
 
-    fn find(&self, sample: &Sample<'_>, output: Output, vars: &Vars) -> Option<Vec<u8>> {
-        match self {
-            Table::Exact(exact) => exact.get(sample.as_text().as_ref()).cloned(),
-            Table::Beginnings(beginnings) => beginnings.get(&sample.as_text()).cloned(),
-            Table::Networks(networks) => networks.get(sample.as_ip()?).cloned(),
-            Table::Regexes(regexes) => {
+    fn find(&self, sample: &Sample<'_>, vars: &Vars) -> Option<Vec<u8>> {
+        match &self.keys {
+            Keys::Exact(exact) => Some(exact.get(sample.as_text().as_ref())?.first().1.clone()),
+            Keys::Beginnings(beginnings) => beginnings.get(&sample.as_text()).cloned(),
+            Keys::Networks(networks) => networks.get(sample.as_ip()?).cloned(),
+            Keys::Numbers(numbers) => numbers.get(sample.as_int()?).cloned(),
+            Keys::Regexes(regexes) => {
                 let text = sample.as_text();
-                let mut regexes = regexes.iter();
+                let mut regexes = regexes.values();
                 let (regex, value) = regexes.find(|(regex, _)| regex.is_match(&text, vars))?;
-                match output {
+                match self.output {
                     Output::Groups => regex.groups(&text, value, vars),
                     _ => Some(value.clone()),
                 }
             }
-            Table::Listed(listed) => {
-                let mut listed = listed.iter();
+            Keys::Listed(listed) => {
+                let mut listed = listed.values();
                 let found = listed.find(|(matcher, _)| matcher.matches(sample, vars))?;
                 Some(found.1.clone())
             }
+        }
+    }
+}
+
+impl patterns::Table for Table {
+    fn put(&mut self, number: u64, key: &[u8], value: Option<&[u8]>) -> Result<(), String> {
+        let value = match self.output {
+            Output::Key => key.to_vec(),
+            _ => value.unwrap_or_default().to_vec(),
+        };
+        if self.output.of(value.clone()).is_none() {
+            let text = String::from_utf8_lossy(&value);
+            return Err(format!("'{text}' is no such value"));
+        }
+        match &mut self.keys {
+            Keys::Exact(exact) => put_exact(exact, number, key.to_vec(), value),
+            Keys::Beginnings(beginnings) => beginnings.put(number, key.to_vec(), value),
+            Keys::Networks(networks) => networks.put(number, Network::new(key)?, value),
+            Keys::Numbers(numbers) => numbers.put(number, key, value)?,
+            Keys::Regexes(regexes) => regexes.put(number, (Regex::new(key, false)?, value)),
+            Keys::Listed(listed) => {
+                listed.put(number, (Matcher::new(self.method, key, false)?, value));
+            }
+        }
+        Ok(())
+    }
+
+    fn remove(&mut self, number: u64, key: &[u8]) {
+        match &mut self.keys {
+            Keys::Exact(exact) => remove_exact(exact, number, key),
+            Keys::Beginnings(beginnings) => beginnings.remove(number, key),
+            Keys::Networks(networks) => {
+                if let Ok(network) = Network::new(key) {
+                    networks.remove(number, network);
+                }
+            }
+            Keys::Numbers(numbers) => numbers.remove(number, key),
+            Keys::Regexes(regexes) => regexes.remove(number),
+            Keys::Listed(listed) => listed.remove(number),
         }
     }
 }

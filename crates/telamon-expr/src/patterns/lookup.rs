@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use telamon_plan::rules::Match;
 
-use super::Lines;
+use super::Entry;
 use crate::matching::Matcher;
 use crate::sample::{leading_number, Sample};
 use crate::vars::Vars;
@@ -54,7 +54,7 @@ pub struct Hit {
 impl Use {
     /// Can both be taken by who looks it up? The error is HAProxy's.
     pub(super) fn check(&self, key: &[u8], value: Option<&[u8]>) -> Result<(), String> {
-        if let Err(error) = Matcher::new(self.method, &[key], self.ignore_case) {
+        if let Err(error) = Matcher::new(self.method, key, self.ignore_case) {
             return Err(self.refusal(key, &error));
         }
         value.map_or(Ok(()), |value| self.check_value(value))
@@ -82,11 +82,11 @@ impl Use {
         }
     }
 
-    pub(super) fn look_up(&self, lines: &Lines, text: &[u8]) -> Hit {
+    pub(super) fn look_up(&self, lines: &[&Entry], text: &[u8]) -> Hit {
         let sample = Sample::owned(text.to_vec());
         let order = tries(self.method, lines);
         let found = order.into_iter().find(|at| {
-            Matcher::new(self.method, &[&lines[*at].0], self.ignore_case)
+            Matcher::new(self.method, &lines[*at].key, self.ignore_case)
                 .is_ok_and(|matcher| matcher.matches(&sample, &Vars::default()))
         });
         let line = found.map(|at| &lines[at]);
@@ -94,8 +94,8 @@ impl Use {
             method: self.name(),
             ignore_case: self.ignore_case,
             tree: !self.ignore_case && matches!(self.method, Match::Str | Match::Beg | Match::Ip),
-            key: line.map(|line| line.0.clone()),
-            value: line.and_then(|line| self.value(line.1.clone()?)),
+            key: line.map(|line| line.key.clone()),
+            value: line.and_then(|line| self.value(line.value.clone()?)),
         }
     }
 
@@ -132,11 +132,11 @@ impl Use {
 
 /// The order in which lines are tried: the longest prefix and the narrowest network win, else the
 /// file's order.
-fn tries(method: Match, lines: &Lines) -> Vec<usize> {
+fn tries(method: Match, lines: &[&Entry]) -> Vec<usize> {
     let mut order: Vec<usize> = (0..lines.len()).collect();
     match method {
-        Match::Beg => order.sort_by_key(|at| std::cmp::Reverse(lines[*at].0.len())),
-        Match::Ip => order.sort_by_key(|at| std::cmp::Reverse(bits(&lines[*at].0))),
+        Match::Beg => order.sort_by_key(|at| std::cmp::Reverse(lines[*at].key.len())),
+        Match::Ip => order.sort_by_key(|at| std::cmp::Reverse(bits(&lines[*at].key))),
         _ => {}
     }
     order

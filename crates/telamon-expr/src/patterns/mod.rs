@@ -1,28 +1,25 @@
 //! Sets of patterns and maps: those of files, and those that stand in an ACL's own line.
 //!
 //! Expressions compile a set into what they look up (`derived.rs`); operators and rules change the
-//! set (`add map`, `del acl`, `http-request set-map`). A change moves a number on, and who looks
-//! something up compiles anew when the number is no longer the one it knows. A set that was never
-//! changed costs one load of that number.
+//! set (`add map`, `del acl`, `http-request set-map`), and the tables made of it follow, an entry at a
+//! time. A set that was never changed costs a look-up one load of a flag.
 
 mod derived;
 mod entries;
 mod lookup;
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard, Weak};
 
 use telamon_plan::rules::{PatternSet, Test};
 
-pub(crate) use derived::Derived;
+use derived::Follow;
+pub(crate) use derived::{Derived, Table};
 use entries::Entries;
 pub use entries::{Entry, Which};
 pub use lookup::Hit;
 pub(crate) use lookup::{Output, Use};
-
-/// What is looked at of a set: keys, and for maps their values.
-pub(crate) type Lines = Vec<(Vec<u8>, Option<Vec<u8>>)>;
 
 /// One set. `number` names it on the stats socket; `is_acl` and `is_map`: which of the two use it.
 pub struct Set {
@@ -34,7 +31,8 @@ pub struct Set {
     /// Who uses it, in words.
     pub description: String,
     uses: Mutex<Vec<Use>>,
-    changes: AtomicU64,
+    followers: Mutex<Vec<Weak<dyn Follow>>>,
+    changed: AtomicBool,
     entries: RwLock<Entries>,
 }
 
@@ -48,6 +46,20 @@ pub struct Summary {
 }
 
 impl Set {
+    fn of(lines: impl Iterator<Item = (Vec<u8>, Option<Vec<u8>>)>) -> Set {
+        Set {
+            number: 0,
+            path: String::new(),
+            is_acl: false,
+            is_map: false,
+            description: String::new(),
+            uses: Mutex::default(),
+            followers: Mutex::default(),
+            changed: AtomicBool::new(false),
+            entries: RwLock::new(Entries::new(lines)),
+        }
+    }
+
     fn new(plan: &PatternSet) -> Set {
         let lines = plan.lines.iter().map(|line| {
             let value = line.value.as_ref().map(|value| value.clone().into_bytes());
@@ -59,9 +71,7 @@ impl Set {
             is_acl: plan.is_acl,
             is_map: plan.is_map,
             description: plan.description.clone(),
-            uses: Mutex::default(),
-            changes: AtomicU64::new(0),
-            entries: RwLock::new(Entries::new(lines)),
+            ..Set::of(lines)
         }
     }
 
@@ -72,25 +82,24 @@ impl Set {
         let lines = patterns.map(|pattern| (pattern.clone().into_bytes(), None));
         Set {
             number: test.number,
-            path: String::new(),
             is_acl: !test.name.is_empty(),
-            is_map: false,
             description: format!("acl '{}' file '{file}' line {line}", test.name),
-            uses: Mutex::default(),
-            changes: AtomicU64::new(0),
-            entries: RwLock::new(Entries::new(lines)),
+            ..Set::of(lines)
         }
     }
 
-    /// How often it was changed.
-    pub(crate) fn changes(&self) -> u64 {
-        self.changes.load(Ordering::Acquire)
+    /// Was it ever changed?
+    fn has_changed(&self) -> bool {
+        self.changed.load(Ordering::Acquire)
     }
 
-    /// What is looked at, and the number that belongs to it.
-    pub(crate) fn lines(&self) -> (u64, Lines) {
-        let entries = self.read();
-        (self.changes(), entries.lines())
+    /// A table that was made of it.
+    fn followed_by(&self, follower: &Arc<dyn Follow>) {
+        let mut followers = self
+            .followers
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        followers.push(Arc::downgrade(follower));
     }
 
     /// A way in which an expression looks it up; the same way is known once.
@@ -114,43 +123,45 @@ impl Set {
         let mut entries: RwLockWriteGuard<'_, Entries> =
             self.entries.write().unwrap_or_else(PoisonError::into_inner);
         let done = change(&mut entries);
-        self.changes.fetch_add(1, Ordering::Release);
+        let changes = entries.take_changes();
+        if !changes.is_empty() {
+            let followers = self
+                .followers
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
+            let tables = followers.iter().filter_map(Weak::upgrade);
+            tables.for_each(|table| table.follow(&changes));
+            self.changed.store(true, Ordering::Release);
+        }
         done
     }
 
     /// What a rule does: adds a line, or changes the value of those that are there.
     pub(crate) fn set(&self, key: &[u8], value: Option<&[u8]>) {
-        let there = |entries: &Entries| {
-            let mut same = entries
-                .of(entries.current())
-                .filter(|entry| entry.key == key);
-            let first = same.next()?;
-            Some(
-                std::iter::once(first)
-                    .chain(same)
-                    .all(|entry| entry.value.as_deref() == value),
-            )
-        };
         // Most requests say what is known already.
-        if there(&self.read()) == Some(true) {
+        if self.read().holds(key, value) == Some(true) {
             return;
         }
-        self.write(|entries| match (there(entries), value) {
-            (Some(_), Some(value)) => drop(entries.change(Which::Key(key), value)),
-            (Some(_), None) => {}
-            (None, value) => {
-                let current = entries.current();
-                entries.add(current, key.to_vec(), value.map(<[u8]>::to_vec));
+        self.write(|entries| {
+            entries.learn_keys();
+            match (entries.holds(key, value), value) {
+                (Some(true), _) | (Some(false), None) => {}
+                (Some(false), Some(value)) => drop(entries.change(Which::Key(key), value)),
+                (None, value) => {
+                    let current = entries.current();
+                    entries.add(current, key.to_vec(), value.map(<[u8]>::to_vec));
+                }
             }
         });
     }
 
     /// What a rule does: no entry has this key any more.
     pub(crate) fn forget(&self, key: &[u8]) {
-        let entries = self.read();
-        let there = entries.of(entries.current()).any(|entry| entry.key == key);
-        drop(entries);
-        if there {
+        let absent = self
+            .read()
+            .known(key)
+            .is_some_and(|mut known| known.next().is_none());
+        if !absent {
             self.remove(Which::Key(key));
         }
     }
@@ -220,7 +231,8 @@ impl Set {
 
     /// What each way of looking up finds for a text.
     pub fn look_up(&self, text: &[u8]) -> Vec<Hit> {
-        let (_, lines) = self.lines();
+        let entries = self.read();
+        let lines: Vec<&Entry> = entries.looked_at().collect();
         self.uses()
             .iter()
             .map(|one| one.look_up(&lines, text))
