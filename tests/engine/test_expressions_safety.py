@@ -165,13 +165,46 @@ def test_a_pattern_that_gives_up_chooses_no_backend(tmp_path: Path, io: IoEngine
         "    use_backend other if { path -m reg ^/(a+)+\\1$ }\n"
         "    http-response set-header x-a b\n"
         "backend other\n    http-request deny deny_status 429\n"
-        "backend usual\n    http-request return status 200"
+        "backend usual\n    http-request return status 200\n"
     )
     lines = "    default_backend usual\n" + lines
-    with running(tmp_path, io, "http", lines, section="frontend") as port:
-        assert get(port, "/" + "a" * 40 + "b").startswith(b"HTTP/1.1 503 ")
-        assert get(port, "/aa").startswith(b"HTTP/1.1 429 ")
-        assert get(port, "/b").startswith(b"HTTP/1.1 200 ")
+    with TestServer(named(b"HTTP/1.1 202 Seen\r\nContent-Length: 0\r\n\r\n")) as server:
+        # It must not be led to the default's server past the default's rules.
+        lines += f"    server s {server.address.host}:{server.address.port}"
+        with running(tmp_path, io, "http", lines, section="frontend") as port:
+            assert get(port, "/" + "a" * 40 + "b").startswith(b"HTTP/1.1 503 ")
+            assert get(port, "/aa").startswith(b"HTTP/1.1 429 ")
+            assert get(port, "/b").startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("rule", ["use-server s", "force-persist", "ignore-persist"])
+def test_a_pattern_that_gives_up_chooses_no_server(rule: str, tmp_path: Path, io: IoEngine) -> None:
+    with TestServer(named(b"HTTP/1.1 202 Seen\r\nContent-Length: 0\r\n\r\n")) as server:
+        lines = (
+            f"    {rule} if {{ path -m reg ^/(a+)+\\1$ }}\n"
+            f"    server s {server.address.host}:{server.address.port}"
+        )
+        with running(tmp_path, io, "http", lines) as port:
+            assert get(port, "/" + "a" * 40 + "b").startswith(b"HTTP/1.1 503 ")
+            assert get(port, "/aa").startswith(b"HTTP/1.1 202 ")
+
+
+def test_texts_go_without_what_is_not_decided(tmp_path: Path, io: IoEngine) -> None:
+    """And the next rule does not fail of what came before it."""
+    lines = (
+        "    monitor-uri /monitor\n"
+        "    monitor fail if { req.hdr(x-a) -m reg ^(a+)+\\1$ }\n"
+        "    acl worn path -m reg ^/(a+)+\\1$\n"
+        "    unique-id-format <%[acl(worn)]>\n"
+        '    http-request return status 200 hdr X-Id "%[unique-id]"'
+    )
+    with running(tmp_path, io, "http", lines) as port:
+        answer = get(port, "/" + "a" * 40 + "b")
+        assert answer.startswith(b"HTTP/1.1 200 ") and b"x-id: <0>\r\n" in answer
+        assert b"x-id: <1>\r\n" in get(port, "/aa")
+        assert get(port, "/monitor").startswith(b"HTTP/1.1 200 ")
+        worn = f"X-A: {'a' * 40}b\r\n"
+        assert get(port, "/monitor", worn).startswith(b"HTTP/1.1 503 ")
 
 
 def test_what_a_rule_captures_the_next_one_sees(tmp_path: Path, io: IoEngine) -> None:

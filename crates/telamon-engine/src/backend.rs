@@ -27,7 +27,7 @@ impl<I: Io> Worker<I> {
         let at = match (slot.role, slot.backend) {
             // Rules have chosen it.
             (_, chosen) if chosen != NONE => Some(chosen as usize),
-            (Role::Tcp, _) => self.backend_of(index),
+            (Role::Tcp, _) => self.backend_of(index).unwrap_or(None),
             _ => {
                 let frontend = shared.proxies[slot.proxy as usize].frontend.as_ref();
                 frontend.and_then(|frontend| frontend.backend)

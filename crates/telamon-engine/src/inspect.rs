@@ -346,7 +346,9 @@ impl<I: Io> Worker<I> {
 
     /// The request's rules have passed: the stream goes to its server, with what was withheld.
     fn release_request(&mut self, index: u32) {
-        self.take_named_server(index);
+        if self.take_named_server(index).is_err() {
+            return self.refuse_content(index, List::Frontend, false);
+        }
         let slot = self.slots.get(index);
         slot.inspecting[Side::Client as usize] = false;
         let (bytes, ended, broken) = match slot.inspection.as_deref_mut() {

@@ -73,6 +73,8 @@ pub(crate) struct Programs {
     pub(crate) of: Vec<Program>,
     /// Some rule calls a Python function.
     pub(crate) make_calls: bool,
+    /// Some look at bodies: at what has come of them, without a rule that waits.
+    pub(crate) read_bodies: bool,
     pub(crate) names: VariableNames,
     pub(crate) process_vars: ProcessVars,
     /// No rule looks at connections.
@@ -111,6 +113,7 @@ impl Programs {
             profiles,
             patterns: compiler.pattern_sets().clone(),
             make_calls: compiler.makes_calls(),
+            read_bodies: compiler.reads_bodies(),
             names: compiler.into_names(),
             process_vars,
         })

@@ -21,6 +21,8 @@ pub struct Compiler {
     acls: Vec<Arc<Vec<Test>>>,
     /// Something that was compiled calls a function outside.
     pub(crate) calls_made: bool,
+    /// Something that was compiled looks at a body.
+    pub(crate) bodies_read: bool,
 }
 
 impl Compiler {
@@ -61,6 +63,11 @@ impl Compiler {
     /// Does anything that was compiled call a function outside?
     pub fn makes_calls(&self) -> bool {
         self.calls_made
+    }
+
+    /// Does anything that was compiled look at a request's or a response's body?
+    pub fn reads_bodies(&self) -> bool {
+        self.bodies_read || self.calls_made
     }
 
     /// The number of the variable that a text names; None if it names none.

@@ -3,8 +3,9 @@
 //! The engine is a linear one where it can: no text makes it slow. Look-around and back-references
 //! go to a backtracking one, which gives up after [`BACKTRACKS`] steps, as a client could make it
 //! run for ever. What then? "No match" would let a request dodge a `deny`, "match" would let one
-//! through an `allow`. So the regex tells [`Vars::give_up`], and the list of rules ends as a failed
-//! one: 500 for a request, 502 for a response.
+//! through an `allow`. So the regex tells [`Vars::give_up`]. A list of rules ends as a failed one (500
+//! for a request, 502 for a response), a choice of backend or server is not made (503), and a text
+//! (a log line, an id) goes without the value.
 //!
 //! Both engines look at bytes. The backtracking one knows texts only: there each byte from 0x80 on
 //! stands as the character of that number, in the pattern as in the text.

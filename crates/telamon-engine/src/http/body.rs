@@ -51,6 +51,13 @@ impl Body {
         }
     }
 
+    /// What these bytes have of the body, which does not move on.
+    pub(crate) fn show(&self, bytes: &[u8], out: &mut Vec<u8>) {
+        out.clear();
+        // A broken body is told by who sends it on.
+        let _ = self.clone().take_bare(bytes, out);
+    }
+
     /// Trailers end here.
     pub(crate) fn drop_trailers(&mut self) {
         if let Body::Chunked(chunked) = self {

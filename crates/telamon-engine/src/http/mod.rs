@@ -66,7 +66,7 @@ pub(crate) use idle::IdleConnections;
 pub(crate) use lend::LEND_EVERY;
 pub(crate) use pool::Pools;
 pub(crate) use route::Route;
-pub(crate) use rules::RulePlace;
+pub(crate) use rules::{RulePlace, Undecided};
 
 /// The largest body of a page request, and what memory is kept for the next exchange.
 pub(crate) const BUFFER: usize = 16 << 10;

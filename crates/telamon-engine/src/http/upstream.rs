@@ -218,6 +218,12 @@ impl<I: Io> Worker<I> {
 
     /// A response's head goes through its rules, from where it has come to.
     fn ruled_reply(&mut self, index: u32, up: u32, chunk: Chunk) {
+        if self.shared.programs.read_bodies {
+            let data = self.io.pool().data(&chunk);
+            if let Some(exchange) = self.slots.get(index).exchange() {
+                exchange.download.show(data, &mut exchange.reply_body);
+            }
+        }
         match self.response_rules(index) {
             Passed::On => {
                 self.write_reply(index);

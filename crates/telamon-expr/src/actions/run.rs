@@ -103,6 +103,9 @@ impl Rules {
                     Look::Holds => rule.action.verdict(at, &env),
                 }
             };
+            if vars.take_give_up() {
+                return (Verdict::Failed, at);
+            }
             if let Some(verdict) = verdict {
                 if !verdict.answers() {
                     self.pass(facts);

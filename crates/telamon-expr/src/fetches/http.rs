@@ -7,6 +7,9 @@ use crate::args::Args;
 use crate::env::{Env, Number};
 use crate::sample::{leading_number, Sample};
 
+/// Those that look at a body, by the request's names.
+pub(super) const BODIES: [&str; 3] = ["req.body", "req.body_len", "req.body_param"];
+
 pub(super) const ROWS: &[Row] = &[
     by("capture.req.hdr", |args, _| capture(args, false)),
     by("capture.req.method", |_, _| captured_word(0)),

@@ -185,6 +185,7 @@ pub(crate) fn compile(call: &Call, compiler: &mut Compiler) -> Made {
     let row = rows
         .find(named)
         .ok_or("known to HAProxy, not yet to Telamon")?;
+    compiler.bodies_read |= http::BODIES.contains(&row.name);
     let args = Args(&call.arguments);
     match row.make {
         Make::By(make) => make(args, compiler),

@@ -38,7 +38,9 @@ impl<I: Io> Worker<I> {
         let proxy = self.slots_proxy(index) as usize;
         let conditions = &shared.programs.of[proxy].monitor_fail;
         !conditions.is_empty()
-            && self.evaluate(index, |env| conditions.iter().any(|one| one.holds(env)))
+            && self
+                .decide(index, |env| conditions.iter().any(|one| one.holds(env)))
+                .unwrap_or(true)
     }
 
     /// Headers that logs show.

@@ -2,13 +2,14 @@
 
 use telamon_expr::{Condition, Env};
 
+use crate::http::Undecided;
 use crate::io::Io;
 use crate::program::Target;
 use crate::worker::Worker;
 
 impl<I: Io> Worker<I> {
     /// The backend that a stream's rules name (`use_backend`), or the default one.
-    pub(crate) fn backend_of(&mut self, index: u32) -> Option<usize> {
+    pub(crate) fn backend_of(&mut self, index: u32) -> Result<Option<usize>, Undecided> {
         let shared = self.shared.clone();
         let proxy = self.slots_proxy(index) as usize;
         let default = shared.proxies[proxy]
@@ -17,7 +18,7 @@ impl<I: Io> Worker<I> {
             .and_then(|frontend| frontend.backend);
         let choices = &shared.programs.of[proxy].backends;
         if choices.is_empty() {
-            return default;
+            return Ok(default);
         }
         let named = |name: &[u8]| {
             let is = |one: &crate::shared::Proxy| {
@@ -26,36 +27,31 @@ impl<I: Io> Worker<I> {
             shared.proxies.iter().position(is)
         };
         let by_id = |id: u32| shared.proxies.iter().position(|one| one.plan.id == id);
-        let (chosen, gave_up) = self.evaluate(index, |env| {
+        let chosen = self.decide(index, |env| {
             let mut applying = choices.iter().filter(|one| applies(&one.condition, env));
-            let chosen = applying.find_map(|choice| match &choice.target {
+            applying.find_map(|choice| match &choice.target {
                 Target::Fixed(id) => by_id(*id),
                 Target::Named(format) => named(&format.bytes(env)),
-            });
-            (chosen, env.vars.take_give_up())
-        });
-        if gave_up {
-            // A pattern could not be decided: nobody knows where this stream belongs.
-            return None;
-        }
-        chosen.or(default)
+            })
+        })?;
+        Ok(chosen.or(default))
     }
 
     /// `force-persist` and `ignore-persist`, of which the first that applies counts.
-    pub(crate) fn persist_rules(&mut self, index: u32) {
+    pub(crate) fn persist_rules(&mut self, index: u32) -> Result<(), Undecided> {
         let shared = self.shared.clone();
         let backend = self.slots.get(index).backend as usize;
         let Some(program) = shared.programs.of.get(backend) else {
-            return;
+            return Ok(());
         };
         if program.persists.is_empty() {
-            return;
+            return Ok(());
         }
         let rules = program.persists.iter();
-        let found = self.evaluate(index, |env| {
+        let found = self.decide(index, |env| {
             let mut applying = rules.filter(|one| applies(&one.condition, env));
             applying.next().map(|one| one.force)
-        });
+        })?;
         let slot = self.slots.get(index);
         match found {
             Some(true) => {
@@ -71,34 +67,40 @@ impl<I: Io> Worker<I> {
             }
             None => {}
         }
+        Ok(())
     }
 
     /// `use-server`: false if no rule of the backend names a server that may be used.
-    pub(crate) fn take_named_server(&mut self, index: u32) -> bool {
-        let Some(server) = self.named_server(index) else {
-            return false;
+    pub(crate) fn take_named_server(&mut self, index: u32) -> Result<bool, Undecided> {
+        let Some(server) = self.named_server(index)? else {
+            return Ok(false);
         };
         let slot = self.slots.get(index);
         slot.wanted = server as u32;
         let behind = self.shared.proxies.get(slot.backend as usize);
         slot.forced |= behind.is_some_and(|behind| behind.plan.http.persist);
-        true
+        Ok(true)
     }
 
     /// The server, by place.
-    fn named_server(&mut self, index: u32) -> Option<usize> {
+    fn named_server(&mut self, index: u32) -> Result<Option<usize>, Undecided> {
         let shared = self.shared.clone();
         let backend = self.slots.get(index).backend as usize;
-        let rules = &shared.programs.of.get(backend)?.servers;
+        let Some(program) = shared.programs.of.get(backend) else {
+            return Ok(None);
+        };
+        let proxy = &shared.proxies[backend];
+        let (rules, Some(found)) = (&program.servers, &proxy.backend) else {
+            return Ok(None);
+        };
         if rules.is_empty() {
-            return None;
+            return Ok(None);
         }
-        let forced = self.slots.get(index).forced || shared.proxies[backend].plan.http.persist;
-        let found = shared.proxies[backend].backend.as_ref()?;
+        let forced = self.slots.get(index).forced || proxy.plan.http.persist;
         let servers = &found.servers;
         let named = |name: &[u8]| servers.iter().position(|one| one.name.as_bytes() == name);
         let by_id = |id: u32| servers.iter().position(|one| one.id == id);
-        self.evaluate(index, |env| {
+        self.decide(index, |env| {
             let mut applying = rules.iter().filter(|one| applies(&one.condition, env));
             applying.find_map(|rule| {
                 let place = match &rule.target {

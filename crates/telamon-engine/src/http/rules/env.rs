@@ -8,6 +8,9 @@ use crate::io::Io;
 use crate::seen::Seen;
 use crate::worker::Worker;
 
+/// A regular expression gave up: nobody knows whether the condition holds.
+pub(crate) struct Undecided;
+
 impl<I: Io> Worker<I> {
     /// What expressions see of an exchange. Captures and the request line move in, and back out by
     /// `unsee`.
@@ -82,10 +85,33 @@ impl<I: Io> Worker<I> {
         }
     }
 
-    /// Evaluates expressions, formats or conditions on what a stream has now.
+    /// Evaluates expressions, formats or conditions on what a stream has now. Of what a pattern could
+    /// not decide there is no value: for texts, which do without.
     pub(crate) fn evaluate<T>(&mut self, index: u32, work: impl FnOnce(&Env<'_>) -> T) -> T {
         let seen = self.see(index);
         self.evaluate_as(index, seen, work)
+    }
+
+    /// The same for what decides about the stream.
+    pub(crate) fn decide<T>(
+        &mut self,
+        index: u32,
+        work: impl FnOnce(&Env<'_>) -> T,
+    ) -> Result<T, Undecided> {
+        let (value, gave_up) = self.evaluate(index, |env| (work(env), env.vars.take_give_up()));
+        if gave_up {
+            self.tell_undecided(index);
+            return Err(Undecided);
+        }
+        Ok(value)
+    }
+
+    fn tell_undecided(&mut self, index: u32) {
+        let shared = self.shared.clone();
+        let name = &shared.proxies[self.slots_proxy(index) as usize].plan.name;
+        shared.events.notice(self.now, "warning", || {
+            format!("proxy {name}: a regular expression gave up on what a client sent")
+        });
     }
 
     /// The same with a `seen` that the caller has added to, such as a log line's numbers.
@@ -127,7 +153,11 @@ impl<I: Io> Worker<I> {
             vars,
         };
         let value = work(&env);
+        let gave_up = vars.take_give_up();
         self.unsee(index, seen);
+        if gave_up {
+            self.tell_undecided(index);
+        }
         value
     }
 }

@@ -30,6 +30,7 @@ mod response;
 mod verdict;
 mod wanted;
 
+pub(crate) use env::Undecided;
 pub(crate) use response::Passed;
 
 use telamon_expr::{Rules, Vars, Verdict, Wanted};

@@ -29,10 +29,11 @@ fn as_proxy(head: &mut Message, body: &mut [u8]) {
 impl<I: Io> Worker<I> {
     /// An answer that a rule gives.
     pub(super) fn rule_answer(&mut self, index: u32, rules: &Rules, at: usize, end: End) {
-        let (status, mut made, proxied) = self.evaluate(index, |env| {
+        let made = self.decide(index, |env| {
             let (status, made) = rules.answer(at, env);
             (status, made, env.facts.is_proxied())
         });
+        let (status, mut made, proxied) = made.unwrap_or((500, None, false));
         if let Some((head, body)) = made.as_mut().filter(|_| proxied && status == 401) {
             as_proxy(head, body);
         }

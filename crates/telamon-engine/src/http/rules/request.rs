@@ -9,6 +9,7 @@ use telamon_session::{Cause, End, Stage};
 use super::{Flow, RulePlace};
 use crate::conn::NONE;
 use crate::http::client::write_addresses;
+use crate::http::Undecided;
 use crate::io::Io;
 use crate::worker::Worker;
 
@@ -53,6 +54,9 @@ pub(super) const STATIONS: [Station; 11] = [
 impl<I: Io> Worker<I> {
     /// The rules of a request, from where it has come to, up to the choice of its server.
     pub(crate) fn request_rules(&mut self, index: u32) {
+        if self.shared.programs.read_bodies {
+            self.show_body(index);
+        }
         loop {
             let Some(exchange) = self.exchange(index) else {
                 return;
@@ -71,6 +75,20 @@ impl<I: Io> Worker<I> {
                 };
                 exchange.inspect_until = None;
             }
+        }
+    }
+
+    /// What has come of the body with the head, before any rule has waited for more.
+    fn show_body(&mut self, index: u32) {
+        let Some(http) = self.slots.get(index).http.as_deref_mut() else {
+            return;
+        };
+        let (Some(exchange), Some(rest)) = (http.exchange.as_deref_mut(), &http.rest) else {
+            return;
+        };
+        if exchange.place == RulePlace::default() && exchange.raw_head == 0 {
+            let data = self.io.pool().data(rest);
+            exchange.upload.show(data, &mut exchange.gathered);
         }
     }
 
@@ -200,6 +218,9 @@ impl<I: Io> Worker<I> {
         if self.must_call(index) {
             return Flow::Stop;
         }
+        let Ok(chosen) = chosen else {
+            return self.refuse_undecided(index);
+        };
         let Some(at) = chosen else {
             return Flow::On;
         };
@@ -210,8 +231,20 @@ impl<I: Io> Worker<I> {
             exchange.policy = route.policy;
             exchange.policy.client = client;
         }
-        self.persist_rules(index);
-        Flow::On
+        match self.persist_rules(index) {
+            Ok(()) => Flow::On,
+            Err(Undecided) => self.refuse_undecided(index),
+        }
+    }
+
+    /// Nobody knows where the request belongs, and a guess might lead it past a rule.
+    fn refuse_undecided(&mut self, index: u32) -> Flow {
+        let end = End {
+            cause: Cause::Proxy,
+            stage: Stage::Request,
+        };
+        self.fail(index, 503, end);
+        Flow::Stop
     }
 
     /// All rules have passed: the head is written as it goes to the server.
@@ -222,6 +255,10 @@ impl<I: Io> Worker<I> {
             if self.must_call(index) {
                 return;
             }
+            let Ok(named) = named else {
+                self.refuse_undecided(index);
+                return;
+            };
             self.request_cookies(index, named);
             self.log_step(index, LogStep::Request);
         }
