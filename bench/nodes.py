@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from telamon.kernel.netlink import Netlink
+from telamon.testing import leftovers
 
 T = TypeVar("T")
 
@@ -288,7 +289,8 @@ class Lan:
 @contextlib.contextmanager
 def lan() -> Iterator[tuple[Lan, list[str]]]:
     """An empty LAN and the names of two namespaces for machines (`.1` and `.2`)."""
-    prefix = f"fo{os.getpid():x}x{next(_numbers)}"
+    leftovers.sweep()
+    prefix = leftovers.name(f"{next(_numbers)}-")
     switch, client = f"{prefix}s", f"{prefix}c"
     names = [f"{prefix}n1", f"{prefix}n2"]
     made: list[str] = []

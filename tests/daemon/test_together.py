@@ -18,6 +18,7 @@ import pytest
 
 from telamon.kernel.netlink import Monitor
 from telamon.kernel.rtnetlink import AddressRemoved
+from telamon.testing import leftovers
 from tests.daemon.harness import Telamon, alive, eventually, telamon
 from tests.interop.lan import inside
 
@@ -74,7 +75,8 @@ vrrp_instance VI_TEST {{
 
 @pytest.fixture
 def node(tmp_path: Path) -> Iterator[Node]:
-    name = f"tel-{os.getpid()}-{time.monotonic_ns() % 10**9}"
+    leftovers.sweep()
+    name = leftovers.name(f"{time.monotonic_ns() % 10**9}")
     made = subprocess.run(["ip", "netns", "add", name], capture_output=True, text=True, check=False)
     if made.returncode != 0:
         pytest.skip(f"cannot make a network namespace: {made.stderr.strip()}")

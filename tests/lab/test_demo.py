@@ -161,5 +161,8 @@ def test_a_keeper_that_is_killed_leaves_no_cluster(lab: Lab) -> None:
     os.kill(keeper, signal.SIGKILL)
     descendants_gone(lab.mark)
     assert "no lab is up" in lab.run("status").stderr
+    assert lab.run("down").returncode == 0
+    assert not lab.folder.exists()
+    assert "no lab is up" in lab.run("down").stderr
     assert lab.run("up").returncode == 0
     assert lab.run("down").returncode == 0

@@ -55,7 +55,12 @@ def launch(version: VrrpVersion, *, original: bool) -> LabState:
 
 
 def down() -> None:
-    """End the cluster that is up and wait until it is gone. Raises LabError if there is none."""
+    """End the cluster that is up and wait until it is gone. Raises LabError if there is none.
+
+    One whose keeper was killed has ended with it: what tells of it is removed.
+    """
+    if state.find() is None and state.forget_the_dead():
+        return
     found = state.require()
     with contextlib.suppress(ProcessLookupError):
         os.kill(found.keeper, signal.SIGTERM)

@@ -93,6 +93,17 @@ def find() -> LabState | None:
     return None
 
 
+def forget_the_dead() -> bool:
+    """Remove the file that a killed keeper left; whether there was one. The rest died with it."""
+    if not (run_dir() / _NAME).exists():
+        return False
+    try:
+        Claim().release()
+    except LabError:
+        return False
+    return True
+
+
 def require() -> LabState:
     """The cluster that is up. Raises LabError if there is none."""
     state = find()
