@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import functools
 import itertools
 import os
 import pickle
@@ -15,6 +16,7 @@ import select
 import shutil
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -29,12 +31,15 @@ import pytest
 
 from telamon.kernel.netlink import Netlink
 from telamon.plan.router import RouterPlan
+from telamon.testing import leftovers
 
 T = TypeVar("T")
 
 DEADLINE = 15.0
 VIP = "10.77.0.100"
 _CLONE_NEWNET = 0x40000000
+_SO_TIMESTAMPNS = 35
+_NOTE_ROOM = socket.CMSG_SPACE(16)
 _libc = ctypes.CDLL(None, use_errno=True)
 _numbers = itertools.count(1)
 _ROUTER = Path(__file__).with_name("run_router.py")
@@ -55,6 +60,17 @@ def eventually(condition: Callable[[], T], what: str, within: float = DEADLINE) 
             return value
         assert time.monotonic() < end, f"{what} did not come within {within} s"
         select.select([], [], [], 0.005)
+
+
+def quickest(measure: Callable[[], float], within: float, tries: int = 4) -> float:
+    """The shortest of some measurements, as a busy machine disturbs one or the other.
+
+    The first one `within` its limit ends it; what is always slow stays so.
+    """
+    times: list[float] = []
+    while len(times) < tries and min(times, default=within) >= within:
+        times.append(measure())
+    return min(times)
 
 
 def inside(namespace: str, make: Callable[[], T]) -> T:
@@ -187,7 +203,7 @@ class Node:
 
 @dataclass(frozen=True)
 class Frame:
-    """A frame at the switch and when (seconds, monotonic)."""
+    """A frame at the switch and when (seconds, monotonic; by the kernel's clock of arrivals)."""
 
     at: float
     data: bytes
@@ -232,6 +248,7 @@ class Wire:
         self.frames: list[Frame] = []
         self._interface = interface
         self._running = True
+        self._ahead = _unix_ahead()
         self._socket = inside(namespace, self._open)
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
@@ -258,15 +275,28 @@ class Wire:
         sock = socket.socket(socket.AF_PACKET, socket.SOCK_RAW, socket.htons(everything))
         sock.bind((self._interface, everything))
         sock.settimeout(0.05)
+        # This thread may be served late: the kernel says when a frame passed.
+        sock.setsockopt(socket.SOL_SOCKET, _SO_TIMESTAMPNS, 1)
         return sock
 
     def _read(self) -> None:
         while self._running:
             try:
-                data = self._socket.recv(2048)
+                data, notes, _flags, _from = self._socket.recvmsg(2048, _NOTE_ROOM)
             except TimeoutError:
                 continue
-            self.frames.append(Frame(time.monotonic(), data))
+            ((_level, _kind, moment),) = notes
+            seconds, nanoseconds = struct.unpack("@qq", moment)
+            self.frames.append(Frame(seconds + nanoseconds / 1e9 - self._ahead, data))
+
+
+def _unix_ahead() -> float:
+    """Unix time minus the monotonic clock, as exact as an undisturbed moment gives it."""
+    looks = []
+    for _ in range(20):
+        before, now, after = time.monotonic(), time.time(), time.monotonic()
+        looks.append((after - before, now - (before + after) / 2))
+    return min(looks)[1]
 
 
 @dataclass
@@ -300,7 +330,8 @@ def lan(folder: Path, count: int) -> Iterator[Lan]:
     """A switch with `count` nodes, taken down afterwards whatever happened."""
     if os.geteuid() != 0 or shutil.which("ip") is None:
         pytest.skip("network namespaces need root and iproute2")
-    prefix = f"tk{os.getpid():x}{next(_numbers)}"
+    _sweep()
+    prefix = leftovers.name(f"{next(_numbers)}-")
     made = Lan(f"{prefix}sw", folder)
     names = [made.switch]
     first = subprocess.run(
@@ -332,6 +363,12 @@ def lan(folder: Path, count: int) -> Iterator[Lan]:
             wire.close()
         for name in names:
             subprocess.run(["ip", "netns", "del", name], check=False, capture_output=True)
+
+
+@functools.cache
+def _sweep() -> None:
+    """Once in a process."""
+    leftovers.sweep()
 
 
 def plug(node: Node) -> None:

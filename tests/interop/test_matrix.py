@@ -213,4 +213,4 @@ def _stays(made: Lan, node: Node, vip: str) -> None:
     while time.monotonic() < end:
         # keepalived takes its addresses off for a moment when it reloads.
         assert made.holders(vip) in ([node], [])
-    eventually(lambda: made.holders(vip) == [node], "the address back", within=1.0)
+    eventually(lambda: made.holders(vip) == [node], "the address back")

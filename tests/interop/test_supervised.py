@@ -105,7 +105,7 @@ def test_it_waits_for_the_proxy_and_follows_it(
     took = wire.adverts(other)[0].at - killed
     two.master(other)
     print(f"the other node spoke {took * 1000:.1f} ms after the proxy's death")
-    assert took < 0.15, "a skew of 61 ms; a script once a second would be 1 s"
+    assert took < 0.3, "less than three intervals: it was told, its silence was not noticed"
     assert f"proxy died (pid {proxy.pid})" in router.program.text()
 
 
