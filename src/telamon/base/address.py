@@ -7,7 +7,8 @@ Three kinds, told apart by type: internet, unix, inherited descriptor. The JSON 
 from __future__ import annotations
 
 import ipaddress
-from dataclasses import dataclass
+
+from telamon.base.frozen import frozen
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IPInterface = ipaddress.IPv4Interface | ipaddress.IPv6Interface
@@ -21,7 +22,7 @@ def ip_or_none(text: str) -> IPAddress | None:
         return None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class InetAddress:
     """An IPv4 or IPv6 address and a port (0 to 65535)."""
 
@@ -40,7 +41,7 @@ class InetAddress:
         return f"[{self.host}]:{self.port}" if self.is_ipv6 else f"{self.host}:{self.port}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class UnixAddress:
     """A unix socket: a path, or a name of the abstract space where `abstract` is set."""
 
@@ -51,7 +52,7 @@ class UnixAddress:
         return f"{'abns' if self.abstract else 'unix'}@{self.path}"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FdAddress:
     """A descriptor that the parent process hands down, already bound (HAProxy's `fd@N`)."""
 

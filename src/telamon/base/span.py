@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from telamon.base.frozen import frozen
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Source:
@@ -28,7 +30,7 @@ class Source:
         return self.lines[number - 1] if 1 <= number <= len(self.lines) else ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Span:
     """Characters `column` to `end` (exclusive) of line `line` of `source`."""
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 import functools
 import ipaddress
 import socket
-from dataclasses import dataclass
 
 from telamon.base.address import FdAddress, InetAddress, IPAddress, SocketAddress, UnixAddress
+from telamon.base.frozen import frozen
 
 _INET = {
     "ipv4": 4, "tcp4": 4, "udp4": 4, "ipv6": 6, "tcp6": 6, "udp6": 6, "tcp": None, "udp": None,
@@ -40,7 +40,7 @@ class AddressError(ValueError):
         self.help = help
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PortRange:
     """First and last port of an address word."""
 

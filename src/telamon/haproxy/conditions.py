@@ -12,8 +12,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 
+from telamon.base.frozen import frozen
 from telamon.base.version import HAPROXY_LEVEL
 from telamon.haproxy.environment import Environment
 
@@ -31,7 +31,7 @@ class ConditionError(ValueError):
         self.at = at
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Predicate:
     """`arity` arguments, and what they decide."""
 

@@ -10,9 +10,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 from telamon.base.diagnostic import nearest
+from telamon.base.frozen import frozen
 from telamon.haproxy import scripts
 from telamon.haproxy.keywords.row import Arguments
 from telamon.haproxy.sample_arguments import Written, convert, split_arguments
@@ -28,7 +28,7 @@ from telamon.plan.rules import Argument, Call, Expression
 _NAME = re.compile(r"[A-Za-z0-9_.+:-]*")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Sampled:
     """An expression, the type of what it gives, and where it ends in its text. `criterion`: what an
     ACL's keyword says of the match."""

@@ -8,9 +8,10 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from telamon.base.diagnostic import nearest
+from telamon.base.frozen import frozen
 from telamon.haproxy.expressions import read_sample
 from telamon.haproxy.lexer import Word
 from telamon.haproxy.samples.aliases import BY_NAME, FLAGS, Alias
@@ -33,7 +34,7 @@ def plain(text: str) -> Format:
     return Format((Piece(text=text),) if text else ())
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Flags:
     quote: bool = False
     hexadecimal: bool = False

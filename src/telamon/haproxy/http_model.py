@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass, field, fields
 
+from telamon.base.frozen import frozen
 from telamon.base.span import Span
 from telamon.haproxy.lexer import Word
 from telamon.plan.http import (
@@ -20,7 +21,7 @@ from telamon.plan.http import (
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ErrorsUse:
     """`errorfiles`: replies of an `http-errors` section; no status named means all of them."""
 

@@ -15,11 +15,11 @@ in `${NAME-default}` is taken as it stands up to the closing brace.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from enum import IntEnum
 from typing import NamedTuple
 
 from telamon.base.diagnostic import Report
+from telamon.base.frozen import frozen
 from telamon.base.span import Source, Span
 from telamon.haproxy.environment import Environment
 
@@ -45,7 +45,7 @@ class Piece(NamedTuple):
     column: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Word:
     """One word after quotes, escapes and variables; `span` covers it as written."""
 

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from telamon.base.diagnostic import Report, Severity
+from telamon.base.frozen import frozen
 from telamon.haproxy.checks import check
 from telamon.haproxy.environment import Environment
 from telamon.haproxy.files import expand_paths, read_sources
@@ -19,7 +20,7 @@ from telamon.haproxy.syntax import parse
 from telamon.plan.proxy import ProxyPlan
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Loaded:
     """`plan` is None exactly if `report.failed`."""
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from telamon.base.frozen import frozen
 from telamon.haproxy.model import Model, ProxyDraft
 from telamon.haproxy.pattern_files import pattern_numbers
 from telamon.haproxy.rule_model import Persist, RulesDraft, Switch
@@ -31,7 +32,7 @@ from telamon.plan.rules import (
 _HTTP_SETS = frozenset({"http_request", "http_response", "http_after_response", "redirects"})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Numbers:
     """Ids by name; servers by (id of their proxy, name)."""
 
@@ -55,7 +56,7 @@ def pattern_sets(model: Model) -> tuple[PatternSet, ...]:
     )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RuleLowering:
     """Turns the values of one section's rules into the plan's. `id` is the section's own."""
 

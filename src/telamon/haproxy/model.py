@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, fields
 from typing import TypeVar
 
 from telamon.base.address import SocketAddress
+from telamon.base.frozen import frozen
 from telamon.base.span import Span
 from telamon.haproxy.http_model import ErrorsDraft, HttpDraft
 from telamon.haproxy.keywords.sections import Place
@@ -120,7 +121,7 @@ class BindDraft:
     expose_fd: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LogDraft:
     """One `log` line. `header` None: it depends on `log-send-hostname`. `ring` names a section;
     with `stream` the line makes a ring of its own, which is sent to `target.address`."""

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+from telamon.base.frozen import frozen
 from telamon.haproxy.lexer import Word
 
 
@@ -18,7 +18,7 @@ class Base(StrEnum):
     ORIGIN = "origin"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DefaultPath:
     """`origin` counts for `Base.ORIGIN` only."""
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import copy
 from dataclasses import dataclass, field
 
+from telamon.base.frozen import frozen
 from telamon.base.span import Span
 from telamon.haproxy.lexer import Word
 from telamon.plan.rules import (
@@ -88,7 +89,7 @@ class RulesDraft:
         return twin
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reference:
     """A name of another section or server that a rule's argument gives; `section` has the rule."""
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from telamon.base.frozen import frozen
 from telamon.base.span import Span
 from telamon.haproxy.keywords.row import Context, Refused
 from telamon.haproxy.keywords.sections import Place
@@ -15,7 +16,7 @@ from telamon.haproxy.spots import Mistake, part
 MISSING_FEATURE = "remove it, or keep this file on HAProxy until Telamon carries it out"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Scope:
     """`stages` empty: anything may be fetched. `rule` names the rule in messages, `word` is the
     word that is being read. `waits`: the rule can wait, as calls of Python functions want it."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
+from telamon.base.frozen import frozen
 from telamon.base.span import Source, Span
 from telamon.haproxy.keywords.sections import SECTIONS
 from telamon.haproxy.lexer import Kind, Piece, split
@@ -18,7 +18,7 @@ from telamon.haproxy.lexer import Kind, Piece, split
 _FIRST = re.compile(r"[ \t]*([^ \t\r#]+)")
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Line:
     """One line and its line end (``\\n``, or nothing on a last line without one).
 
@@ -52,7 +52,7 @@ class Line:
         return Span(source, self.number, words[0].column, last.column + len(last.text))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Section:
     """A line that opens a section and all lines up to the next one.
 
@@ -71,7 +71,7 @@ class Section:
         yield from self.body
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Document:
     """One file."""
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
+from telamon.base.frozen import frozen
 from telamon.plan.rules import Expression
 
 
@@ -46,7 +46,7 @@ HASHING = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BalanceKey:
     """What a hashing algorithm takes of a request; each algorithm reads its own fields.
 
@@ -97,7 +97,7 @@ class HashKey(StrEnum):
     ADDR_PORT = "addr-port"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Hashing:
     """`hash-type` and its companions. `balance_factor` is a percentage above 100, or 0: none."""
 

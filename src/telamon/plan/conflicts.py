@@ -8,16 +8,16 @@ Codes begin with `P`.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from telamon.base.address import InetAddress, IPAddress
 from telamon.base.diagnostic import Diagnostic, Severity, nearest
+from telamon.base.frozen import frozen
 from telamon.plan.director import DirectorPlan, Forwarding, VirtualServer
 from telamon.plan.proxy import AdminRule, Listener, Proxy, ProxyPlan, Server
 from telamon.plan.router import InstancePlan, RouterPlan, TrackBackend, VirtualAddress
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Vip:
     """A virtual address and the instance that moves it."""
 
@@ -37,7 +37,7 @@ class _Vip:
         return self.address.source_line or self.instance.source_line
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class _Bind:
     """An internet address that the proxy listens on."""
 

@@ -7,9 +7,9 @@ its VIP does not move.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 
 from telamon.base.address import IPInterface
+from telamon.base.frozen import frozen
 from telamon.plan.router import InstancePlan, RouterPlan, VirtualAddress
 
 _LABELS = frozenset({"source_line"})
@@ -19,7 +19,7 @@ _IDENTITY = frozenset({"interface", "vrid", "version"})
 """Another value here is another virtual router: the old one is left, a new one is joined."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class InstanceChange:
     """An instance that is in both plans, and the fields that differ."""
 
@@ -41,7 +41,7 @@ class InstanceChange:
         return _minus(self.old, self.new)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RouterDiff:
     """`renamed` pairs an old name with a new one where nothing else changed."""
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
 from telamon.base.address import InetAddress
+from telamon.base.frozen import frozen
 
 
 class Scheduler(StrEnum):
@@ -40,7 +40,7 @@ class Protocol(StrEnum):
     SCTP = "SCTP"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TcpCheck:
     """`TCP_CHECK`: a connect within `timeout` s to `address` (None: the real server's own)."""
 
@@ -51,7 +51,7 @@ class TcpCheck:
     warmup: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HttpPage:
     """One `url` of an HTTP check. `codes` are ranges of good answers, both ends included."""
 
@@ -63,7 +63,7 @@ class HttpPage:
     regex_must_miss: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HttpCheck:
     """`HTTP_GET`, or `SSL_GET` where `tls` is set."""
 
@@ -78,7 +78,7 @@ class HttpCheck:
     pages: tuple[HttpPage, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CommandCheck:
     """`MISC_CHECK`: a program's exit code; with `dynamic` codes from 2 on are weights."""
 
@@ -92,7 +92,7 @@ class CommandCheck:
     warmup: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class OtherCheck:
     """A kind of check that is kept as it was written: `kind` is Keepalived's keyword."""
 
@@ -103,7 +103,7 @@ class OtherCheck:
 CheckPlan = TcpCheck | HttpCheck | CommandCheck | OtherCheck
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RealServer:
     address: InetAddress
     weight: int = 1
@@ -118,7 +118,7 @@ class RealServer:
     check_interval: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class VirtualServer:
     """One `virtual_server IP PORT`. `delay_loop` is the check interval in seconds.
 
@@ -150,7 +150,7 @@ class VirtualServer:
     sorry_server_inhibit: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ServerGroup:
     """A `virtual_server_group`: each entry's words."""
 
@@ -159,7 +159,7 @@ class ServerGroup:
     source_line: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class DirectorPlan:
     virtual_servers: tuple[VirtualServer, ...] = ()
     digest: str = ""

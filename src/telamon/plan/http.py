@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 
+from telamon.base.frozen import frozen
 from telamon.base.units import Milliseconds
 from telamon.plan.rules import Condition, Expression, Format, Reply
 
@@ -34,7 +34,7 @@ class NamePolicy(StrEnum):
     REJECT = "reject"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class AddressHeader:
     """`option forwardfor` and `originalto`. `exception` is a network, as text."""
 
@@ -43,14 +43,14 @@ class AddressHeader:
     if_none: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ForwardedPart:
     """A parameter of RFC 7239: a value of the connection's own, or an expression."""
 
     expression: Expression | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Forwarded:
     """`option forwarded` (RFC 7239)."""
 
@@ -71,7 +71,7 @@ class CookieMode(StrEnum):
     PREFIX = "prefix"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Cookie:
     """The `cookie` line of a backend. `maxidle` and `maxlife` are seconds."""
 
@@ -91,7 +91,7 @@ class Cookie:
     attributes: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Capture:
     """A slot whose value logs may show. `header` None: a slot that rules fill in."""
 
@@ -99,7 +99,7 @@ class Capture:
     length: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CookieCapture:
     """`capture cookie`: a name, or a prefix of one."""
 
@@ -108,7 +108,7 @@ class CookieCapture:
     length: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ErrorReply:
     """What is answered in place of the ready-made text of a status."""
 
@@ -116,7 +116,7 @@ class ErrorReply:
     reply: Reply
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HttpSettings:
     """The HTTP options of one proxy. Where a frontend and its backend may both say it, the engine
     joins them: a switch is on if either is; of two modes the stricter holds."""
@@ -158,7 +158,7 @@ class HttpSettings:
     check_cache: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PoolLimits:
     """A server's idle connections; None: no limit of its own."""
 

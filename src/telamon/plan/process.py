@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
 from telamon.base.address import SocketAddress
+from telamon.base.frozen import frozen
 from telamon.base.units import Milliseconds
 from telamon.plan.rules import Format
 
@@ -68,7 +68,7 @@ class LogHeader(StrEnum):
     PRIORITY = "priority"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LogRange:
     """Numbers of messages, from 1, both ends included."""
 
@@ -76,7 +76,7 @@ class LogRange:
     last: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LogSample:
     """`log ... sample`: of each `size` messages those in `ranges` are sent."""
 
@@ -99,7 +99,7 @@ class LogStep(StrEnum):
     ANY = "any"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LogRule:
     """What a profile makes of a step's line: another text, other structured data, or nothing."""
 
@@ -109,7 +109,7 @@ class LogRule:
     structured: Format | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LogProfile:
     """A `log-profile` section: how lines differ for one target. The step's own rule counts, or
     that of `ANY`."""
@@ -119,7 +119,7 @@ class LogProfile:
     rules: tuple[LogRule, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class LogTarget:
     """One `log` line. `max_level` drops what is less urgent, `min_level` caps the urgency said.
 
@@ -139,7 +139,7 @@ class LogTarget:
     profile: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RingServer:
     """Where a ring's messages are sent, over a connection: each with a line feed behind it, or
     with its length before it (RFC 6587, 3.4.2 and 3.4.1)."""
@@ -149,7 +149,7 @@ class RingServer:
     octet_count: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Ring:
     """Messages kept in memory, the oldest leaving first (manual 3.9); `log tcp@...` makes one."""
 
@@ -171,7 +171,7 @@ class StatsLevel(StrEnum):
     ADMIN = "admin"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StatsSocket:
     """A `stats socket`: where the commands of the management guide (chapter 9.3) are taken.
 
@@ -186,7 +186,7 @@ class StatsSocket:
     expose_fd_listeners: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HeaderCase:
     """`h1-case-adjust`: how a header's (lower-case) `name` is written for peers that care."""
 
@@ -194,7 +194,7 @@ class HeaderCase:
     written: str
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ProcessPlan:
     """`global`. None means that the file did not say and the engine's own choice holds.
 

@@ -9,10 +9,11 @@ A proxy is one named section (`frontend`, `backend` or `listen`), as on HAProxy'
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from telamon.base.address import SocketAddress
+from telamon.base.frozen import frozen
 from telamon.base.units import Milliseconds
 from telamon.plan.balance import Algorithm, BalanceKey, Hashing, HashKey, HashMethod
 from telamon.plan.http import HttpSettings, PoolLimits
@@ -35,7 +36,7 @@ class LogFormat(StrEnum):
     HTTPS = "httpslog"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Timeouts:
     """All `timeout` lines of one proxy; None means none was set: wait for ever.
 
@@ -55,7 +56,7 @@ class Timeouts:
     tarpit: Milliseconds | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Listener:
     """One bound address. A `bind` line with several addresses or a port range makes several.
 
@@ -87,7 +88,7 @@ class Listener:
     source_line: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class KeepAlive:
     """TCP's own keep-alive probes (tcp(7)); None leaves what the system says."""
 
@@ -112,7 +113,7 @@ class OnError(StrEnum):
     MARK_DOWN = "mark-down"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Observation:
     """`observe`: the traffic counts for the health too. `limit` is how many errors in a row."""
 
@@ -121,7 +122,7 @@ class Observation:
     action: OnError = OnError.FAIL_CHECK
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Check:
     """A server's health check. None of the intervals may be 0.
 
@@ -138,7 +139,7 @@ class Check:
     observe: Observation | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Server:
     """One `server` line. `id` counts from 1 within its backend; names need not be unique.
 
@@ -178,7 +179,7 @@ class Server:
     source_line: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Frontend:
     """`default_backend` is the id of a proxy that has a backend, or None: answer 503 or close."""
 
@@ -188,7 +189,7 @@ class Frontend:
     default_backend: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Backend:
     """`redispatch` is HAProxy's interval: 0 never, 1 on each retry, -1 on the last one only."""
 
@@ -218,7 +219,7 @@ class AdminRule(StrEnum):
     LOCALHOST = "localhost"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StatsUser:
     """`stats auth`: who may see the page. The password stands in clear, as in the file."""
 
@@ -226,7 +227,7 @@ class StatsUser:
     password: str = field(repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StatsPage:
     """The `stats` words of one proxy. `uri` is the prefix that a request's URI must begin with.
 
@@ -246,7 +247,7 @@ class StatsPage:
     admin: AdminRule = AdminRule.NEVER
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Proxy:
     """One section. `id` counts in file order, from 1 or 2 (HAProxy's iid); see `haproxy.lower`.
 
@@ -285,7 +286,7 @@ class Proxy:
     source_line: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ProxyPlan:
     """All of it. `variables` are the `set-var` rules of the start. `digest` names the files'
     content (hex), so that two nodes can be compared."""

@@ -10,10 +10,10 @@ from __future__ import annotations
 import dataclasses
 import ipaddress
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from telamon.base.address import IPAddress, IPInterface
+from telamon.base.frozen import frozen
 from telamon.base.iproute_names import protocol_number, table_number
 
 MAIN_TABLE = 254
@@ -48,7 +48,7 @@ class WordsError(ValueError):
         self.refused = refused
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NextHop:
     """One way of a route. `weight` 1 to 256 counts where there are several."""
 
@@ -58,7 +58,7 @@ class NextHop:
     onlink: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Metric:
     """One of the numbers that a route hints to TCP and IP (RTAX_...); a text for congctl."""
 
@@ -67,7 +67,7 @@ class Metric:
     locked: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Route:
     """A route. `destination` None is the default route; `scope` None: what its kind implies."""
 
@@ -97,7 +97,7 @@ class Route:
         return "default" if self.destination is None else str(self.destination)
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rule:
     """A policy rule. Ranges are first and last; `mark` is value and mask."""
 

@@ -6,10 +6,11 @@ Durations here are seconds as float, since VRRP's own unit is finer than a milli
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import field
 from enum import StrEnum
 
 from telamon.base.address import IPAddress, IPInterface
+from telamon.base.frozen import frozen
 
 Seconds = float
 
@@ -33,7 +34,7 @@ class HmacMode(StrEnum):
     ENFORCE = "enforce"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class HmacKey:
     """One key of `auth_hmac`: `id` 1 to 255, 32 to 64 bytes. One key of the set is sent with."""
 
@@ -42,7 +43,7 @@ class HmacKey:
     active: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Authentication:
     """VRRPv2 authentication (RFC 2338 5.3.6). `secret` is at most 8 bytes for PASS.
 
@@ -58,7 +59,7 @@ class Authentication:
     window: Seconds | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class VirtualAddress:
     """A VIP: address with prefix length, and where it goes (None: the instance's interface).
 
@@ -84,7 +85,7 @@ class VirtualAddress:
     source_line: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RoutePlan:
     """A `virtual_routes` or `static_routes` entry: `arguments` are ip-route(8)'s words.
 
@@ -98,7 +99,7 @@ class RoutePlan:
     source_line: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RulePlan:
     """A `virtual_rules` or `static_rules` entry: `arguments` are ip-rule(8)'s words."""
 
@@ -109,7 +110,7 @@ class RulePlan:
     source_line: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CommandPlan:
     """A program to run: argument list, and whom as (None: as the router itself)."""
 
@@ -118,7 +119,7 @@ class CommandPlan:
     gid: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ScriptPlan:
     """A `vrrp_script`. `command` is the argument list; `weight` 0 means fault on failure.
 
@@ -139,7 +140,7 @@ class ScriptPlan:
     source_line: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FilePlan:
     """A `track_file`: the number in `path`, times the weight, is added to the priority.
 
@@ -163,7 +164,7 @@ class ParameterMatch(StrEnum):
     PARTIAL = "partial"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ProcessWatchPlan:
     """A `vrrp_track_process`. `command` is its name, and the parameters if they are compared.
 
@@ -183,7 +184,7 @@ class ProcessWatchPlan:
     source_line: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TrackScript:
     """An instance's `track_script` entry: which script, with what weight."""
 
@@ -192,7 +193,7 @@ class TrackScript:
     reverse: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TrackInterface:
     """An instance's `track_interface` entry; weight 0 means fault when the interface is down.
 
@@ -205,7 +206,7 @@ class TrackInterface:
     implied: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TrackFile:
     """A `track_file` entry of an instance or group: which file, with what weight."""
 
@@ -214,7 +215,7 @@ class TrackFile:
     reverse: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TrackProcess:
     """A `track_process` entry of an instance or group; weight 0 means fault."""
 
@@ -223,7 +224,7 @@ class TrackProcess:
     reverse: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TrackBackend:
     """A `track_backend` entry: this node's proxy has at least `minimum` servers up in `backend`.
 
@@ -236,7 +237,7 @@ class TrackBackend:
     reverse: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class TrackProxy:
     """A `track_proxy` entry (Telamon's own word): this node's proxy serves.
 
@@ -248,7 +249,7 @@ class TrackProxy:
     off: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class NotifyPlan:
     """What is run on a change of state, and what else is told.
 
@@ -268,7 +269,7 @@ class NotifyPlan:
     mail: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class VmacPlan:
     """`use_vmac`: adverts and VIPs on a macvlan with the virtual router's own MAC address.
 
@@ -286,7 +287,7 @@ class VmacPlan:
     address_prefix: str = "vrrp"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PeerTtl:
     """TTL range that a unicast peer's adverts must have; None: not checked."""
 
@@ -295,7 +296,7 @@ class PeerTtl:
     high: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GarpPlan:
     """When gratuitous ARP (RFC 5798 8.2.1) and unsolicited NA are sent (`garp_*`).
 
@@ -316,7 +317,7 @@ class GarpPlan:
     extra_on_all: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class GarpGroupPlan:
     """Interfaces on which announcements are spaced together; None: not said in the file."""
 
@@ -325,7 +326,7 @@ class GarpGroupPlan:
     na_interval: Seconds | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class InstancePlan:
     """One `vrrp_instance`.
 
@@ -380,7 +381,7 @@ class InstancePlan:
     proxy: TrackProxy | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class SyncGroupPlan:
     """A `vrrp_sync_group`: its members are master only together.
 
@@ -400,7 +401,7 @@ class SyncGroupPlan:
     proxy: TrackProxy | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class MailPlan:
     """Where mail about changes of state goes. `server` is a name or an address."""
 
@@ -413,7 +414,7 @@ class MailPlan:
     faults: bool = True
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class FifoPlan:
     """A FIFO that gets a line for each change of state, and the program that reads it.
 
@@ -427,7 +428,7 @@ class FifoPlan:
     vrrp_only: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class StaticPlan:
     """What is set up at start and stays, whoever is master (`static_…` blocks)."""
 
@@ -436,7 +437,7 @@ class StaticPlan:
     rules: tuple[RulePlan, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class InterfaceDelay:
     """`interface_up_down_delays`: a change that lasts less is not seen."""
 
@@ -445,7 +446,7 @@ class InterfaceDelay:
     up: Seconds
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RouterPlan:
     """All of it. `router_id` labels logs; `digest` names the files' content (hex).
 

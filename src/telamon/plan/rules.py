@@ -7,14 +7,15 @@ Mirrored by `crates/telamon-plan/src/rules.rs`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
+
+from telamon.base.frozen import frozen
 
 Argument = str | int | None
 """One argument of a function, None if left out. Times are milliseconds, sizes bytes, names ids."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Call:
     """A sample fetch or a converter by its row's name, with its arguments in order."""
 
@@ -22,7 +23,7 @@ class Call:
     arguments: tuple[Argument, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Expression:
     """A sample expression (manual 7.3): a fetch and the converters behind it."""
 
@@ -48,7 +49,7 @@ class Match(StrEnum):
     REG = "reg"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PatternSet:
     """A file of patterns, or of a map's keys and values; shared by all who name it.
 
@@ -67,7 +68,7 @@ class PatternSet:
     description: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PatternLine:
     """One line of a pattern file; `number` is its line in the file."""
 
@@ -76,7 +77,7 @@ class PatternLine:
     number: int
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Test:
     """One `acl` line: a sample compared with patterns. `sets` are ids of `PatternSet`s.
 
@@ -94,7 +95,7 @@ class Test:
     name: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Acl:
     """A named (or, with an empty name, anonymous) ACL: true if one of its tests is."""
 
@@ -102,7 +103,7 @@ class Acl:
     tests: tuple[Test, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Term:
     """An ACL of the same proxy, by its place in `RuleSets.acls`."""
 
@@ -110,14 +111,14 @@ class Term:
     negated: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Conjunction:
     """Terms that must all hold."""
 
     terms: tuple[Term, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Condition:
     """`if` or `unless`: true (or not, with `unless`) if one of `any` holds."""
 
@@ -133,7 +134,7 @@ class Encoding(StrEnum):
     CBOR = "cbor"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Piece:
     """One piece of a format: exactly one of `text`, `alias` (without `%`) and `expression`.
 
@@ -155,7 +156,7 @@ class Piece:
     encoding: Encoding = Encoding.PLAIN
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Format:
     """A log-format string (manual 8.2.6)."""
 
@@ -163,7 +164,7 @@ class Format:
     encoding: Encoding = Encoding.PLAIN
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ReplyHeader:
     """A header that a reply adds."""
 
@@ -171,7 +172,7 @@ class ReplyHeader:
     value: Format
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reply:
     """An answer of the proxy's own (`http-request return`, `deny`, `http-error`, `errorfile`).
 
@@ -189,7 +190,7 @@ class Reply:
     default: bool = False
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Rule:
     """One rule: an action's row by name, what it takes, and when it runs."""
 
@@ -202,7 +203,7 @@ class Rule:
     source_line: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BackendRule:
     """`use_backend`: a proxy's id, or a format that gives its name."""
 
@@ -212,7 +213,7 @@ class BackendRule:
     source_line: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ServerRule:
     """`use-server`: a server's id, or a format that gives its name."""
 
@@ -222,7 +223,7 @@ class ServerRule:
     source_line: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class PersistRule:
     """`force-persist` or `ignore-persist`."""
 
@@ -230,7 +231,7 @@ class PersistRule:
     condition: Condition | None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class RuleSets:
     """All rules of one proxy, each list in the order of evaluation (those of its named defaults
     first). `acls` is what conditions point into."""

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import traceback
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from telamon.base.frozen import frozen
 from telamon.script.registry import Kind, Registered
 from telamon.script.reply import Reply
 from telamon.script.transaction import Edit, Transaction
 from telamon.script.values import SAMPLE_TYPES, Value, cast
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Outcome:
     """What the data plane is to do: a fetch's or converter's `value` (None: it has none), edits in
     their order, and `message`, the bytes of an answer."""
@@ -26,7 +26,7 @@ class Outcome:
     message: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Failure:
     """The function raised or gave what cannot be used."""
 

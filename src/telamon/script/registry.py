@@ -19,6 +19,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any, TypeVar
 
+from telamon.base.frozen import frozen
 from telamon.script.values import sample_type
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -47,7 +48,7 @@ class ScriptError(ValueError):
         return (place if self.path else "") + self.reason
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Signature:
     """What rules must know of a function.
 
@@ -69,7 +70,7 @@ class Signature:
     line: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Registered:
     """One function."""
 

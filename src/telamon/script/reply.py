@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import http
 from collections.abc import Iterable
-from dataclasses import dataclass
+
+from telamon.base.frozen import frozen
 
 _FORBIDDEN = frozenset("\r\n\0")
 _FRAMING = frozenset({"content-length", "transfer-encoding", "connection"})
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Reply:
     """A whole response. A `body` of type str is sent as UTF-8.
 

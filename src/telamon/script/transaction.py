@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from telamon.base.frozen import frozen
 from telamon.script.reply import Reply
 from telamon.script.values import Value
 
@@ -37,7 +38,7 @@ class _Head:
         return [value for key, value in self.headers if key.lower() == name.lower()]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Request(_Head):
     """A request's head; `body` has what was buffered of the body (`wait-for-body`)."""
 
@@ -65,7 +66,7 @@ class Request(_Head):
         return rest[rest.index("/") :] if "/" in rest else "/"
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Response(_Head):
     """A response's head; `body` as that of a request (`http-response wait-for-body`)."""
 

@@ -16,6 +16,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import Flag, auto
 
+from telamon.base.frozen import frozen
 from telamon.haproxy.keywords.row import Arguments
 from telamon.haproxy.sample_arguments import Written
 from telamon.haproxy.scope import Scope
@@ -61,7 +62,7 @@ class RuleWords:
 Slot = Callable[[RuleWords], None]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Action:
     """One row. `keyed`: the name has parentheses. `final`: HAProxy warns of rules behind it."""
 

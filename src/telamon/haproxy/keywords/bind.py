@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from telamon.base.address import FdAddress, InetAddress, SocketAddress, UnixAddress
 from telamon.base.diagnostic import nearest
+from telamon.base.frozen import frozen
 from telamon.haproxy.keywords import values
 from telamon.haproxy.keywords.known import BIND_NOT_YET
 from telamon.haproxy.keywords.row import Arguments, Context, Keyword
@@ -19,7 +19,7 @@ _SMALLEST_SEGMENT = 88
 """Less the kernel does not take (TCP_MIN_MSS)."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class BindOption:
     """A row: the word after the address, and what it does to the draft."""
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
+from telamon.base.frozen import frozen
 from telamon.base.units import UnitError, parse_time
 from telamon.haproxy.keywords.row import Arguments, Context, Keyword
 from telamon.haproxy.keywords.sections import Place
 from telamon.plan.http import Cookie, CookieMode
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class CookieOption:
     """A row: a word after the cookie's name, and what it does."""
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from telamon.base.diagnostic import Report, nearest
+from telamon.base.frozen import frozen
 from telamon.base.span import Span
 from telamon.base.units import UnitError, parse_integer, parse_time
 from telamon.haproxy.environment import Environment
@@ -168,7 +169,7 @@ def one_of(word: str, choices: Iterable[str]) -> str:
 Carry = Callable[[Arguments, Context], None]
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Keyword:
     """One row. `name` may have two words (`option tcplog`); `since` is HAProxy's version.
 
@@ -184,7 +185,7 @@ class Keyword:
     since: str = ""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Parameter:
     """One row of the words after an address (`bind`, `server`): like `Keyword`, within a line."""
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from telamon.base.diagnostic import nearest
+from telamon.base.frozen import frozen
 from telamon.haproxy.keywords import values
 from telamon.haproxy.keywords.known import SERVER_NOT_YET
 from telamon.haproxy.keywords.row import Arguments, Context, Keyword, one_of
@@ -19,7 +19,7 @@ MAX_WEIGHT = 256
 _MAX = values.MAX_ID
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ServerOption:
     """A row: the word after the address, and what it does to the options."""
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import grp
 import pwd
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from telamon.base.address import InetAddress, SocketAddress, ip_or_none
+from telamon.base.frozen import frozen
 from telamon.haproxy.addresses import (
     UNRESOLVED,
     AddressError,
@@ -63,7 +64,7 @@ def addresses(args: Arguments, word: Word) -> list[SocketAddress]:
         raise _refused(args, word, error) from None
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class ServerPlace:
     """Where a server is. `port_offset`: what the client's own port is raised by, if it is used.
     `unknown`: no address was found for its name, and none is needed for now (`init-addr none`)."""

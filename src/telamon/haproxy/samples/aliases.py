@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from telamon.base.frozen import frozen
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Alias:
     """A row. `http`: only in mode http; others are empty or a dash where they do not apply."""
 

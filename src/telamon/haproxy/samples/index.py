@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
+from telamon.base.frozen import frozen
 from telamon.haproxy.samples.converters import encodings, hashes, numbers, stores, texts
 from telamon.haproxy.samples.fetches import (
     buffers,
@@ -62,7 +61,7 @@ def find_fetch(name: str, stages: tuple[Stage, ...]) -> Fetch | None:
     return FETCH.get(OLD_NAMES.get(name, name))
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Criterion:
     """A keyword that only ACLs know: a fetch and how it is matched."""
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from functools import cached_property
 
+from telamon.base.frozen import frozen
 from telamon.haproxy.samples.stages import Needs
 from telamon.haproxy.samples.types import Type
 
@@ -48,7 +49,7 @@ KINDS = {
 """What an argument may be, for messages."""
 
 
-@dataclass(frozen=True, slots=True)
+@frozen
 class Parameter:
     """One argument of a row."""
 
