@@ -122,6 +122,20 @@ def test_signals_have_their_defaults_and_output_goes_nowhere(helper: Helper) -> 
     assert collect(helper, 1) == [ScriptResult("chatty", False, "killed by SIGTERM")]
 
 
+def test_what_the_router_ignores_its_scripts_do_not(tmp_path: Path) -> None:
+    number = signal.SIGRTMIN + 2
+    before = signal.signal(number, signal.SIG_IGN)
+    try:
+        started = Helper.start()
+    finally:
+        signal.signal(number, before)
+    started.watch((shell("dies", f"kill -{number} $$; exit 0"),))
+    (result,) = verdicts(started, 1)
+    assert result.reason.startswith("killed by")
+    started.close()
+    os.waitpid(started.pid, 0)
+
+
 def test_a_new_list_keeps_what_stays_and_ends_what_goes(helper: Helper, tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
     stays = script("stays", "true")

@@ -168,6 +168,9 @@ def test_preemption_takes_the_rest_of_a_down_interval() -> None:
     assert lan.masters("VI") == ["n2"]
     assert master_since(lan, "n2") - start == pytest.approx(3 + 56 / 256, abs=0.001)
     assert lan.nodes["n1"].history[-1][1].new is State.BACKUP
+    assert lan.nodes["n2"].history[-1][1].reason == (
+        "10.77.0.1 has priority 100, this node has 200"
+    )
 
 
 def yielding(lan: Lan, node: str) -> list[type]:

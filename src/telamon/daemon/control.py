@@ -50,7 +50,8 @@ def request(run_dir: Path, message: dict[str, Any], timeout: float = 60.0) -> di
         except OSError as error:
             raise ControlError(
                 f"no Telamon answers on {path} ({error.strerror}): is 'telamon run' running, "
-                "and with this --run-dir?"
+                "and with this --run-dir? ('telamon keepalived' and 'telamon haproxy' have "
+                "the signals and sockets of those they stand in for, not this one)"
             ) from error
     if not line:
         raise ControlError(f"the supervisor hung up on {path} before it answered")

@@ -276,7 +276,10 @@ class Runner:
 
 def _leave_others_signals() -> None:
     """The terminal's Ctrl-C and a `killall` are the router's business; the life line is ours."""
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+    ours = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2}
+    ignored = {n for n in signal.valid_signals() if signal.getsignal(n) is signal.SIG_IGN}
+    # What Python ignores by itself is put right by `subprocess`.
+    for number in ours | ignored - {signal.SIGPIPE, signal.SIGXFSZ}:
         # Caught, not ignored: an exec resets the former, so that scripts see the defaults.
         signal.signal(number, lambda _number, _frame: None)
     signal.set_wakeup_fd(-1)

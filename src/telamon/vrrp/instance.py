@@ -55,6 +55,8 @@ class Instance:
         """Whom this backup obeys, as far as known."""
         self.master_left = False
         """That one has said goodbye with priority 0."""
+        self.weaker: tuple[IPAddress, int] | None = None
+        """The master whom this backup will preempt, with its priority."""
         self._master_priority: int | None = None
         self.wants = False
         """Its down timer ran out, but its sync group is not free."""
@@ -141,6 +143,7 @@ class Instance:
         old, self.state = self.state, transition.state
         if old is not self.state:
             self.wants = False
+            self.weaker = None
             self._weaker_obeyed_long_enough = False
             self.timers.disarm(Timer.PREEMPT_DELAY)
             if self.state is State.MASTER:
@@ -180,6 +183,8 @@ class Instance:
         if self.state is State.MASTER:
             event = self._with_options(event, now)
         self._heard = advert
+        if self.state is State.BACKUP:
+            self.weaker = (source, advert.priority) if event is Event.INFERIOR else None
         if event in (Event.SUPERIOR, Event.SUPERIOR_ANSWERED):
             self.wants = False
             self.master, self.master_left = source, False

@@ -447,6 +447,9 @@ def _adverts_first(effects: list[Effect]) -> list[Effect]:
 
 
 def _silence(instance: Instance) -> str:
+    if instance.weaker is not None:
+        source, priority = instance.weaker
+        return f"{source} has priority {priority}, this node has {instance.priority}"
     if instance.master is None:
         return "no master was heard"
     if instance.master_left:
