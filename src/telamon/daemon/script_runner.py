@@ -331,4 +331,8 @@ def explain(status: int) -> str:
         return ""
     if status > 0:
         return f"exit status {status}"
-    return f"killed by {signal.Signals(-status).name}"
+    try:
+        return f"killed by {signal.Signals(-status).name}"
+    except ValueError:
+        # Most real-time signals have no name.
+        return f"killed by signal {-status}"
