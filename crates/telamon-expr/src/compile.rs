@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use telamon_plan::rules::{self, Acl};
 
-use crate::converters::{self, Converter};
+use crate::converters::{self, Converter, PublicKeys};
 use crate::env::Env;
 use crate::fetches::{self, Fetch};
 use crate::matching::Test;
@@ -21,6 +21,8 @@ pub struct Compiler {
     acls: Vec<Arc<Vec<Test>>>,
     /// Something that was compiled calls a function outside.
     pub(crate) calls_made: bool,
+    /// Of `jwt_verify`.
+    pub(crate) public_keys: PublicKeys,
     /// Something that was compiled looks at a body.
     pub(crate) bodies_read: bool,
 }

@@ -230,7 +230,7 @@ class _Reader:
 
 def _takes_nothing(parameter: Parameter) -> bool:
     """Whether an empty text is a value."""
-    return parameter.kind in ("argument", "str", "hex", "base64", "condition", "marks")
+    return parameter.kind in ("argument", "str", "hex", "base64", "condition", "jwtkey", "marks")
 
 
 def _trimmed(arguments: list[Argument]) -> tuple[Argument, ...]:

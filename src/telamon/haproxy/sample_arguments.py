@@ -14,6 +14,7 @@ import base64
 import ipaddress
 import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 
 from telamon.base.diagnostic import nearest
@@ -165,6 +166,16 @@ def _base64(written: Written, _: Scope) -> str:
     return written.text
 
 
+def _jwt_key(written: Written, _: Scope) -> str:
+    """A secret, or the path of a public key: then the file's text follows in the next line, since
+    it must be read before any chroot. Which of the two it is depends on the algorithm."""
+    try:
+        text = Path(written.text).read_text("ascii")
+    except (OSError, ValueError):
+        return written.text
+    return f"{written.text}\n{text}" if "-----BEGIN" in text else written.text
+
+
 def _index(written: Written, scope: Scope) -> int:
     value = _integer(written, scope)
     if value == 0:
@@ -297,6 +308,7 @@ _KINDS: dict[str, Callable[[Written, Scope], Argument]] = {
     "int": _integer,
     "ipv4": _ipv4,
     "ipv6": _ipv6,
+    "jwtkey": _jwt_key,
     "mask4": _mask4,
     "mask6": _mask6,
     "marks": _marks,

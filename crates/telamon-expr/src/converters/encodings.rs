@@ -122,6 +122,11 @@ fn decode(text: &[u8], alphabet: &[u8; 64]) -> Option<Vec<u8>> {
     Some(out)
 }
 
+/// With padding.
+pub(super) fn encode_base64(bytes: &[u8]) -> Vec<u8> {
+    encode(bytes, STANDARD, true)
+}
+
 /// Keys and credentials: base64 of the first alphabet.
 pub(crate) fn decode_base64(text: &[u8]) -> Option<Vec<u8>> {
     decode(text, STANDARD)

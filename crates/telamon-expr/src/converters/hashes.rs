@@ -9,10 +9,10 @@ use sha2::{Digest, Sha224, Sha256, Sha384, Sha512, Sha512_224, Sha512_256};
 use sha3::{Sha3_224, Sha3_256, Sha3_384, Sha3_512};
 use xxhash_rust::{xxh3::xxh3_64_with_seed, xxh32::xxh32, xxh64::xxh64};
 
+use super::secrets::Secret;
 use super::{boxed, to_number, Made, Row};
 use crate::args::Args;
 use crate::compile::Compiler;
-use crate::env::Env;
 use crate::sample::Sample;
 
 pub(super) const ROWS: &[Row] = &[
@@ -127,20 +127,11 @@ fn digest(args: Args<'_>) -> Made {
 
 /// `hmac(algorithm,key)`: the key in base64, or a variable that has it so.
 fn hmac(args: Args<'_>, compiler: &mut Compiler) -> Made {
-    let text = args.needed(1, "a key")?;
-    let slot = compiler.variable(&text);
-    let fixed = super::decode_base64(&text);
-    if slot.is_none() && fixed.is_none() {
-        return Err("the key is no base64".to_owned());
-    }
-    let key = move |env: &Env<'_>| match slot {
-        Some(slot) => super::decode_base64(&env.vars.get(slot)?.into_text()),
-        None => fixed.clone(),
-    };
+    let key = Secret::new(args, 1, "a key", compiler)?;
     macro_rules! with {
         ($hash:ty) => {
             boxed(move |env, sample| {
-                let mut mac = Hmac::<$hash>::new_from_slice(&key(env)?).ok()?;
+                let mut mac = Hmac::<$hash>::new_from_slice(&key.value(env)?).ok()?;
                 mac.update(&sample.into_bytes());
                 Some(Sample::Bin(Cow::Owned(
                     mac.finalize().into_bytes().to_vec(),

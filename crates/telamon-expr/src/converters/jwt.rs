@@ -1,9 +1,14 @@
 //! JSON Web Tokens (RFC 7519) in their compact form: `header.payload.signature`, each in base64url.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
 use hmac::{Hmac, Mac};
 use sha2::{Sha256, Sha384, Sha512};
 
 use super::json::{query, Query};
+use super::signatures::{PublicKey, Scheme};
 use super::{boxed, by, decode_base64url, Made, Row};
 use crate::args::Args;
 use crate::compile::Compiler;
@@ -19,8 +24,8 @@ pub(super) const ROWS: &[Row] = &[
 
 /// What `jwt_verify` says besides 1 (right) and 0 (wrong).
 const UNKNOWN_ALGORITHM: i64 = -1;
-const UNMANAGED_ALGORITHM: i64 = -2;
 const NO_TOKEN: i64 = -3;
+const UNKNOWN_CERTIFICATE: i64 = -5;
 
 /// A part as it is, or a value within it.
 fn part(args: Args<'_>, at: usize) -> Made {
@@ -42,32 +47,32 @@ enum Given {
 }
 
 impl Given {
-    fn new(text: String, compiler: &mut Compiler) -> Given {
+    fn new(text: &str, compiler: &mut Compiler) -> Given {
         let scopes = ["proc.", "sess.", "txn.", "req.", "res.", "check."];
         if scopes.iter().any(|scope| text.starts_with(scope)) {
-            Given::Variable(compiler.slot(&text))
+            Given::Variable(compiler.slot(text))
         } else {
-            Given::Text(text.into_bytes())
+            Given::Text(text.as_bytes().to_vec())
         }
     }
 
-    fn value(&self, env: &Env<'_>) -> Option<Vec<u8>> {
-        match self {
-            Given::Text(text) => Some(text.clone()),
-            Given::Variable(slot) => Some(env.vars.get(*slot)?.into_bytes().into_owned()),
-        }
+    fn value(&self, env: &Env<'_>) -> Option<Cow<'_, [u8]>> {
+        Some(match self {
+            Given::Text(text) => Cow::Borrowed(text),
+            Given::Variable(slot) => Cow::Owned(env.vars.get(*slot)?.into_bytes().into_owned()),
+        })
     }
 }
 
-/// Algorithms (RFC 7518 3.1) and how far they are carried out.
+/// Algorithms (RFC 7518 3.1).
 #[derive(Clone, Copy)]
 enum Algorithm {
     None,
     Hs256,
     Hs384,
     Hs512,
-    /// With a certificate: known, but there is no TLS library here.
-    Asymmetric,
+    /// By a public key.
+    Asymmetric(Scheme),
 }
 
 impl Algorithm {
@@ -77,35 +82,63 @@ impl Algorithm {
             b"HS256" => Algorithm::Hs256,
             b"HS384" => Algorithm::Hs384,
             b"HS512" => Algorithm::Hs512,
-            b"RS256" | b"RS384" | b"RS512" | b"ES256" | b"ES384" | b"ES512" | b"PS256"
-            | b"PS384" | b"PS512" => Algorithm::Asymmetric,
-            _ => return None,
+            _ => Algorithm::Asymmetric(Scheme::named(name)?),
         })
+    }
+}
+
+/// The public keys of all rules, by their files' paths: a variable may name any of them.
+#[derive(Clone, Default)]
+pub(crate) struct PublicKeys(Arc<Mutex<HashMap<Vec<u8>, Arc<PublicKey>>>>);
+
+impl PublicKeys {
+    fn lock(&self) -> MutexGuard<'_, HashMap<Vec<u8>, Arc<PublicKey>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 fn verify(args: Args<'_>, compiler: &mut Compiler) -> Made {
     let name = args.string(0).ok_or("an algorithm is missing")?;
     let key = args.string(1).ok_or("a key is missing")?;
-    let algorithm = Given::new(name.clone(), compiler);
-    let key = Given::new(key, compiler);
+    // The reader has put a file's text behind its path.
+    let (key, pem) = key.split_once('\n').unwrap_or((&key, ""));
+    let algorithm = Given::new(&name, compiler);
+    let keys = compiler.public_keys.clone();
+    let public = PublicKey::new(pem).map(Arc::new);
+    if let Some(public) = &public {
+        keys.lock().insert(key.as_bytes().to_vec(), public.clone());
+    }
+    let given = Given::new(key, compiler);
     if let Given::Text(text) = &algorithm {
-        match Algorithm::named(text) {
-            None => return Err(format!("'{name}' is no algorithm: write HS256, HS384, ...")),
-            Some(Algorithm::Asymmetric) => {
-                return Err(format!("{name} is known to HAProxy, not yet to Telamon"))
-            }
-            Some(_) => {}
+        let named = Algorithm::named(text);
+        let named = named.ok_or_else(|| {
+            format!("'{name}' is no algorithm: write HS256, RS256, ES256, PS256, ...")
+        })?;
+        let asymmetric = matches!(named, Algorithm::Asymmetric(_));
+        if asymmetric && public.is_none() && matches!(given, Given::Text(_)) {
+            return Err(format!(
+                "'{key}' is no file with a public key that {name} could use: write the path of one \
+                 in PEM (BEGIN PUBLIC KEY)"
+            ));
         }
     }
     boxed(move |env, sample| {
-        let algorithm = algorithm.value(env)?;
-        let key = key.value(env)?;
-        Some(Sample::Int(verdict(&sample.into_text(), &algorithm, &key)))
+        let name = algorithm.value(env)?;
+        let key = given.value(env)?;
+        let token = sample.into_text();
+        let asked;
+        let public = match &given {
+            Given::Variable(_) => {
+                asked = keys.lock().get(&*key).cloned();
+                &asked
+            }
+            Given::Text(_) => &public,
+        };
+        Some(Sample::Int(verdict(&token, &name, &key, public.as_deref())))
     })
 }
 
-fn verdict(token: &[u8], algorithm: &[u8], key: &[u8]) -> i64 {
+fn verdict(token: &[u8], algorithm: &[u8], key: &[u8], public: Option<&PublicKey>) -> i64 {
     let Some(algorithm) = Algorithm::named(algorithm) else {
         return UNKNOWN_ALGORITHM;
     };
@@ -113,6 +146,10 @@ fn verdict(token: &[u8], algorithm: &[u8], key: &[u8]) -> i64 {
     let [_, last] = dots[..] else {
         return NO_TOKEN;
     };
+    if public.is_some() && !matches!(algorithm, Algorithm::Asymmetric(_)) {
+        // A file's path is no secret: who knows it must not be able to sign.
+        return 0;
+    }
     let (signed, signature) = (&token[..last], &token[last + 1..]);
     if matches!(algorithm, Algorithm::None) {
         return i64::from(signature.is_empty());
@@ -129,12 +166,17 @@ fn verdict(token: &[u8], algorithm: &[u8], key: &[u8]) -> i64 {
             })
         };
     }
-    match algorithm {
-        Algorithm::Hs256 => i64::from(right!(Sha256)),
-        Algorithm::Hs384 => i64::from(right!(Sha384)),
-        Algorithm::Hs512 => i64::from(right!(Sha512)),
-        Algorithm::None | Algorithm::Asymmetric => UNMANAGED_ALGORITHM,
-    }
+    let right = match algorithm {
+        Algorithm::Hs256 => right!(Sha256),
+        Algorithm::Hs384 => right!(Sha384),
+        Algorithm::Hs512 => right!(Sha512),
+        Algorithm::Asymmetric(scheme) => match public {
+            Some(public) => public.verifies(scheme, signed, &signature),
+            None => return UNKNOWN_CERTIFICATE,
+        },
+        Algorithm::None => false,
+    };
+    i64::from(right)
 }
 
 #[cfg(test)]
@@ -152,14 +194,14 @@ mod tests {
     fn a_signature_is_right_or_wrong() {
         let key = decode_base64url(KEY).unwrap();
         let token = TOKEN.as_bytes();
-        assert_eq!(verdict(token, b"HS256", &key), 1);
-        assert_eq!(verdict(token, b"HS256", b"other"), 0);
-        assert_eq!(verdict(token, b"HS512", &key), 0);
-        assert_eq!(verdict(token, b"none", &key), 0);
-        assert_eq!(verdict(b"a.b.", b"none", b""), 1);
-        assert_eq!(verdict(b"a.b.", b"HS256", b""), NO_TOKEN);
-        assert_eq!(verdict(b"a.b", b"HS256", b""), NO_TOKEN);
-        assert_eq!(verdict(token, b"RS256", b""), UNMANAGED_ALGORITHM);
-        assert_eq!(verdict(token, b"XS1", b""), UNKNOWN_ALGORITHM);
+        assert_eq!(verdict(token, b"HS256", &key, None), 1);
+        assert_eq!(verdict(token, b"HS256", b"other", None), 0);
+        assert_eq!(verdict(token, b"HS512", &key, None), 0);
+        assert_eq!(verdict(token, b"none", &key, None), 0);
+        assert_eq!(verdict(b"a.b.", b"none", b"", None), 1);
+        assert_eq!(verdict(b"a.b.", b"HS256", b"", None), NO_TOKEN);
+        assert_eq!(verdict(b"a.b", b"HS256", b"", None), NO_TOKEN);
+        assert_eq!(verdict(token, b"RS256", b"", None), UNKNOWN_CERTIFICATE);
+        assert_eq!(verdict(token, b"XS1", b"", None), UNKNOWN_ALGORITHM);
     }
 }

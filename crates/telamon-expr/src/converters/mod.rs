@@ -9,6 +9,7 @@ use crate::env::Env;
 use crate::sample::Sample;
 
 mod chunks;
+mod ciphers;
 mod dates;
 mod encodings;
 mod escapes;
@@ -24,9 +25,13 @@ mod mqtt;
 mod numbers;
 mod pieces;
 mod protobuf;
+mod secrets;
+mod signatures;
 mod texts;
 
+use encodings::encode_base64;
 pub(crate) use encodings::{decode_base64, decode_base64url};
+pub(crate) use jwt::PublicKeys;
 
 pub(crate) type Converter =
     Box<dyn for<'e> Fn(&Env<'e>, Sample<'e>) -> Option<Sample<'e>> + Send + Sync>;
@@ -43,8 +48,9 @@ const fn by(name: &'static str, make: fn(Args<'_>, &mut Compiler) -> Made) -> Ro
     Row { name, make }
 }
 
-const FAMILIES: [&[Row]; 16] = [
+const FAMILIES: [&[Row]; 17] = [
     chunks::ROWS,
+    ciphers::ROWS,
     dates::ROWS,
     encodings::ROWS,
     fix::ROWS,

@@ -13,7 +13,7 @@ req.bytes_out res.bytes_in waiting_entity
 """.split()
 )
 
-CONVERTERS = frozenset("aes_cbc_dec aes_cbc_enc aes_gcm_dec aes_gcm_enc debug".split())
+CONVERTERS = frozenset({"debug"})
 
 ACTIONS = frozenset(
     """

@@ -33,6 +33,7 @@ KINDS = {
     "mapfile": "the path of a map",
     "mask4": "an IPv4 netmask",
     "mask6": "an IPv6 prefix length",
+    "jwtkey": "a secret, a variable or the path of a public key",
     "marks": "the bytes that part",
     "method": "a method",
     "number": "an integer or a variable",

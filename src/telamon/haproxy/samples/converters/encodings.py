@@ -29,7 +29,7 @@ CONVERTERS = (
               "Within a JWT's header."),
     Converter("jwt_payload_query", "[path:str] [type:asint]", _B, Type.ANY,
               "Within a JWT's payload."),
-    Converter("jwt_verify", "algorithm:str key:str", _B, _I, "1 if a JWT's signature is right."),
+    Converter("jwt_verify", "algorithm:str key:jwtkey", _B, _I, "1 if a JWT's signature is right."),
     Converter("le2dec", "separator:str size:int [truncate:int]", _B, _S,
               "Little-endian numbers as decimal ones.", "3.1"),
     Converter("mqtt_field_value", "type:str field:str", _B, _S, "A field of an MQTT message."),
