@@ -37,6 +37,7 @@ ENVIRONMENT = Environment({"A": "1"})
         ("version_atleast(abc)", True),
         ("feature(OPENSSL)", False),
         ("feature(EPOLL)", True),
+        ("feature(TFO) && feature(TPROXY)", True),
         ("enabled(poll)", True),
         ("openssl_version_atleast(1.1.1)", False),
         ("awslc_api_atleast(1)", False),

@@ -48,7 +48,8 @@ def test_the_longest_name_wins() -> None:
 @pytest.mark.parametrize(
     "words",
     [["-z"], ["-f"], ["-dX", "-f", "a"], ["a.cfg"], [], ["-c"], ["-cc"], ["-n", "x", "-f", "a"],
-     ["-x"], ["-S"], ["-C"], ["-L"], ["-sf", "12a", "-f", "a"], ["-dC", "-f", "a"]],
+     ["-x"], ["-S"], ["-C"], ["-L"], ["-sf", "12a", "-f", "a"], ["-dA", "-f", "a"],
+     ["-dth2", "-f", "a"]],
 )  # fmt: skip
 def test_mistakes_are_told(words: list[str], capfd: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(UsageError) as caught:

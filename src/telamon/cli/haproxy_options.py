@@ -111,11 +111,16 @@ def _note(text: str) -> Apply:
     return apply
 
 
-def _refuse(text: str) -> Apply:
-    def apply(line: CommandLine, value: str) -> CommandLine:
-        raise UsageError(text)
+def _traces(line: CommandLine, value: str) -> CommandLine:
+    if value and value != "help":
+        raise UsageError(f"-dt: no such trace source: '{value}' (there are none here)")
+    return _note("-dt: there are no sources of traces here")(line, value)
 
-    return apply
+
+def _archive(line: CommandLine, value: str) -> CommandLine:
+    if not value:
+        raise UsageError("-dA needs the name of the archive at once behind it, as in -dAlibs.tar")
+    return _text("archive")(line, value)
 
 
 def _master(systemd: bool) -> Apply:
@@ -196,12 +201,12 @@ FLAGS: tuple[Flag, ...] = (
     Flag("dL", _0, _set("dump_libraries"), "dumps loaded object files after config checks"),
     Flag("dK", _T, _text("dump_keywords"), "dump registered keywords (use 'help' for list)",
          "{class[,...]}"),
-    Flag("dC", _T, _refuse("-dC is known to HAProxy, not yet to Telamon"),
-         "dumps the configuration: refused", "[<key>]"),
-    Flag("dt", _T, _refuse("-dt is known to HAProxy, not yet to Telamon"),
-         "activates traces: refused", "[<trace>,...]"),
-    Flag("dA", _T, _refuse("-dA is known to HAProxy, not yet to Telamon"),
-         "archives dependencies: refused", "[<file>]"),
+    Flag("dC", _T, _text("dump_configuration"),
+         "dumps the configuration as it was read; with a key, its names hashed", "[<key>]"),
+    Flag("dt", _T, _traces, "activates traces: there are no sources", "[<trace>,...]"),
+    Flag("dA", _T, _archive, "archives the program and its libraries (tar)", "<file>"),
+    Flag("dc", _0, _note("-dc: threads are not bound to CPUs here"),
+         "shows how threads are bound to CPUs: no meaning here"),
     Flag("dr", _0, _note(_NO_RESOLVER), "ignores resolution failures: no meaning here"),
     Flag("dV", _0, _note(_NO_TLS), "disables SSL verify on servers side: no meaning here"),
     Flag("dW", _0, _set("zero_warning"), "fails if any warning is emitted"),

@@ -80,6 +80,11 @@ def read(
             reason = "Permission denied" if Path(path).exists() else "No such file or directory"
             console.alert(f"config : Cannot open configuration file/directory {path} : {reason}")
             return None, Report()
+    if options.dump_configuration is not None:
+        from telamon.daemon.standalone_haproxy_dump import dump_configuration
+
+        sys.stdout.write(dump_configuration(options.files, options.dump_configuration))
+        sys.stdout.flush()
     loaded = load_proxy(list(options.files))
     idle = {d.code for d in loaded.report if d.severity is Severity.ERROR} == {_NOTHING_TO_DO}
     for diagnostic in loaded.report:
@@ -172,7 +177,7 @@ def serves(plan: ProxyPlan) -> bool:
 
 
 def dump(options: Options) -> None:
-    """-dK and -dL, after the files were read."""
+    """-dK, -dL and -dA, after the files were read."""
     if options.dump_keywords is not None:
         from telamon.daemon.standalone_haproxy_keywords import dump_keywords
 
@@ -180,6 +185,19 @@ def dump(options: Options) -> None:
     if options.dump_libraries:
         sys.stdout.write("".join(f"{path}\n" for path in libraries()))
     sys.stdout.flush()
+    if options.archive is not None:
+        _archive(options.archive, Console(quiet=options.quiet))
+
+
+def _archive(path: str, console: Console) -> None:
+    import tarfile
+
+    try:
+        with tarfile.open(path, "w") as archive:
+            for library in libraries():
+                archive.add(library)
+    except OSError as error:
+        console.alert(f"-dA: cannot write {path} : {error.strerror}")
 
 
 def libraries() -> list[str]:

@@ -38,5 +38,9 @@ class Options:
     splice: bool = True
     dump_libraries: bool = False
     dump_keywords: str | None = None
+    dump_configuration: str | None = None
+    """The key of the hashes, empty for none; None: no dump."""
+    archive: str | None = None
+    """Where the program's files go as a tar archive."""
     notes: tuple[str, ...] = ()
     words: tuple[str, ...] = ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from telamon.base.diagnostic import Report, nearest
@@ -31,9 +32,15 @@ _FOREIGN_WORDS = frozenset({"no", "default"})
 
 
 class Reader:
-    """Reads documents one after the other into one model."""
+    """Reads documents one after the other into one model. `watch` sees each statement's words."""
 
-    def __init__(self, environment: Environment, report: Report) -> None:
+    def __init__(
+        self,
+        environment: Environment,
+        report: Report,
+        watch: Callable[[list[Word]], None] = lambda words: None,
+    ) -> None:
+        self._watch = watch
         self.model = Model()
         self._report = report
         self._context = Context(self.model, report, environment)
@@ -46,6 +53,7 @@ class Reader:
         self._inside = False
         self._context.environment.section = ""
         for _, words in statements(document, self._context.environment, self._report):
+            self._watch(words)
             if words[0].text in SECTIONS:
                 self._open(words)
             elif not self._inside:
