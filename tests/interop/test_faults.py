@@ -156,7 +156,7 @@ def test_an_interface_that_is_not_there_yet(two: Lan) -> None:
     ours, _ = two.nodes
     ours.ip("link", "del", "em1")
     program = ours.telamon(Setup(200).plan())
-    eventually(lambda: "scheduling" in program.text(), "the start")
+    eventually(lambda: "FAULT, priority 200: interface em1 is not there" in program.text(), "why")
     assert "MASTER" not in program.text()
     plug(ours)
     two.master(ours)

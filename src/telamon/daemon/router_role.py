@@ -319,7 +319,7 @@ class RouterRole:
         if name not in self._core.interfaces():
             return
         link = self._interfaces.link(name)
-        fact = Interface(name)
+        fact = Interface(name, present=False)
         if link is not None:
             up = self._surroundings.delays.seen(name, link.running, libc.now())
             fact = Interface(name, up, self._interfaces.addresses(name), link.mtu)

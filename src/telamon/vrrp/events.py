@@ -34,10 +34,17 @@ class Interface:
 
     `up`: it exists, is administratively up and has carrier. `addresses`: all its addresses in the
     kernel's order; virtual ones may be among them, the router knows its own.
-    `mtu` in bytes. An interface that vanished is `Interface(name)`.
+    `mtu` in bytes. One that vanished, or never was, is `Interface(name, present=False)`.
     """
 
     name: str
     up: bool = False
     addresses: tuple[IPAddress, ...] = ()
     mtu: int = 1500
+    present: bool = True
+
+    @property
+    def condition(self) -> str:
+        """In words: "interface em1 is down"."""
+        state = "up" if self.up else "down" if self.present else "not there"
+        return f"interface {self.name} is {state}"

@@ -135,7 +135,7 @@ class Tracking:
             if interface is None:
                 unknown = True
             elif not interface.up:
-                faults.append(f"interface {name} is down")
+                faults.append(interface.condition)
         if unknown or faults:
             return faults, unknown
         if wire.source is None:
@@ -159,5 +159,6 @@ class Tracking:
 
     def _tracked_interface(self, entry: TrackInterface) -> Tracker:
         interface = self.interfaces.get(entry.interface)
-        up = interface.up if interface is not None else None
-        return Condition(f"interface {entry.interface}", entry.weight, entry.reverse, up)
+        if interface is None:
+            return Condition(f"interface {entry.interface}", entry.weight, entry.reverse, None)
+        return Condition(interface.condition, entry.weight, entry.reverse, interface.up)
