@@ -65,6 +65,8 @@ pub(crate) struct Inspection {
     pub(crate) from: usize,
     /// The rule that ended a list last.
     pub(crate) last_rule: Option<std::sync::Arc<telamon_expr::Place>>,
+    /// The level of the log line, if rules say it; `silent`: none within.
+    pub(crate) log_level: Option<Option<u8>>,
 }
 
 impl Inspection {
@@ -79,6 +81,7 @@ impl Inspection {
             patience: None,
             captures: Default::default(),
             last_rule: None,
+            log_level: None,
             calls: None,
             waiting: None,
             from: 0,

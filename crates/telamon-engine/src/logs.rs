@@ -141,7 +141,12 @@ impl<I: Io> Worker<I> {
             return;
         }
         let normal = slot.stream.end() == End::NORMAL && slot.stream.retries() == 0;
-        let level = level(plan, normal);
+        let said = slot.inspection.as_deref().and_then(|one| one.log_level);
+        let level = match said {
+            Some(None) => return,
+            Some(Some(level)) => Level::ALL[usize::from(level).min(7)],
+            None => level(plan, normal),
+        };
         let null = slot.bytes[Side::Client as usize] == 0 && step == LogStep::Close;
         if (plan.dontlognull && null) || (plan.dontlog_normal && normal) {
             return;

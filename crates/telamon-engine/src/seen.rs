@@ -9,7 +9,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::rc::Rc;
 use std::time::SystemTime;
 
-use telamon_expr::{Calls, Facts, Names, Number, Text};
+use telamon_expr::{Calls, Facts, Names, Number, Text, Wanted};
 use telamon_session::Millis;
 use telamon_sys::{process, socket};
 
@@ -23,7 +23,7 @@ mod live;
 mod numbers;
 
 use aliases::ALIASES;
-pub(crate) use live::Live;
+pub(crate) use live::{limit, priority, Live};
 
 /// One exchange (or, in TCP mode, one stream) as rules and formats see it.
 pub(crate) struct Seen {
@@ -142,6 +142,10 @@ impl Facts for Seen {
         place.set(with_end(place.get(), ip, port));
     }
 
+    fn foresee(&self, wanted: &Wanted) {
+        self.live.foresee(wanted);
+    }
+
     fn own_source(&self) -> Option<SocketAddr> {
         self.own.source
     }
@@ -182,7 +186,11 @@ impl Facts for Seen {
         &self.shared.hostname
     }
 
-    fn alias(&self, name: &str, _argument: &str, out: &mut Vec<u8>) -> bool {
+    fn alias(&self, name: &str, argument: &str, out: &mut Vec<u8>) -> bool {
+        if matches!(name, "hrl" | "hsl") && argument == "Q" {
+            aliases::quoted_captures(self, out, usize::from(name == "hsl"));
+            return true;
+        }
         let Some(row) = ALIASES.iter().find(|row| row.0 == name) else {
             return false;
         };

@@ -5,6 +5,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use telamon_http::Message;
 
+use crate::actions::Wanted;
 use crate::calls::Calls;
 use crate::vars::Vars;
 
@@ -172,6 +173,8 @@ pub trait Facts {
     }
     /// A rule changes the client's address (`source`), or where it wanted to go: what follows sees it.
     fn change_end(&self, _source: bool, _ip: Option<IpAddr>, _port: Option<u16>) {}
+    /// What rules have wanted so far (limits, priorities): what follows sees it.
+    fn foresee(&self, _wanted: &Wanted) {}
     fn names(&self) -> Names<'_> {
         Names::default()
     }

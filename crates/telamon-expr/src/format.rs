@@ -173,6 +173,9 @@ impl Format {
                     continue;
                 }
                 Content::Alias(name, argument) => {
+                    let list = matches!(name.as_str(), "hrl" | "hsl");
+                    // Each header of a list has quotes of its own.
+                    let argument = if list && piece.quote { "Q" } else { argument };
                     env.facts.alias(name, argument, &mut value);
                     let captures = matches!(name.as_str(), "hr" | "hs");
                     if BARE.contains(&name.as_str()) || (captures && value.is_empty()) {

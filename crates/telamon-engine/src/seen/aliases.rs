@@ -227,18 +227,28 @@ fn query(seen: &Seen, out: &mut Vec<u8>) {
 }
 
 /// Captured headers, as `{a|b}` or, in CLF style, each quoted.
-fn captures(seen: &Seen, out: &mut Vec<u8>, side: usize, clf: bool) {
+fn captures(seen: &Seen, out: &mut Vec<u8>, side: usize, list: bool) {
     let values = &seen.captures.borrow()[side];
     if values.is_empty() {
         return;
     }
-    if clf {
-        for (at, value) in values.iter().enumerate() {
-            out.extend_from_slice(if at > 0 { b" \"" } else { b"\"" });
-            telamon_log::write_captured(out, value.as_deref().unwrap_or_default());
-            out.push(b'"');
-        }
-        return;
+    if !list {
+        return telamon_log::write_captures(out, values);
     }
-    telamon_log::write_captures(out, values);
+    for (at, value) in values.iter().enumerate() {
+        out.extend_from_slice(if at > 0 { b" " } else { b"" });
+        match value {
+            Some(value) => telamon_log::write_captured(out, value),
+            None => out.push(b'-'),
+        }
+    }
+}
+
+/// `%{+Q}hrl`, `%{+Q}hsl`: a list with quotes around each.
+pub(super) fn quoted_captures(seen: &Seen, out: &mut Vec<u8>, side: usize) {
+    for (at, value) in seen.captures.borrow()[side].iter().enumerate() {
+        out.extend_from_slice(if at > 0 { b" \"" } else { b"\"" });
+        telamon_log::write_captured(out, value.as_deref().unwrap_or_default());
+        out.push(b'"');
+    }
 }

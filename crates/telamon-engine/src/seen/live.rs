@@ -1,11 +1,12 @@
 //! What a stream has come to, whenever an expression asks: its connections, limits and times.
 
+use std::cell::Cell;
 use std::os::fd::RawFd;
 use std::rc::Rc;
 use std::sync::Arc;
 
 use telamon_balance::Priority;
-use telamon_expr::{Place, Side};
+use telamon_expr::{Place, Side, Wanted};
 use telamon_log::Counts;
 use telamon_proxy_protocol::Extensions;
 use telamon_session::{Millis, Policy};
@@ -19,10 +20,10 @@ pub(crate) struct Live {
     /// The client's connection, and the server's.
     pub(super) fds: [RawFd; 2],
     pub(super) told: Option<Rc<Extensions>>,
-    pub(super) priority: Priority,
+    pub(super) priority: Cell<Priority>,
     /// As rules have left it.
-    pub(super) policy: Policy,
-    pub(super) tarpit: Option<Millis>,
+    pub(super) policy: Cell<Policy>,
+    pub(super) tarpit: Cell<Option<Millis>>,
     /// How many stood before it in the queue of the server, and of the backend.
     pub(super) places: [u32; 2],
     pub(super) reused: bool,
@@ -38,9 +39,9 @@ impl Default for Live {
         Live {
             fds: [NO_FD; 2],
             told: None,
-            priority: Priority::default(),
-            policy: Policy::default(),
-            tarpit: None,
+            priority: Cell::default(),
+            policy: Cell::default(),
+            tarpit: Cell::default(),
             places: [0; 2],
             reused: false,
             server_status: None,
@@ -53,6 +54,43 @@ impl Default for Live {
 impl Live {
     pub(super) fn fd(&self, side: Side) -> RawFd {
         self.fds[side as usize]
+    }
+
+    /// What rules have wanted so far, though it is done when their list has ended.
+    pub(super) fn foresee(&self, wanted: &Wanted) {
+        self.priority.set(priority(wanted, self.priority.get()));
+        let (mut policy, mut tarpit) = (self.policy.get(), self.tarpit.get());
+        limit(wanted, &mut policy, &mut tarpit);
+        self.policy.set(policy);
+        self.tarpit.set(tarpit);
+    }
+}
+
+/// The limits that rules want.
+pub(crate) fn limit(wanted: &Wanted, policy: &mut Policy, tarpit: &mut Option<Millis>) {
+    for (name, value) in &wanted.timeouts {
+        let place = match *name {
+            "client" => &mut policy.client,
+            "connect" => &mut policy.connect,
+            "queue" => &mut policy.queue,
+            "server" => &mut policy.server,
+            "tunnel" => &mut policy.tunnel,
+            _ => &mut *tarpit,
+        };
+        *place = Some(*value);
+    }
+    policy.retries = wanted.retries.unwrap_or(policy.retries);
+}
+
+/// The place in queues that rules want.
+pub(crate) fn priority(wanted: &Wanted, before: Priority) -> Priority {
+    Priority {
+        class: wanted
+            .priority_class
+            .map_or(before.class, |class| class.clamp(-2047, 2047) as i16),
+        offset: wanted.priority_offset.map_or(before.offset, |offset| {
+            offset.clamp(-524_287, 524_287) as i32
+        }),
     }
 }
 
@@ -68,9 +106,9 @@ impl<I: Io> Worker<I> {
         let mut live = Live {
             fds: slot.fds,
             told: slot.told.clone(),
-            priority: slot.priority,
-            policy,
-            tarpit,
+            priority: Cell::new(slot.priority),
+            policy: Cell::new(policy),
+            tarpit: Cell::new(tarpit),
             places: slot.queue_ahead,
             stopping,
             ..Live::default()
@@ -80,7 +118,7 @@ impl<I: Io> Worker<I> {
             live.last_rule.clone_from(&inspection.last_rule);
         }
         if let Some(exchange) = slot.exchange() {
-            live.tarpit = exchange.tarpit.or(tarpit);
+            live.tarpit.set(exchange.tarpit.or(tarpit));
             live.reused = exchange.reused;
             live.server_status = exchange.server_status;
             live.last_rule.clone_from(&exchange.last_rule);

@@ -149,8 +149,8 @@ impl Seen {
                 let listener = &shared.listeners[self.listener as usize];
                 Some(i64::from(listener.gauges.current.load(Relaxed)))
             }
-            Number::PriorityClass => Some(i64::from(live.priority.class)),
-            Number::PriorityOffset => Some(i64::from(live.priority.offset)),
+            Number::PriorityClass => Some(i64::from(live.priority.get().class)),
+            Number::PriorityOffset => Some(i64::from(live.priority.get().offset)),
             Number::Process => Some(i64::from(std::process::id())),
             Number::ReceivedProxy => Some(i64::from(live.told.is_some())),
             Number::Redispatched => Some(i64::from(line.counts.redispatched)),
@@ -234,7 +234,7 @@ impl Seen {
                 &self.shared.proxies[at as usize].plan
             }
             Whose::Current => {
-                let policy = &live.policy;
+                let policy = live.policy.get();
                 if self.backend == NONE && !matches!(limit, Limit::Client | Limit::Tarpit) {
                     return Some(0);
                 }
@@ -243,7 +243,7 @@ impl Seen {
                     Limit::Connect => policy.connect,
                     Limit::Queue => policy.queue,
                     Limit::Server => policy.server,
-                    Limit::Tarpit => live.tarpit,
+                    Limit::Tarpit => live.tarpit.get(),
                     Limit::Tunnel => policy.tunnel,
                     Limit::Retries => return Some(i64::from(policy.retries)),
                 };

@@ -138,6 +138,7 @@ impl Action {
             Action::Timeout(name, expression) => {
                 if let Some(value) = expression.value(env).and_then(|value| value.as_int()) {
                     wanted.timeouts.push((name, value.max(0) as u64));
+                    env.facts.foresee(wanted);
                 }
             }
             Action::Number(wish, expression) => {
@@ -153,6 +154,7 @@ impl Action {
                     Wish::ServerTos => wanted.server_tos = u32::try_from(value).ok(),
                     Wish::ServerMark => wanted.server_mark = u32::try_from(value).ok(),
                 }
+                env.facts.foresee(wanted);
             }
             Action::Address(source, expression) => {
                 let ip = expression.value(env).and_then(|value| value.as_ip());

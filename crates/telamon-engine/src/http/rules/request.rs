@@ -226,7 +226,9 @@ impl<I: Io> Worker<I> {
         };
         self.slots.get(index).backend = at as u32;
         let route = shared.route(proxy, at as u32);
-        if let Some(exchange) = self.exchange(index) {
+        // A section that is its own backend keeps what its rules have said (`set-timeout`).
+        let other = at as u32 != proxy;
+        if let Some(exchange) = self.exchange(index).filter(|_| other) {
             let client = exchange.policy.client;
             exchange.policy = route.policy;
             exchange.policy.client = client;

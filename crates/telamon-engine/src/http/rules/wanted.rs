@@ -3,7 +3,7 @@
 use telamon_expr::Wanted;
 
 use crate::io::Io;
-use crate::seen::with_end;
+use crate::seen::{limit, priority, with_end};
 use crate::worker::Worker;
 
 impl<I: Io> Worker<I> {
@@ -25,29 +25,14 @@ impl<I: Io> Worker<I> {
             let (ip, port) = (wanted.destination, wanted.destination_port);
             slot.destination = with_end(slot.destination, ip, port);
         }
-        if let Some(class) = wanted.priority_class {
-            slot.priority.class = class.clamp(-2047, 2047) as i16;
-        }
-        if let Some(offset) = wanted.priority_offset {
-            slot.priority.offset = offset.clamp(-524_287, 524_287) as i32;
+        slot.priority = priority(&wanted, slot.priority);
+        if let Some(inspection) = slot.inspection.as_deref_mut() {
+            inspection.log_level = wanted.log_level.or(inspection.log_level);
         }
         let Some(exchange) = slot.exchange() else {
             return;
         };
-        for (name, value) in wanted.timeouts {
-            let place = match name {
-                "client" => &mut exchange.policy.client,
-                "connect" => &mut exchange.policy.connect,
-                "queue" => &mut exchange.policy.queue,
-                "server" => &mut exchange.policy.server,
-                "tunnel" => &mut exchange.policy.tunnel,
-                _ => &mut exchange.tarpit,
-            };
-            *place = Some(value);
-        }
-        if let Some(retries) = wanted.retries {
-            exchange.policy.retries = retries;
-        }
+        limit(&wanted, &mut exchange.policy, &mut exchange.tarpit);
         if let Some(level) = wanted.log_level {
             exchange.log.level = Some(level);
         }
