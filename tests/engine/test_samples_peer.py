@@ -233,6 +233,30 @@ CASES = [
 ]
 
 
+SET_COOKIES = (
+    b"a=b; Path=/; Secure; Max-Age=5\r\nSet-Cookie: c=d\r\nSet-Cookie: e\r\n"
+    b'Set-Cookie: f=g, h=i; X = "y;z" ; k=',
+    b"a=b;Secure",
+    b"a; b=c",
+    b"=x; y=z;;w=v",
+    b"a=b, c=d",
+    b"a b=c; d=e",
+    b'a="b;c=d"; e=f',
+)
+COOKIES = [
+    Case(
+        f"cookies {at}",
+        ((b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n", END),),
+        ((Until(), OK.replace(b"Content", b"Set-Cookie: " + line + b"\r\nContent")),),
+        '    http-response set-header x-a "%[res.cook]|%[res.cook_cnt]|%[res.cook_cnt(f)]"\n'
+        '    http-response set-header x-b "%[res.cook(a)]|%[res.cook(h)]|%[res.cook_cnt(c)]"\n'
+        "    http-response set-header x-c 1 if {{ res.cook -m str 5 }}\n"
+        "    server s1 {server}",
+    )
+    for at, line in enumerate(SET_COOKIES)
+]
+
+
 NORMALIZERS = (
     "fragment-encode", "fragment-strip", "path-merge-slashes", "path-strip-dot",
     "path-strip-dotdot", "path-strip-dotdot full", "percent-decode-unreserved",
@@ -264,6 +288,11 @@ def normalized(normalizer: str) -> Case:
 @pytest.mark.parametrize("normalizer", NORMALIZERS)
 def test_normalizers(io: IoEngine, normalizer: str) -> None:
     fight(normalized(normalizer), io)
+
+
+@pytest.mark.parametrize("case", COOKIES, ids=[case.name for case in COOKIES])
+def test_cookies_that_are_set(io: IoEngine, case: Case) -> None:
+    fight(case, io)
 
 
 @pytest.mark.parametrize("case", CASES, ids=[case.name for case in CASES])

@@ -320,13 +320,34 @@ fn address_of(fetch: Fetch) -> Result<Fetch, String> {
 
 // ---- cookies and parameters -----------------------------------------------------------------------
 
-fn all_cookies(head: &Message, of: Of) -> impl Iterator<Item = (&[u8], &[u8])> {
+/// `any`: no name is asked for. Then HAProxy takes the attributes of a `Set-Cookie` for cookies, too.
+fn all_cookies(head: &Message, of: Of, any: bool) -> impl Iterator<Item = (&[u8], &[u8])> {
     let (name, response): (&[u8], bool) = match of {
         Of::Request => (b"cookie", false),
         Of::Response => (b"set-cookie", true),
     };
     let lines = head.fields().filter(move |field| field.name == name);
-    lines.flat_map(move |field| cookies(field.value, response))
+    lines.flat_map(move |field| {
+        let sent = (!response).then(|| cookies(field.value, false));
+        let set =
+            response.then(|| list_parts(field.value).flat_map(move |one| set_cookie(one, any)));
+        let sent = sent.into_iter().flatten();
+        sent.chain(set.into_iter().flatten())
+    })
+}
+
+/// The cookie that a part of a `Set-Cookie` sets, and with `any` its attributes that have a value.
+fn set_cookie(part: &[u8], any: bool) -> impl Iterator<Item = (&[u8], &[u8])> {
+    let mut quoted = false;
+    let pieces = part.split(move |byte| {
+        quoted ^= *byte == b'"';
+        *byte == b';' && !quoted
+    });
+    let pieces = pieces.take(if any { usize::MAX } else { 1 });
+    pieces.filter_map(|piece| {
+        let at = memchr::memchr(b'=', piece)?;
+        Some((piece[..at].trim_ascii(), piece[at + 1..].trim_ascii()))
+    })
 }
 
 fn cookie(args: Args<'_>, of: Of) -> Result<Fetch, String> {
@@ -335,7 +356,7 @@ fn cookie(args: Args<'_>, of: Of) -> Result<Fetch, String> {
     Fetch::each_of(name.is_some(), move |env, test| {
         of.head(env).is_some_and(|head| {
             let named = |one: &(&[u8], &[u8])| name.as_ref().is_none_or(|name| one.0 == &name[..]);
-            all_cookies(head, of)
+            all_cookies(head, of, name.is_none())
                 .filter(named)
                 .any(|one| test(Sample::text(one.1)))
         })
@@ -346,7 +367,8 @@ fn cookie_count(args: Args<'_>, of: Of) -> Result<Fetch, String> {
     let name = args.text(0);
     Fetch::new(move |env| {
         let named = |one: &(&[u8], &[u8])| name.as_ref().is_none_or(|name| one.0 == &name[..]);
-        let count = all_cookies(of.head(env)?, of).filter(named).count();
+        let all = all_cookies(of.head(env)?, of, name.is_none());
+        let count = all.filter(named).count();
         Some(Sample::Int(count as i64))
     })
 }
@@ -354,7 +376,8 @@ fn cookie_count(args: Args<'_>, of: Of) -> Result<Fetch, String> {
 fn cookie_names(args: Args<'_>, of: Of) -> Result<Fetch, String> {
     let separator = separator(args);
     Fetch::new(move |env| {
-        let names: Vec<&[u8]> = all_cookies(of.head(env)?, of).map(|one| one.0).collect();
+        let all = all_cookies(of.head(env)?, of, false);
+        let names: Vec<&[u8]> = all.map(|one| one.0).collect();
         Some(Sample::owned(names.join(separator.as_slice())))
     })
 }

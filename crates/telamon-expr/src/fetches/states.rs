@@ -41,6 +41,9 @@ pub(super) const ROWS: &[Row] = &[
     number("bytes_in", Number::BytesFromClient),
     number("bytes_out", Number::BytesToClient),
     shaped("connslots", Number::ConnectionSlots, OfProxy),
+    // Nobody measures tasks: as in HAProxy without `profiling.tasks`.
+    by("cpu_ns_avg", |_, _| Fetch::new(|_| Some(Sample::Int(0)))),
+    by("cpu_ns_tot", |_, _| Fetch::new(|_| Some(Sample::Int(0)))),
     number("cur_client_timeout", Number::Limit(Current, Client)),
     number("cur_connect_timeout", Number::Limit(Current, Connect)),
     number("cur_max_retries", Number::Limit(Current, Retries)),
@@ -57,6 +60,8 @@ pub(super) const ROWS: &[Row] = &[
     shaped("http_first_req", Number::FirstRequest, Flag),
     text("last_rule_file", Text::RuleFile),
     number("last_rule_line", Number::RuleLine),
+    by("lat_ns_avg", |_, _| Fetch::new(|_| Some(Sample::Int(0)))),
+    by("lat_ns_tot", |_, _| Fetch::new(|_| Some(Sample::Int(0)))),
     // There is one process.
     by("nbproc", |_, _| Fetch::new(|_| Some(Sample::Int(1)))),
     shaped("nbsrv", Number::UsableServers, OfProxy),

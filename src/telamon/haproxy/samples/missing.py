@@ -8,8 +8,7 @@ from __future__ import annotations
 
 FETCHES = frozenset(
     """
-cpu_calls cpu_ns_avg cpu_ns_tot fc_err_name fc_saved_syn last_entity lat_ns_avg lat_ns_tot
-req.bytes_out res.bytes_in waiting_entity
+cpu_calls fc_err_name fc_saved_syn last_entity req.bytes_out res.bytes_in waiting_entity
 """.split()
 )
 
