@@ -19,7 +19,6 @@ starts everything again (`no-exit-on-failure`: workers that finish may do so bef
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import os
 import selectors
@@ -27,37 +26,35 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from telamon.base.address import FdAddress
 from telamon.daemon import plans
 from telamon.daemon import standalone_haproxy_old as old
-from telamon.daemon.messages import Channel, Failed, Message, Ready, SoftStop, Status
+from telamon.daemon.messages import Failed, Message, Ready, SoftStop, Status
 from telamon.daemon.notify import Systemd
-from telamon.daemon.proxy import ProxySetup, give_up_rights, privileges
-from telamon.daemon.spawn import fork, settle
+from telamon.daemon.proxy import privileges
+from telamon.daemon.spawn import fork
 from telamon.daemon.standalone_haproxy_console import Console
 from telamon.daemon.standalone_haproxy_load import master_socket, read, serves
-from telamon.daemon.standalone_haproxy_master_cli import MasterSession, View
+from telamon.daemon.standalone_haproxy_master_cli import View
 from telamon.daemon.standalone_haproxy_master_client import Client
+from telamon.daemon.standalone_haproxy_master_socket import MasterSocket
+from telamon.daemon.standalone_haproxy_master_worker import be_worker
 from telamon.daemon.standalone_haproxy_options import Options
 from telamon.daemon.standalone_haproxy_pids import write_pid
-from telamon.daemon.standalone_haproxy_role import HaproxyRole, end_by, make_setup
+from telamon.daemon.standalone_haproxy_role import make_setup
 from telamon.daemon.standalone_haproxy_workers import Reloads, Worker, describe_exit, show_proc
 from telamon.kernel.process import (
     Launch,
     Launched,
     PrivilegeError,
     check_privileges,
-    close_terminal,
     detach,
-    die_with_parent,
     set_name,
 )
 from telamon.kernel.reaping import signal_socket
-from telamon.kernel.sockets import BindError, Change, SocketPool, SocketWish
+from telamon.kernel.sockets import BindError, Change, SocketPool
 from telamon.plan.process import StatsSocket
 from telamon.plan.proxy import ProxyPlan
 
@@ -90,8 +87,11 @@ class Master:
         self._launch: Launch | None = None
         self._pool = SocketPool()
         self._commands: StatsSocket | None = None
+        self._socket: MasterSocket | None = None
         if options.master_socket is not None:
             self._commands = master_socket(options.master_socket)
+            view = View(self._live, self._show_proc, self._startup_logs, self._sockets)
+            self._socket = MasterSocket(self._commands, view, self._serve_client, self._reload)
         self._workers: dict[int, Worker] = {}
         self._coming: _Coming | None = None
         self._reloads = Reloads()
@@ -100,7 +100,6 @@ class Master:
         self._status = 0
         self._code: int | None = None
         self._since = time.monotonic()
-        self._clients: set[Client] = set()
 
     def run(self) -> int:
         change = self._bind(self._plan)
@@ -130,8 +129,8 @@ class Master:
     def _bind(self, plan: ProxyPlan) -> Change:
         """The plan's sockets and the master's own. Raises BindError."""
         wishes = list(plans.bindings(plan, joins=self._options.reuse_port).wishes)
-        if self._commands is not None:
-            wishes.append(_wish(self._commands))
+        if self._socket is not None:
+            wishes.append(self._socket.wish)
         if self._pool.sockets:
             return self._pool.change(wishes)
         return old.bind(self._pool, wishes, self._options, self._console.warning)
@@ -170,8 +169,10 @@ class Master:
         # The master's own socket, if any, comes last and is not the worker's.
         descriptors = coming.change.descriptors[: len(bindings.wishes)]
         setup = make_setup(self._options, coming.plan, bindings, descriptors, self._console)
+        leaves = self._launch is not None
+        work = partial(be_worker, setup, descriptors, _SIGNALS, self._console, leaves)
         try:
-            pid, ours = fork(_SIGNALS, partial(self._be_worker, setup, descriptors))
+            pid, ours = fork(_SIGNALS, work)
         except OSError as error:
             self._fail(f"fork: {error.strerror}")
             return
@@ -181,17 +182,6 @@ class Master:
         self._selector.register(ours.fileno(), selectors.EVENT_READ, partial(self._hear, worker))
         self._selector.register(worker.pidfd, selectors.EVENT_READ, partial(self._died, worker))
         self._console.notice(f"New worker ({pid}) forked")
-
-    def _be_worker(
-        self, setup: ProxySetup, descriptors: Sequence[int], channel: Channel, parent: int
-    ) -> int:
-        if self._launch is not None:
-            close_terminal()
-            self._console.quiet = True
-        settle(_SIGNALS, (channel.fileno(), *descriptors, *_inherited(setup.plan)))
-        die_with_parent(parent)
-        self._console.introduced = True
-        return _work(setup, channel, parent, self._console)
 
     def _hear(self, worker: Worker) -> None:
         if not worker.channel.hear(partial(self._take, worker)):
@@ -260,7 +250,8 @@ class Master:
         self._console.notice("Loading success.")
         if not others:
             old.relieve(self._options)
-            self._listen_to_clients()
+            if self._socket is not None:
+                self._socket.listen(self._pool, self._selector)
         self._systemd.send("READY=1", f"MAINPID={os.getpid()}", "STATUS=Ready.")
         if self._launch is not None:
             self._launch.succeed()
@@ -370,27 +361,6 @@ class Master:
 
     # -- the master's command line --------------------------------------------------------
 
-    def _listen_to_clients(self) -> None:
-        if self._commands is None:
-            return
-        (sock,) = [s for w, s in self._pool.held if w.address == self._commands.address]
-        sock.setblocking(False)
-        self._selector.register(sock, selectors.EVENT_READ, partial(self._client_came, sock))
-
-    def _client_came(self, sock: socket.socket) -> None:
-        assert self._commands is not None
-        try:
-            accepted, _address = sock.accept()
-        except OSError:
-            return
-        session = MasterSession(
-            View(self._live, self._show_proc, self._startup_logs, self._sockets),
-            self._commands.level,
-        )
-        client = Client(accepted, session, self._selector, self._serve_client, self._reload)
-        self._clients.add(client)
-        client.gone = lambda: self._clients.discard(client)
-
     def _serve_client(self, pid: int, message: Message, sock: socket.socket) -> bool:
         worker = self._workers.get(pid)
         return worker is not None and self._say(worker, message, (sock.fileno(),))
@@ -412,35 +382,9 @@ class Master:
         return f"{own.address} {own.level.value} all\n" if own is not None else ""
 
     def _end(self) -> None:
-        for client in list(self._clients):
-            client.close()
+        if self._socket is not None:
+            self._socket.close()
         self._pool.detach()
         self._selector.close()
         self._systemd.close()
         signal.set_wakeup_fd(-1)
-
-
-def _work(setup: ProxySetup, channel: Channel, parent: int, console: Console) -> int:
-    """Be the worker."""
-    try:
-        role = HaproxyRole(setup, channel, console)
-        give_up_rights(setup.plan.process, parent)
-    except (PrivilegeError, OSError, ValueError) as error:
-        channel.send(Failed(str(error)))
-        return 1
-    code = asyncio.run(role.main())
-    if role.ended_by is not None:
-        end_by(role.ended_by)
-    return code
-
-
-def _inherited(plan: ProxyPlan) -> Iterable[int]:
-    """Descriptors that log lines name (`log fd@5`)."""
-    targets = [*plan.process.logs, *(log for proxy in plan.proxies for log in proxy.logs)]
-    return {t.address.fd for t in targets if isinstance(t.address, FdAddress)}
-
-
-def _wish(item: StatsSocket) -> SocketWish:
-    return SocketWish(
-        item.address, mode=item.mode, uid=item.uid, gid=item.gid, place="master CLI (-S)"
-    )

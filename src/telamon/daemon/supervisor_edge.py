@@ -6,7 +6,6 @@ it forks: a lock that another thread held would stay locked in the child.
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import os
 import selectors
@@ -14,7 +13,6 @@ import signal
 import socket
 import time
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
 from telamon import __version__
@@ -42,11 +40,9 @@ from telamon.daemon.effects import (
 )
 from telamon.daemon.messages import (
     BackendHealth,
-    Channel,
     Failed,
     Message,
     NewPlan,
-    ProxyUp,
     Ready,
     ReloadWanted,
     RouterStatus,
@@ -58,6 +54,7 @@ from telamon.daemon.pidfile import PidFile
 from telamon.daemon.plans import Bindings, Plans
 from telamon.daemon.supervisor_control import ControlServer
 from telamon.daemon.supervisor_options import Loader, Options, StartError, check
+from telamon.daemon.supervisor_processes import Process, Processes
 from telamon.kernel.process import (
     Launch,
     set_name,
@@ -65,19 +62,6 @@ from telamon.kernel.process import (
 from telamon.kernel.sockets import BindError, Change, SocketPool
 
 LOG = logging.getLogger("telamon.supervisor")
-
-
-@dataclass(slots=True, eq=False)
-class _Process:
-    """A live child as the edge sees it."""
-
-    role: Role
-    pid: int
-    pidfd: int
-    channel: Channel
-    since: float
-    status: str = ""
-    health: BackendHealth | None = None
 
 
 @dataclass(slots=True)
@@ -106,7 +90,6 @@ class Supervisor:
         self._pool = SocketPool()
         self._bindings: Bindings | None = None
         self._next: _Next | None = None
-        self._processes: dict[int, _Process] = {}
         self._instances: RouterStatus | None = None
         self._pidfile = PidFile()
         self._reload_again = False
@@ -120,6 +103,7 @@ class Supervisor:
             if plan is not None
         )
         self._core = Core(roles, _hard_stop(loaded), *_script_times(loaded))
+        self._processes = Processes(self._core, self._take, self._died)
         self._router_began = False
         try:
             self._control = ControlServer(options.run_dir, self._command)
@@ -145,6 +129,7 @@ class Supervisor:
         self._selector = selectors.DefaultSelector()
         self._catch_signals()
         self._control.begin(self._selector)
+        self._processes.begin(self._selector)
         self._beat()
         self._apply(self._core.start())
         while self._exit is None:
@@ -202,17 +187,16 @@ class Supervisor:
             case Spawn():
                 self._spawn(effect)
             case Send(pid, message):
-                self._send(pid, message)
+                self._processes.send(pid, message)
             case OfferPlan(pid):
                 if self._next is not None and self._next.plans.router is not None:
-                    self._tell_coming_health(pid)
-                    self._send(pid, NewPlan(self._next.plans.router, self._next.force))
+                    self._processes.tell_coming_health(pid)
+                    plan = NewPlan(self._next.plans.router, self._next.force)
+                    self._processes.send(pid, plan)
             case TellProxyUp(router, proxy):
-                self._tell_health(self._processes[proxy])
-                self._send(router, ProxyUp(proxy), (self._processes[proxy].pidfd,))
+                self._processes.tell_proxy_up(router, proxy)
             case Kill(pid, signum):
-                if pid in self._processes:
-                    signal.pidfd_send_signal(self._processes[pid].pidfd, signum)
+                self._processes.signal(pid, signum)
             case ReleaseListeners():
                 self._pool.close()
             case CommitReload():
@@ -220,8 +204,8 @@ class Supervisor:
             case AbandonReload():
                 self._abandon()
             case ProxyIs(pid):
-                plan = self._plans.proxy
-                self._pidfile.write(plan.process.pidfile if plan is not None else None, pid)
+                of = self._plans.proxy
+                self._pidfile.write(of.process.pidfile if of is not None else None, pid)
             case Started():
                 self._has_started()
             case Notify(lines):
@@ -232,16 +216,6 @@ class Supervisor:
                 self._control.answer(token, {"ok": ok, "text": text})
             case Exit():
                 self._exit = effect
-
-    def _send(self, pid: int, message: Message, descriptors: tuple[int, ...] = ()) -> None:
-        process = self._processes.get(pid)
-        if process is None:
-            return
-        try:
-            process.channel.send(message, descriptors)
-        except OSError as error:
-            # It is dead (its end is about to be told) or stuck (its deadline will come).
-            LOG.warning("the %s (pid %d) does not hear: %s", process.role, pid, error.strerror)
 
     def _has_started(self) -> None:
         if self._launch is not None:
@@ -270,11 +244,7 @@ class Supervisor:
         except OSError as error:
             self._apply(self._core.spawn_failed(spawn, f"fork: {error.strerror}"))
             return
-        process = _Process(spawn.role, pid, os.pidfd_open(pid), channel, time.monotonic())
-        self._processes[pid] = process
-        read = selectors.EVENT_READ
-        self._selector.register(channel.fileno(), read, lambda: self._heard(process))
-        self._selector.register(process.pidfd, read, lambda: self._died(process))
+        process = self._processes.add(spawn.role, pid, channel)
         self._apply(self._core.spawned(spawn, pid, process.since))
 
     def _child(self, spawn: Spawn) -> children.Child:
@@ -306,13 +276,7 @@ class Supervisor:
         foreground = self._options.foreground or proxy is None or not proxy.process.daemon
         return children.router(plan, foreground=foreground)
 
-    def _heard(self, process: _Process) -> None:
-        """Take all messages that have come from a child."""
-        if not process.channel.hear(partial(self._take, process)):
-            with contextlib.suppress(KeyError, ValueError):
-                self._selector.unregister(process.channel.fileno())
-
-    def _take(self, process: _Process, message: Message) -> None:
+    def _take(self, process: Process, message: Message) -> None:
         now = time.monotonic()
         match message:
             case Ready():
@@ -328,45 +292,19 @@ class Supervisor:
                 self._reload(None, force)
             case BackendHealth():
                 process.health = message
-                self._tell_health(process)
+                self._processes.tell_health(process)
             case RouterStatus():
                 self._instances = message
                 self._systemd.send(f"STATUS={self._summary()}")
             case _:
                 LOG.error("the %s says %s to nobody", process.role, type(message).__name__)
 
-    def _tell_health(self, process: _Process) -> None:
-        """Pass on what the current proxy says of its backends; others' are of no interest."""
-        children = self._core.current
-        proxy, router = children.get(Role.PROXY), children.get(Role.ROUTER)
-        if process.health is None or proxy is None or router is None or proxy.pid != process.pid:
-            return
-        self._send(router.pid, process.health)
-
-    def _tell_coming_health(self, router: int) -> None:
-        """Before a new plan: the backends that it follows anew must not count as empty."""
-        children = (self._core.candidate, self._core.current.get(Role.PROXY))
-        known: dict[str, int] = {}
-        for child in children:
-            process = self._processes.get(child.pid) if child is not None else None
-            if process is not None and process.health is not None:
-                known |= dict(process.health.servers_up)
-        if known:
-            self._send(router, BackendHealth(tuple(known.items())))
-
-    def _died(self, process: _Process) -> None:
+    def _died(self, process: Process) -> None:
         # Its last words first: they may hold the reason.
-        self._heard(process)
-        _, status = os.waitpid(process.pid, 0)
-        self._selector.unregister(process.pidfd)
-        with contextlib.suppress(KeyError, ValueError):
-            self._selector.unregister(process.channel.fileno())
-        process.channel.close()
-        os.close(process.pidfd)
-        del self._processes[process.pid]
+        self._processes.hear(process)
+        code = self._processes.bury(process)
         if process.role is Role.ROUTER:
             self._instances = None
-        code = os.waitstatus_to_exitcode(status)
         self._apply(self._core.exited(process.pid, code, time.monotonic()))
 
     # -- reload ---------------------------------------------------------------------------
@@ -476,7 +414,7 @@ class Supervisor:
             self._apply(self._core.command_restart(role, token, now))
 
     def _status(self) -> dict[str, Any]:
-        texts = {process.pid: process.status for process in self._processes.values()}
+        texts = self._processes.statuses()
         return status.document(self._core, texts, self._instances, self._started)
 
     def _summary(self) -> str:
