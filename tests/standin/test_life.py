@@ -218,6 +218,20 @@ def test_swap_on_one_node_of_a_running_pair(node: int, network: Lan, tmp_path: P
             assert probe.gap(since) < 0.5
 
 
+@pytest.mark.peer
+@pytest.mark.parametrize("real", [False, True], ids=["ours", "real"])
+def test_without_a_weight_a_missing_process_is_a_fault(
+    real: bool, network: Lan, tmp_path: Path
+) -> None:
+    """The manual's default is 1; the program's is 0, and the VIP must not stay."""
+    tracks = "vrrp_track_process P {\n process not-there\n}\n" + config().replace(
+        "virtual_ipaddress", "track_process {\n P\n }\n virtual_ipaddress", 1
+    )
+    made = start(network.nodes[0], tmp_path / "run", tracks, real=real)
+    eventually(lambda: "entering fault state" in made.program.text().lower(), "the fault")
+    assert not network.nodes[0].holds()
+
+
 def test_one_of_several_addresses_may_be_taken_out(network: Lan, tmp_path: Path) -> None:
     more = "10.77.0.101"
     made = start(network.nodes[0], tmp_path / "a", config(150, more))

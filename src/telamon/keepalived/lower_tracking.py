@@ -216,7 +216,7 @@ def lower_tracked(
         ),
         tuple(
             TrackProcessEntry(
-                item.value.name, *_weight(item.value, process_nodes[item.value.name], 1)
+                item.value.name, *_weight(item.value, process_nodes[item.value.name], 0)
             )
             for item in _known(node.track_processes, process_nodes, "vrrp_track_process", report)
         ),
@@ -308,7 +308,8 @@ def _process(node: TrackProcess) -> ProcessWatchPlan:
         node.process,
         match,
         node.full_command,
-        1 if node.weight is None else node.weight,
+        # The manual says 1; Keepalived 2.2.7 has 0: without the process the node is in FAULT.
+        0 if node.weight is None else node.weight,
         node.reverse,
         1 if node.quorum is None else node.quorum,
         node.quorum_max,

@@ -9,7 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 
-from telamon.plan.router import AuthKind, InstancePlan, RouterPlan, SyncGroupPlan
+from telamon.plan.router import (
+    AuthKind,
+    InstancePlan,
+    ParameterMatch,
+    RouterPlan,
+    SyncGroupPlan,
+)
 from telamon.runtime import keepalived_text as text
 from telamon.runtime.keepalived_garp import garp_lines
 from telamon.runtime.keepalived_globals import global_lines
@@ -323,8 +329,12 @@ def _processes(detail: RouterDetail) -> Iterator[str]:
     for process in detail.plan.processes:
         yield f" VRRP Track process = {process.name}"
         yield f"   Process = {process.command[0]}"
-        if process.parameters is not None:
+        if process.command[1:]:
             yield f"   Parameters = {' '.join(process.command[1:])}"
+        if process.parameters is ParameterMatch.EXACT:
+            yield "   Param match"
+        elif process.parameters is not None:
+            yield f"   Param match = {process.parameters}"
         yield f"   Min processes = {process.quorum}"
         if process.quorum_max is not None:
             yield f"   Max processes = {process.quorum_max}"
@@ -332,7 +342,9 @@ def _processes(detail: RouterDetail) -> Iterator[str]:
         yield f"   Weight = {process.weight}{text.reverse(process.reverse)}"
         yield f"   Terminate delay = {process.terminate_delay:f}s"
         yield f"   Fork delay = {process.fork_delay:f}s"
-        yield f"   Full command = {text.truth(process.full_command)}"
+        # To compare parameters it must be read.
+        whole = process.full_command or process.parameters is not None
+        yield f"   Full command = {text.truth(whole)}"
         yield "   Tracking instances :"
         for instance in detail.instances:
             for entry in instance.plan.track_processes:
