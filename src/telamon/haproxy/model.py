@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 from dataclasses import dataclass, field, fields
+from operator import attrgetter
 from typing import TypeVar
 
 from telamon.base.address import SocketAddress
@@ -77,7 +78,11 @@ class ServerOptions:
     proxy_options: tuple[str, ...] = ()
 
     def copy(self) -> ServerOptions:
-        return copy.copy(self)
+        """Quicker than `copy.copy`, which sets one by one: each server line wants one."""
+        return ServerOptions(*_option_values(self))
+
+
+_option_values = attrgetter(*(item.name for item in fields(ServerOptions)))
 
 
 @dataclass(slots=True)
