@@ -54,9 +54,10 @@ def proxied(text: bytes) -> bytes:
 
 
 def put(text: str) -> str:
-    return text.replace("bin(FIX)", f"bin({converters.fix()})").replace(
-        "bin(MQTT)", f"bin({converters.mqtt()})"
-    )
+    """With what the table of converters only names."""
+    text = text.replace("KEY", converters.KEY).replace("NONCE", converters.NONCE)
+    text = text.replace("bin(FIX)", f"bin({converters.fix()})")
+    return text.replace("bin(MQTT)", f"bin({converters.mqtt()})")
 
 
 ON_REQUESTS = [*table(fetches.REQUEST), *table(converters.CONVERTERS)]

@@ -31,7 +31,6 @@ mod sizes;
 mod snapshot;
 mod start;
 mod threads;
-mod usesrc;
 mod worker;
 
 pub use calls::{CallRequest, RequestView, ResponseView, View};

@@ -27,8 +27,7 @@ pub use process::{
 };
 pub use proxy::{
     AdminRule, Backend, Check, Frontend, KeepAlive, Layer, Listener, LogFormat, Mode, Observation,
-    OnError, Presented, Proxy, ProxyPlan, Server, StatsPage, StatsUser, Timeouts, UseSource,
-    Weight,
+    OnError, Proxy, ProxyPlan, Server, StatsPage, StatsUser, Timeouts, Weight,
 };
 
 /// A duration in whole milliseconds.

@@ -1,7 +1,12 @@
-"""Converters, asked in rules of a request. `FIX` and `MQTT` are put in as digits."""
+"""Converters, asked in rules of a request. `FIX` and `MQTT`, `KEY` and `NONCE` are put
+in as digits."""
 
 CONVERTERS = r"""
 str(a),add_item(:,,x) => a:x
+str(abc),aes_cbc_enc(128,KEY,KEY),hex => [0-9A-F]{32}
+str(abc),aes_cbc_enc(128,KEY,KEY),aes_cbc_dec(128,KEY,KEY) => abc
+str(abc),aes_gcm_enc(128,NONCE,KEY,txn.tag),hex => [0-9A-F]{6}
+str(abc),aes_gcm_enc(128,NONCE,KEY,txn.tag),aes_gcm_dec(128,NONCE,KEY,txn.tag) => abc
 str(abcd),bytes(1,2) => bc
 str(b),concat(-,txn.v,+) => b-kept\+
 str(ab),cut_crlf => ab
@@ -128,6 +133,9 @@ str(v77),map_regm(FOLDER/m.map) => got 77
 str(new),set-var(txn.set) => new
 str(new),unset-var(txn.set) => new
 """
+
+KEY = "AAAAAAAAAAAAAAAAAAAAAA=="
+NONCE = "AAAAAAAAAAAAAAAA"
 
 MAPS = {
     "t.map": "abc one\n",
