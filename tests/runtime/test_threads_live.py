@@ -9,7 +9,9 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
+from telamon.daemon.plans import Files, load
 from tests.runtime.support import STANDIN, serving
 from tests.support.peers import ask_socket, wait_for
 from tests.support.ports import free_port
@@ -110,6 +112,29 @@ def test_a_process_that_works_tells_what_it_does() -> None:
             assert get(port, "/word") == b"two"
             assert "second,FRONTEND" in ask_socket(stats, "show stat")
             assert sum("iocb=accept" in x for x in ask_socket(stats, "show fd").split("\n")) == 1
+
+
+ODD = """global
+    stats socket {stats} level admin
+    maxconn 10
+defaults
+    mode http
+listen odd
+    bind 127.0.0.1:{port}
+"""
+
+
+def test_warnings_of_the_start_can_be_asked_for(tmp_path: Path) -> None:
+    text = ODD.replace("{port}", str(free_port()))
+    with serving(STANDIN, text) as stats:
+        said = ask_socket(stats, "show startup-logs")
+    assert "[WARNING]" in said
+    assert "timeout" in said
+    file = tmp_path / "h.cfg"
+    file.write_text(text.replace("{stats}", str(tmp_path / "s")))
+    loaded, _ = load(Files((file,)))
+    assert loaded is not None
+    assert "timeout" in loaded.said
 
 
 def refused(port: int) -> bool:

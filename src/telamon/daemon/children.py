@@ -77,6 +77,7 @@ def proxy(
         io=io,
         threads=threads,
         tracked=plans.tracked_backends(of.router),
+        startup_logs=of.said,
     )
 
     def start(channel: Channel, parent: int) -> int:

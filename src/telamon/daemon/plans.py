@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from telamon.base.address import InetAddress
-from telamon.base.diagnostic import Report
+from telamon.base.diagnostic import Report, render
 from telamon.kernel.sockets import DEFAULT_BACKLOG, SocketWish
 from telamon.plan.process import StatsSocket
 from telamon.plan.proxy import Listener, Proxy, ProxyPlan
@@ -29,10 +29,12 @@ class Files:
 
 @dataclass(frozen=True, slots=True)
 class Plans:
-    """One plan for each role of the run; None where its file was not given."""
+    """One plan for each role of the run; None where its file was not given. `said`: what there was
+    to say of the files, for `show startup-logs`."""
 
     proxy: ProxyPlan | None = None
     router: RouterPlan | None = None
+    said: str = ""
 
 
 def load(files: Files) -> tuple[Plans | None, Report]:
@@ -63,7 +65,7 @@ def load(files: Files) -> tuple[Plans | None, Report]:
         from telamon.plan.conflicts import without_proxy
 
         report.extend(without_proxy(router))
-    return Plans(proxy, router), report
+    return Plans(proxy, router, render(report)), report
 
 
 def load_proxy(paths: Sequence[str], *, zero_warning: bool = False) -> Loaded:
