@@ -14,8 +14,8 @@ def merge_garp(
     """What the instance says, else `global_defs`, else the defaults (keepalived.conf(5)).
 
     `vrrp_min_garp` changes only the defaults: one packet, no second burst. The lower-priority
-    figures default to the figures for becoming master. A `garp_group` that names the interface
-    goes before `vrrp_garp_interval`.
+    figures default to those of `global_defs` for becoming master. A `garp_group` that names the
+    interface goes before `vrrp_garp_interval`.
     """
 
     def pick(field: str, default: float) -> float:
@@ -29,15 +29,19 @@ def merge_garp(
     for group in groups:
         if any(item.value == interface for item in group.interfaces):
             pauses = group
-    repeat = pick("garp_master_repeat", 1 if general.min_garp else 5)
-    delay = pick("garp_master_delay", 0 if general.min_garp else 5)
+    least_repeat, least_delay = (1, 0) if general.min_garp else (5, 5)
+    common_repeat, common_delay = general.garp_master_repeat, general.garp_master_delay
     return GarpPlan(
-        repeat=int(repeat),
-        delay=delay,
+        repeat=int(pick("garp_master_repeat", least_repeat)),
+        delay=pick("garp_master_delay", least_delay),
         refresh=pick("garp_master_refresh", 0),
         refresh_repeat=int(pick("garp_master_refresh_repeat", 1)),
-        lower_priority_repeat=int(pick("garp_lower_prio_repeat", repeat)),
-        lower_priority_delay=pick("garp_lower_prio_delay", delay),
+        lower_priority_repeat=int(
+            pick("garp_lower_prio_repeat", least_repeat if common_repeat is None else common_repeat)
+        ),
+        lower_priority_delay=pick(
+            "garp_lower_prio_delay", least_delay if common_delay is None else common_delay
+        ),
         interval=pauses.garp_interval or 0.0,
         na_interval=pauses.gna_interval or 0.0,
         extra_interfaces_every=pick("garp_extra_if", 0),

@@ -318,11 +318,12 @@ def _files(detail: RouterDetail) -> Iterator[str]:
         yield f"   File = {file.path}"
         yield f"   Status = {detail.known.files.get(file.name, 0)}"
         yield f"   Weight = {file.weight}{text.reverse(file.reverse)}"
-        yield "   Tracking instances :"
-        for instance in detail.instances:
-            for entry in instance.plan.track_files:
-                if entry.file == file.name:
-                    yield f"     {instance.plan.name}, weight {entry.weight}"
+        yield from _followers(
+            (owner, entry.weight, entry.reverse)
+            for owner, plan in _owners(detail)
+            for entry in plan.track_files
+            if entry.file == file.name
+        )
 
 
 def _processes(detail: RouterDetail) -> Iterator[str]:
@@ -345,11 +346,28 @@ def _processes(detail: RouterDetail) -> Iterator[str]:
         # To compare parameters it must be read.
         whole = process.full_command or process.parameters is not None
         yield f"   Full command = {text.truth(whole)}"
-        yield "   Tracking instances :"
-        for instance in detail.instances:
-            for entry in instance.plan.track_processes:
-                if entry.process == process.name:
-                    yield f"     {instance.plan.name}, weight {entry.weight}"
+        yield from _followers(
+            (owner, entry.weight, entry.reverse)
+            for owner, plan in _owners(detail)
+            for entry in plan.track_processes
+            if entry.process == process.name
+        )
+
+
+def _owners(detail: RouterDetail) -> Iterator[tuple[str, InstancePlan | SyncGroupPlan]]:
+    """Instances with what they track themselves, then with what their groups do."""
+    yield from ((instance.plan.name, instance.plan) for instance in detail.instances)
+    groups = {group.name: group for group in detail.plan.groups}
+    for instance in detail.instances:
+        if instance.group in groups:
+            yield instance.plan.name, groups[instance.group]
+
+
+def _followers(found: Iterable[tuple[str, int, bool]]) -> Iterator[str]:
+    for place, (owner, weight, reverse) in enumerate(found):
+        if not place:
+            yield "   Tracking instances :"
+        yield f"     {owner}, weight {weight}{text.reverse(reverse)}"
 
 
 def _listed(lines: Iterable[str]) -> Iterator[str]:

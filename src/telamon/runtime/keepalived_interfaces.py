@@ -116,6 +116,11 @@ def _users(plan: RouterPlan, name: str) -> Iterator[str]:
         for entry in instance.track_interfaces:
             if entry.interface == name and not entry.implied:
                 yield f"{instance.name}, weight {entry.weight}{text.reverse(entry.reverse)}"
+    members = [(g, i.name) for i in plan.instances for g in plan.groups if i.name in g.members]
+    for group, member in members:
+        for entry in group.track_interfaces:
+            if entry.interface == name:
+                yield f"{member}, weight {entry.weight}{text.reverse(entry.reverse)}"
     for instance in plan.instances:
         implied = {entry.interface for entry in instance.track_interfaces if entry.implied}
         if name in implied and instance.name not in told:

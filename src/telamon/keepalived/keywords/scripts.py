@@ -126,7 +126,7 @@ _PROCESS_ROWS = (
     Keyword("param_match", _P, "initial|partial", _carried, "how parameters are compared",
             _param_match, least=1),
     Keyword("weight", _P, "-254-254 [reverse]", _carried,
-            "what it changes of the priority (default 1); 0 means FAULT without a quorum",
+            "what it changes of the priority; 0, the default, means FAULT without a quorum",
             weight("weight", 254), least=1),
     Keyword("quorum", _P, "N", _carried, "how many must run (default 1)",
             integer("quorum", 0, 65535), least=1),
