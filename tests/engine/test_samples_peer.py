@@ -62,6 +62,12 @@ bin(7f000001),be2dec(.,1)
 bin(ffffffffffffffff),be2dec(.,8)
 int(-1),htonl,hex
 int(4294967297),htonl,hex
+req.hdr(,1)
+req.hdr(,4)
+req.hdr(,-1)
+req.fhdr(,3)
+req.fhdr(,-2)
+req.hdr(,99)
 str(a),add_item(:,,x)
 str(),add_item(:,,x)
 str(a),add_item(:,txn.no)

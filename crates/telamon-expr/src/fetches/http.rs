@@ -139,25 +139,29 @@ fn body_size(of: Of) -> Result<Fetch, String> {
 /// A value of a comma-separated header; the second argument counts from the first (1) or, below
 /// zero, from the last (-1).
 fn header(args: Args<'_>, of: Of) -> Result<Fetch, String> {
-    let name = args.text(0).unwrap_or_default().to_ascii_lowercase();
+    let name = args.text(0).map(|name| name.to_ascii_lowercase());
     match args.number(1)? {
         None | Some(0) => Fetch::each_of(true, move |env, test| {
-            let name: &[u8] = &name;
             of.head(env).is_some_and(|head| {
-                values(head, name)
+                values(head, name.as_deref())
                     .into_iter()
                     .any(|value| test(Sample::text(value)))
             })
         }),
         Some(which) => Fetch::new(move |env| {
-            let values = values(of.head(env)?, &name);
+            let values = values(of.head(env)?, name.as_deref());
             occurrence(&values, which).map(Sample::text)
         }),
     }
 }
 
-fn values<'e>(head: &'e Message, name: &[u8]) -> Vec<&'e [u8]> {
-    let fields = shown(head).filter(|field| field.name == name);
+/// Is it the one that is meant? An empty name means all; without an argument it is none.
+fn is_named(field: &Field<'_>, name: Option<&[u8]>) -> bool {
+    name.is_some_and(|name| name.is_empty() || field.name == name)
+}
+
+fn values<'e>(head: &'e Message, name: Option<&[u8]>) -> Vec<&'e [u8]> {
+    let fields = shown(head).filter(|field| is_named(field, name));
     fields.flat_map(|field| list(field.value)).collect()
 }
 
@@ -205,17 +209,17 @@ fn occurrence<'v>(values: &[&'v [u8]], which: i64) -> Option<&'v [u8]> {
 
 /// A whole line.
 fn line(args: Args<'_>, of: Of) -> Result<Fetch, String> {
-    let name = args.text(0).unwrap_or_default().to_ascii_lowercase();
+    let name = args.text(0).map(|name| name.to_ascii_lowercase());
     match args.number(1)? {
         None | Some(0) => Fetch::each_of(true, move |env, test| {
             of.head(env).is_some_and(|head| {
-                let mut named = shown(head).filter(|field| field.name == name.as_slice());
+                let mut named = shown(head).filter(|field| is_named(field, name.as_deref()));
                 named.any(|field| test(Sample::text(field.value)))
             })
         }),
         Some(which) => Fetch::new(move |env| {
             let head = of.head(env)?;
-            let named = shown(head).filter(|field| field.name == name.as_slice());
+            let named = shown(head).filter(|field| is_named(field, name.as_deref()));
             let lines: Vec<&[u8]> = named.map(|field| field.value).collect();
             occurrence(&lines, which).map(Sample::text)
         }),
@@ -227,7 +231,7 @@ fn header_count(args: Args<'_>, of: Of) -> Result<Fetch, String> {
     Fetch::new(move |env| {
         let head = of.head(env)?;
         let count = match &name {
-            Some(name) => values(head, name).len(),
+            Some(name) => values(head, Some(name)).len(),
             None => shown(head).map(|field| list(field.value).len()).sum(),
         };
         Some(Sample::Int(count as i64))
