@@ -14,7 +14,8 @@ import pytest
 
 from telamon.base.address import InetAddress
 from telamon.engine import IoEngine, ServerState
-from telamon.plan.proxy import KeepAlive, Listener, Timeouts
+from telamon.plan.http import HttpSettings, Reuse
+from telamon.plan.proxy import KeepAlive, Listener, Mode, Presented, Timeouts, UseSource
 from tests.engine.rig import (
     TestServer,
     echo,
@@ -223,3 +224,99 @@ def test_segments_are_made_smaller(io: IoEngine) -> None:
         with running(made, io) as rig, rig.connect() as client:
             client.sendall(b"hello")
             assert receive(client, 5) == b"hello"
+
+
+IP_TRANSPARENT = 19
+ALONE = b"GET / HTTP/1.1\r\nHost: a\r\nX-For: 127.0.0.11, 127.0.0.12\r\nX-For: no\r\n\r\n"
+OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nok"
+SHOWN = [
+    (
+        UseSource(Presented.ADDRESS, InetAddress(ipaddress.ip_address("127.0.0.10"), 0)),
+        "127.0.0.10",
+    ),
+    (UseSource(Presented.CLIENT), "127.0.0.9"),
+    (UseSource(Presented.CLIENT_IP), "127.0.0.9"),
+    (UseSource(Presented.HEADER, header="x-for", occurrence=1), "127.0.0.11"),
+    (UseSource(Presented.HEADER, header="x-for", occurrence=-2), "127.0.0.12"),
+    (UseSource(Presented.HEADER, header="x-for", occurrence=-1), "127.0.0.8"),
+    (UseSource(Presented.HEADER, header="x-for", occurrence=4), "127.0.0.8"),
+    (UseSource(Presented.HEADER, header="x-none"), "127.0.0.8"),
+]
+
+
+def _may_be_transparent() -> bool:
+    with socket.socket() as sock:
+        try:
+            sock.setsockopt(socket.IPPROTO_IP, IP_TRANSPARENT, 1)
+        except PermissionError:
+            return False
+        return True
+
+
+@pytest.mark.parametrize("mode", [Mode.HTTP, Mode.TCP])
+@pytest.mark.parametrize("usesrc,shown", SHOWN, ids=[f"{u.whose}{u.occurrence}" for u, _ in SHOWN])
+def test_a_server_sees_a_foreign_address(
+    io: IoEngine, mode: Mode, usesrc: UseSource, shown: str
+) -> None:
+    if not _may_be_transparent():
+        pytest.skip("IP_TRANSPARENT needs CAP_NET_ADMIN")
+    if mode is Mode.TCP and usesrc.whose is Presented.HEADER:
+        shown = "127.0.0.8"
+    seen: list[tuple[str, int]] = []
+
+    def serve(sock: socket.socket) -> None:
+        seen.append(sock.getpeername())
+        while sock.recv(1 << 16):
+            sock.sendall(OK)
+
+    ours = InetAddress(ipaddress.ip_address("127.0.0.8"), 0)
+    with TestServer(serve) as backend:
+        one = server(backend.address, source=ours, usesrc=usesrc)
+        made = plan((one,), mode=mode, http=HttpSettings(reuse=Reuse.ALWAYS))
+        with running(made, io, threads=1) as rig:
+            for number in (1, 2):
+                with socket.socket() as client:
+                    # With the client's own port both ends of this machine have it.
+                    client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                    client.settimeout(10)
+                    client.bind(("127.0.0.9", 0))
+                    client.connect(rig.address)
+                    client.sendall(ALONE)
+                    assert receive(client, len(OK)) == OK
+                    assert seen[-1][0] == shown
+                    if usesrc.whose is Presented.CLIENT:
+                        assert seen[-1] == client.getsockname()
+                # What is made for one client is not another's.
+                alone = usesrc.whose is not Presented.ADDRESS or mode is Mode.TCP
+                assert len(seen) == (number if alone else 1)
+
+
+TCP_FASTOPEN_CONNECT = 30
+
+
+@pytest.mark.parametrize("again", [True, False])
+def test_fast_open_where_requests_are_sent_again(io: IoEngine, again: bool) -> None:
+    retry_on = ("empty-response", "response-timeout") if again else ("conn-failure",)
+
+    def serve(sock: socket.socket) -> None:
+        while sock.recv(1 << 16):
+            sock.sendall(OK)
+
+    with TestServer(serve) as backend:
+        backend.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_FASTOPEN, 16)
+        made = plan(
+            (server(backend.address, fast_open=True),),
+            mode=Mode.HTTP,
+            http=HttpSettings(reuse=Reuse.NEVER, retry_on=retry_on),
+        )
+        with running(made, io) as rig:
+            for _ in range(3):  # the first fetches the server's cookie
+                with rig.connect() as client:
+                    client.sendall(ALONE)
+                    assert receive(client, len(OK)) == OK
+                    wishes = [
+                        found.getsockopt(socket.IPPROTO_TCP, TCP_FASTOPEN_CONNECT)
+                        for found in _own_sockets()
+                        if _peer(found) == backend.address.port
+                    ]
+                    assert int(again) in wishes

@@ -28,3 +28,12 @@ def test_lost_comfort_is_a_note(tmp_path: Path) -> None:
 
 def test_what_is_carried_out_is_not_noted(tmp_path: Path) -> None:
     assert codes(tmp_path, top="global\n tune.idle-pool.shared off\n") == []
+
+
+FOREIGN = " source 0.0.0.0 usesrc hdr_ip(x-forwarded-for)"
+
+
+def test_a_foreign_source_needs_rights_and_a_head(tmp_path: Path) -> None:
+    assert codes(tmp_path, word=FOREIGN) == []
+    assert codes(tmp_path, top="global\n uid 65534\n", word=FOREIGN) == ["H042"]
+    assert codes(tmp_path, line=" mode tcp\n", word=FOREIGN) == ["H081"]

@@ -34,6 +34,11 @@ SERVER = """
 s 1.2.3.4:80|s|s 1.2.3.4:80 chek|s 1.2.3.4:80 check inter 0|s 1.2.3.4:80 check inter 1s fall 2
 s 1.2.3.4:80 weight 256|s 1.2.3.4:80 weight 257|s 1.2.3.4:80 weight -1|s 1.2.3.4:80 rise 0
 s 1.2.3.4:80 id 0|s 1.2.3.4:80 backup disabled|s [::1]:80|s ::1:80|s /tmp/x|s abns@x|s fd@3
+s 1.2.3.4:80 source 1.2.3.5 usesrc client|s 1.2.3.4:80 source 1.2.3.5:7 usesrc clientip
+s 1.2.3.4:80 source 0.0.0.0 usesrc hdr_ip(x-forwarded-for,-1)|s 1.2.3.4:80 source 1.2.3.5 usesrc
+s 1.2.3.4:80 source 1.2.3.5 usesrc 1.2.3.6:80|s 1.2.3.4:80 source 1.2.3.5 usesrc foo!
+s 1.2.3.4:80 source 1.2.3.5 usesrc hdr_ip(x)
+s 1.2.3.4:80 tfo|s 1.2.3.4:80 no-tfo
 s 1.2.3.4:80-90|s 1.2.3.4:x|s!x 1.2.3.4:80|s/x 1.2.3.4:80|s 1.2.3.4:80 inter
 s 1.2.3.4:80 check port 81 addr 1.2.3.5|s 1.2.3.4:80 no-check no-backup|# 1.2.3.4:80
 """

@@ -17,6 +17,7 @@ use crate::io::Io;
 use crate::observe::ServerError;
 use crate::pick::Pick;
 use crate::shared::{Backend, Server, Waiter};
+use crate::usesrc::presented;
 use crate::worker::{count, Worker};
 
 impl<I: Io> Worker<I> {
@@ -241,7 +242,22 @@ impl<I: Io> Worker<I> {
         let plan = &shared.proxies[slot.backend as usize].plan;
         count!(self, server.object, Total::Connect, 1);
         count!(self, backend.object, Total::Connect, 1);
-        let made = socket::stream_for(&address).and_then(|fd| dress(fd, server, plan));
+        let slot = self.slots.get(index);
+        let foreign = server.usesrc.as_ref();
+        let foreign = foreign.and_then(|usesrc| presented(usesrc, slot, self.io.pool()));
+        // What is lost with the first packet must be sent again; streams of mode tcp cannot.
+        let retry = &shared.route(slot.proxy, slot.backend).retry;
+        let early = server.fast_open
+            && slot.role == Role::Client
+            && (retry.empty_response && retry.response_timeout);
+        let made = socket::stream_for(&address).and_then(|fd| {
+            if early {
+                let _ = socket::set_fast_open_connect(fd.as_raw_fd());
+            }
+            let foreign = foreign.map(SockAddr::inet);
+            let foreign = foreign.filter(|one| one.family() == address.family());
+            dress(fd, server, foreign.as_ref(), plan)
+        });
         let fd = match made {
             Ok(fd) => fd.into_raw_fd(),
             Err(error) if !is_shortage(&error) => return self.connect_failed(index, &error),
@@ -414,12 +430,20 @@ impl<I: Io> Worker<I> {
 }
 
 /// What the backend and the server want of a connection's socket.
-fn dress(fd: OwnedFd, server: &Server, plan: &telamon_plan::Proxy) -> io::Result<OwnedFd> {
+fn dress(
+    fd: OwnedFd,
+    server: &Server,
+    foreign: Option<&SockAddr>,
+    plan: &telamon_plan::Proxy,
+) -> io::Result<OwnedFd> {
     let raw = fd.as_raw_fd();
     if let Some(name) = &server.source_interface {
         socket::bind_interface(raw, name)?;
     }
-    if let Some(source) = &server.source {
+    if let Some(foreign) = foreign {
+        socket::set_transparent(raw, foreign)?;
+        socket::bind_source(raw, foreign)?;
+    } else if let Some(source) = &server.source {
         socket::bind_source(raw, source)?;
     }
     // For TCP; a unix socket refuses it and needs none of it.

@@ -122,10 +122,7 @@ pub(crate) fn compile(
                 gauges: Gauges::new(),
                 fullconn,
                 balancer: crate::pick::Balancer::new(backend, fullconn),
-                needs_ends: backend
-                    .servers
-                    .iter()
-                    .any(|server| server.send_proxy > 0 || server.port_offset.is_some()),
+                needs_ends: servers.iter().any(Server::serves_one),
                 servers,
                 queue: Mutex::new(Queue::default()),
             })
@@ -197,6 +194,8 @@ fn compile_server(
         proxy_authority: has_option("authority"),
         proxy_unique_id: has_option("unique-id"),
         source_interface: server.source_interface.clone(),
+        usesrc: server.usesrc.clone(),
+        fast_open: server.fast_open,
         source: server.source.as_ref().map(socket_address).transpose()?,
         tcp_ut: server.tcp_ut.map(millis),
         end_streams_on_down: server.end_streams_on_down,

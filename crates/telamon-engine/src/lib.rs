@@ -31,6 +31,7 @@ mod sizes;
 mod snapshot;
 mod start;
 mod threads;
+mod usesrc;
 mod worker;
 
 pub use calls::{CallRequest, RequestView, ResponseView, View};

@@ -8,7 +8,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock};
 use std::time::Instant;
 
 use telamon_balance::Queue;
-use telamon_plan::{ProxyPlan, SocketAddress};
+use telamon_plan::{Presented, ProxyPlan, SocketAddress};
 use telamon_session::Millis;
 use telamon_sys::{process, SockAddr};
 
@@ -172,6 +172,8 @@ pub(crate) struct Server {
     pub(crate) proxy_unique_id: bool,
     pub(crate) source: Option<SockAddr>,
     pub(crate) source_interface: Option<String>,
+    pub(crate) usesrc: Option<telamon_plan::UseSource>,
+    pub(crate) fast_open: bool,
     pub(crate) tcp_ut: Option<i32>,
     pub(crate) end_streams_on_down: bool,
     pub(crate) end_backups_on_up: bool,
@@ -212,7 +214,8 @@ impl Server {
 
     /// A connection to it is made for one client, and says so or goes where that one wants to.
     pub(crate) fn serves_one(&self) -> bool {
-        self.send_proxy > 0 || self.port_offset.is_some()
+        let own = |usesrc: &telamon_plan::UseSource| usesrc.whose != Presented::Address;
+        self.send_proxy > 0 || self.port_offset.is_some() || self.usesrc.as_ref().is_some_and(own)
     }
 
     pub(crate) fn is_usable(&self) -> bool {

@@ -27,7 +27,8 @@ pub use process::{
 };
 pub use proxy::{
     AdminRule, Backend, Check, Frontend, KeepAlive, Layer, Listener, LogFormat, Mode, Observation,
-    OnError, Proxy, ProxyPlan, Server, StatsPage, StatsUser, Timeouts, Weight,
+    OnError, Presented, Proxy, ProxyPlan, Server, StatsPage, StatsUser, Timeouts, UseSource,
+    Weight,
 };
 
 /// A duration in whole milliseconds.

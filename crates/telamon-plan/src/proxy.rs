@@ -163,6 +163,26 @@ impl TryFrom<u16> for Weight {
     }
 }
 
+/// Whose address a server sees in place of ours (`usesrc`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Presented {
+    Address,
+    Client,
+    ClientIp,
+    Header,
+}
+
+/// `usesrc`; occurrences count from 1, or from -1 backwards.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct UseSource {
+    pub whose: Presented,
+    pub address: Option<SocketAddress>,
+    pub header: String,
+    pub occurrence: i32,
+}
+
 /// One `server` line; `id` counts from 1 within its backend, names need not be unique.
 /// `maxconn` and `maxqueue` 0 mean no limit.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -206,6 +226,11 @@ pub struct Server {
     /// `source ... interface`
     #[serde(default)]
     pub source_interface: Option<String>,
+    #[serde(default)]
+    pub usesrc: Option<UseSource>,
+    /// The first request goes with the first packet (`tfo`).
+    #[serde(default)]
+    pub fast_open: bool,
     /// Fields that a PROXY header of version 2 has besides the addresses.
     #[serde(default)]
     pub proxy_options: Vec<String>,

@@ -70,6 +70,20 @@ pub fn set_defer_accept(fd: RawFd, seconds: i32) -> io::Result<()> {
     set_option(fd, libc::IPPROTO_TCP, libc::TCP_DEFER_ACCEPT, seconds)
 }
 
+/// Allows the socket an address that is not this machine's (`IP_TRANSPARENT`, ip(7)).
+pub fn set_transparent(fd: RawFd, address: &SockAddr) -> io::Result<()> {
+    match address.family() {
+        libc::AF_INET6 => set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_TRANSPARENT, 1),
+        _ => set_option(fd, libc::IPPROTO_IP, libc::IP_TRANSPARENT, 1),
+    }
+}
+
+/// The first send connects, its data goes with the first packet if the peer has allowed it
+/// before (`TCP_FASTOPEN_CONNECT`, RFC 7413).
+pub fn set_fast_open_connect(fd: RawFd) -> io::Result<()> {
+    set_option(fd, libc::IPPROTO_TCP, libc::TCP_FASTOPEN_CONNECT, 1)
+}
+
 /// Chooses the address from which `connect` will go out. Without a port of its own one is found
 /// at the connect, when the whole pair is known (`IP_BIND_ADDRESS_NO_PORT`, ip(7)).
 pub fn bind_source(fd: RawFd, address: &SockAddr) -> io::Result<()> {

@@ -19,7 +19,7 @@ from telamon.haproxy.lexer import Word
 from telamon.haproxy.model import Model, ProxyDraft, ServerDraft
 from telamon.haproxy.rule_checks import check_rules
 from telamon.plan.balance import Algorithm
-from telamon.plan.proxy import Layer, LogFormat, Mode
+from telamon.plan.proxy import Layer, LogFormat, Mode, Presented
 
 
 def check(model: Model, report: Report) -> None:
@@ -53,6 +53,26 @@ def _missing_threads(model: Model, report: Report) -> None:
                 "H042", f"there is no such thread: 'nbthread' says {count}",
                 bind.threads_word.span,
             )  # fmt: skip
+
+
+def _foreign_sources(model: Model, report: Report) -> None:
+    """`usesrc` needs root's rights when it connects, a header mode http (manual 4.2, `source`)."""
+    process = model.process
+    keeps_rights = not process.uid and process.user in (None, "root")
+    for proxy in model.proxies:
+        for source in (proxy.settings.source, *(one.options.source for one in proxy.servers)):
+            if source is None or source.usesrc is None or source.usesrc_word is None:
+                continue
+            span = source.usesrc_word.span
+            if not keeps_rights:
+                report.error(
+                    "H042", "'usesrc' needs root's rights, which 'user' or 'uid' gives up", span,
+                    help="run as root, or leave 'usesrc' out",
+                )  # fmt: skip
+            if source.usesrc.whose is Presented.HEADER and proxy.settings.mode is Mode.TCP:
+                report.warning(
+                    "H081", f"'hdr_ip' has no effect in '{proxy.name}': it needs mode http", span
+                )
 
 
 def _twin_proxies(model: Model, report: Report) -> None:
@@ -443,6 +463,7 @@ RULES: tuple[Callable[[Model, Report], None], ...] = (
     _twin_ids,
     _twin_addresses,
     _missing_threads,
+    _foreign_sources,
     _default_backends,
     _transparent,
     _wrong_mode,

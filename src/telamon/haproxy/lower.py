@@ -22,6 +22,7 @@ from telamon.haproxy.model import (
     ProcessDraft,
     ProxyDraft,
     ServerDraft,
+    SourceWords,
     StatsDraft,
 )
 from telamon.haproxy.pattern_files import pattern_numbers
@@ -238,8 +239,9 @@ def _balance_key(key: BalanceKey, rules: RuleLowering) -> BalanceKey:
     return dataclasses.replace(key, expression=rules.expression(key.expression))
 
 
-def _server(draft: ServerDraft, id: int, source: tuple[SocketAddress, str | None] | None) -> Server:
+def _server(draft: ServerDraft, id: int, of_section: SourceWords | None) -> Server:
     options = draft.options
+    source = options.source or of_section
     return Server(
         id=id,
         name=draft.name.text,
@@ -252,8 +254,10 @@ def _server(draft: ServerDraft, id: int, source: tuple[SocketAddress, str | None
         disabled=options.disabled,
         check=_check(draft) if options.check else None,
         port_offset=draft.port_offset,
-        source=options.source or (source[0] if source else None),
-        source_interface=options.source_interface or (source[1] if source else None),
+        source=source.address if source else None,
+        source_interface=source.interface if source else None,
+        usesrc=source.usesrc if source else None,
+        fast_open=options.fast_open,
         redirect=options.redirect,
         send_proxy=options.send_proxy,
         tcp_ut=options.tcp_ut or None,

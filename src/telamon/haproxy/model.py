@@ -30,9 +30,28 @@ from telamon.plan.process import (
     RingServer,
     StatsSocket,
 )
-from telamon.plan.proxy import AdminRule, Layer, LogFormat, Mode, OnError, StatsUser
+from telamon.plan.proxy import (
+    AdminRule,
+    Layer,
+    LogFormat,
+    Mode,
+    OnError,
+    StatsUser,
+    UseSource,
+)
 from telamon.plan.rules import Rule
 from telamon.script.registry import Kind, Signature
+
+
+@dataclass(frozen=True, slots=True)
+class SourceWords:
+    """Where connections to servers come from, through which interface, and whose address they
+    show in place of ours; port 0: the system chooses one each time."""
+
+    address: SocketAddress
+    interface: str | None = None
+    usesrc: UseSource | None = None
+    usesrc_word: Word | None = None
 
 
 @dataclass(slots=True)
@@ -51,8 +70,8 @@ class ServerOptions:
     downinter: int | None = None
     rise: int = 2
     fall: int = 3
-    source: SocketAddress | None = None
-    source_interface: str | None = None
+    source: SourceWords | None = None
+    fast_open: bool = False
     init_addr: tuple[str, ...] = ("last", "libc")
     redirect: str | None = None
     send_proxy: int = 0
@@ -205,7 +224,7 @@ class ProxySettings:
     log_steps: tuple[LogStep, ...] = ()
     log_tag: str | None = None
     keepalive: dict[str, int] = field(default_factory=dict)
-    source: tuple[SocketAddress, str | None] | None = None
+    source: SourceWords | None = None
     retries: int = 3
     redispatch: int = 0
     maxconn: int | None = None

@@ -139,6 +139,26 @@ class Check:
     observe: Observation | None = None
 
 
+class Presented(StrEnum):
+    """Whose address a server sees in place of ours (`usesrc`)."""
+
+    ADDRESS = "address"
+    CLIENT = "client"
+    CLIENT_IP = "clientip"
+    HEADER = "header"
+
+
+@frozen
+class UseSource:
+    """`usesrc`: `address` for ADDRESS, `header` and `occurrence` (from 1, or from -1 backwards)
+    for HEADER."""
+
+    whose: Presented
+    address: SocketAddress | None = None
+    header: str = ""
+    occurrence: int = -1
+
+
 @frozen
 class Server:
     """One `server` line. `id` counts from 1 within its backend; names need not be unique.
@@ -175,6 +195,8 @@ class Server:
     slowstart: Milliseconds | None = None
     redirect: str | None = None
     source_interface: str | None = None
+    usesrc: UseSource | None = None
+    fast_open: bool = False
     proxy_options: tuple[str, ...] = ()
     source_line: str = ""
 

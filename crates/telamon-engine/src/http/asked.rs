@@ -34,6 +34,17 @@ impl<'a> Asked<'a> {
         }
     }
 
+    /// The values of all fields of a name, as lists with commas between.
+    pub(crate) fn values(&self, name: &'a str) -> impl Iterator<Item = &'a [u8]> {
+        let of_name = move |line: &'a [u8]| {
+            let (found, value) = line.split_at_checked(name.len())?;
+            let value = value.strip_prefix(b":")?;
+            found.eq_ignore_ascii_case(name.as_bytes()).then_some(value)
+        };
+        let fields = self.lines().skip(1).filter_map(of_name);
+        fields.flat_map(|value| value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii))
+    }
+
     /// The lines of the head; the first is the request line.
     fn lines(&self) -> impl Iterator<Item = &'a [u8]> {
         let lines = self.head.unwrap_or_default().split(|byte| *byte == b'\n');
@@ -110,6 +121,12 @@ mod tests {
         assert_eq!(asked.uri(), Some(&b"/a?b"[..]));
         assert_eq!(asked.header("Host"), Some(&b" x"[..]));
         assert_eq!(asked.header("hos"), None);
+        let listed = Asked {
+            head: Some(b"GET / HTTP/1.1\r\nX: a, b\r\nY: c\r\nx:d\r\n\r\nx: e"),
+            bytes: b"",
+            sample: None,
+        };
+        assert_eq!(listed.values("X").collect::<Vec<_>>(), [b"a", b"b", b"d"]);
         assert_eq!(asked.posted(), Some(&b"p=1"[..]));
         assert_eq!(asked.first_bytes(), None);
     }

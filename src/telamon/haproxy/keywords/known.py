@@ -61,7 +61,7 @@ init-state ktls log-bufsize log-proto namespace no-renegotiate no-sni-auto no-ch
 no-ssl-reuse no-sslv3 no-tls-tickets no-tlsv10 no-tlsv11 no-tlsv12 no-tlsv13 no-verifyhost
 non-stick npn pool-conn-name proto renegotiate resolve-net resolve-opts
 resolve-prefer resolvers send-proxy-v2-ssl send-proxy-v2-ssl-cn set-proxy-v2-tlv-fmt shard sigalgs
-sni sni-auto socks4 ssl ssl-max-ver ssl-min-ver ssl-reuse strict-maxconn tcp-md5sig tfo
+sni sni-auto socks4 ssl ssl-max-ver ssl-min-ver ssl-reuse strict-maxconn tcp-md5sig
 tls-tickets track usesrc verify verifyhost
 """
 

@@ -63,7 +63,7 @@ def _check_address(args: Arguments, options: ServerOptions) -> None:
 
 
 def _source(args: Arguments, options: ServerOptions) -> None:
-    options.source, options.source_interface = values.source(args)
+    options.source = values.source(args)
 
 
 def _send_proxy(version: int) -> Callable[[Arguments, ServerOptions], None]:
@@ -198,6 +198,7 @@ SERVER_OPTIONS: tuple[ServerOption, ...] = (
     ),
     ServerOption("no-backup", "", "Undoes `backup`.", _flag("backup", False)),
     ServerOption("no-check", "", "Undoes `check`.", _flag("check", False)),
+    ServerOption("no-tfo", "", "Undoes `tfo`.", _flag("fast_open", False)),
     ServerOption("no-send-proxy", "", "Undoes `send-proxy`.", _send_proxy(0)),
     ServerOption("no-send-proxy-v2", "", "Undoes `send-proxy-v2`.", _send_proxy(0)),
     ServerOption("observe", "layer4|layer7|none", "Traffic counts for the health too.", _observe),
@@ -237,8 +238,16 @@ SERVER_OPTIONS: tuple[ServerOption, ...] = (
         "How long its weight grows once it is up.",
         _time("slowstart"),
     ),
-    ServerOption("source", "<addr>[:<port>]", "The address that the server sees.", _source),
+    ServerOption(
+        "source",
+        "<addr>[:<port>] [usesrc <whose>] [interface <name>]",
+        "The address that the server sees; `usesrc` shows the client's, a header's or another.",
+        _source,
+    ),
     ServerOption("tcp-ut", "<delay>", "Longest time of unacknowledged data.", _tcp_ut),
+    ServerOption(
+        "tfo", "", "TCP Fast Open, if lost requests are sent again.", _flag("fast_open", True)
+    ),
     ServerOption(
         "weight", "<weight>", "Share of the load, 0 to 256.", _number("weight", 0, MAX_WEIGHT)
     ),
@@ -249,7 +258,7 @@ _BY_NAME = {option.name: option for option in SERVER_OPTIONS}
 # Without meaning as long as no TLS and no HTTP goes to servers: undoing what is not done.
 _UNDOING = frozenset(
     "no-agent-check no-check-send-proxy no-check-ssl no-ssl "
-    "no-send-proxy-v2-ssl no-send-proxy-v2-ssl-cn no-tfo stick".split()
+    "no-send-proxy-v2-ssl no-send-proxy-v2-ssl-cn stick".split()
 )
 _CHECK_ONLY = frozenset(
     {"inter", "fastinter", "downinter", "rise", "fall", "port", "addr", "observe"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import grp
 import pwd
+import re
 from dataclasses import replace
 
 from telamon.base.address import InetAddress, SocketAddress, ip_or_none
@@ -17,6 +18,8 @@ from telamon.haproxy.addresses import (
 )
 from telamon.haproxy.keywords.row import Arguments, Refused
 from telamon.haproxy.lexer import Word
+from telamon.haproxy.model import SourceWords
+from telamon.plan.proxy import Presented, UseSource
 
 MAX_ID = 2**31 - 1
 
@@ -114,18 +117,35 @@ def _server_place(word: str) -> ServerPlace:
     return ServerPlace(found, offset)
 
 
-def source(args: Arguments) -> tuple[SocketAddress, str | None]:
-    """Where connections to servers come from, and through which interface; port 0: the system
-    chooses one each time."""
+def source(args: Arguments) -> SourceWords:
     word = args.word("an address")
-    found = address(args, word, default_port=0)
-    following = args.peek()
-    if following is not None and following.text == "usesrc":
-        raise args.not_yet(following, "source usesrc")
+    found = _internet(args, word)
+    usesrc_word = args.peek()
+    usesrc = _usesrc(args) if args.follows("usesrc") else None
     name = interface(args) if args.follows("interface") else None
+    return SourceWords(found, name, usesrc, usesrc_word if usesrc else None)
+
+
+_HEADER = re.compile(r"hdr_ip\(([!#-'*+.\w^`|~-]+)(?:,(-?\d{1,4}))?\)", re.ASCII)
+
+
+def _usesrc(args: Arguments) -> UseSource:
+    word = args.word("client, clientip, hdr_ip(...) or an address")
+    if word.text in ("client", "clientip"):
+        return UseSource(Presented(word.text))
+    if not word.text.startswith("hdr_ip"):
+        return UseSource(Presented.ADDRESS, _internet(args, word))
+    found = _HEADER.fullmatch(word.text)
+    if found is None:
+        raise args.refuse("H043", f"'{word}' is not hdr_ip(<name>[,<occurrence>])", word.span)
+    return UseSource(Presented.HEADER, header=found[1], occurrence=int(found[2] or -1))
+
+
+def _internet(args: Arguments, word: Word) -> InetAddress:
+    found = address(args, word, default_port=0)
     if not isinstance(found, InetAddress):
         raise args.refuse("H050", f"'{word}' is not an internet address", word.span)
-    return found, name
+    return found
 
 
 def interface(args: Arguments) -> str:
