@@ -7,6 +7,8 @@ import ipaddress
 import socket
 from collections.abc import Callable
 
+import pytest
+
 from telamon.base.address import InetAddress, SocketAddress, UnixAddress
 from telamon.checks.health import Health
 from telamon.checks.outcome import Outcome, Result
@@ -133,3 +135,22 @@ def test_errors_hasten_the_next_check() -> None:
         return count
 
     assert asyncio.run(main()) == 4
+
+
+@pytest.mark.parametrize("version", [1, 2])
+def test_a_check_sends_its_header(version: int) -> None:
+    """As HAProxy 2.6 does: version 1 has the check's own ends, version 2 says "local"."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(10)
+        port = listener.getsockname()[1]
+        check = Check(interval=1000, send_proxy=version)
+        [[outcome, *_]] = gather([local(port)], lambda all_of: len(all_of[0]) >= 1, check=check)
+        assert outcome.result is Result.L4_OK
+        client, (host, number) = listener.accept()
+        with client:
+            client.settimeout(10)
+            got = b"".join(iter(lambda: client.recv(100), b""))
+    if version == 1:
+        assert got == f"PROXY TCP4 {host} 127.0.0.1 {number} {port}\r\n".encode()
+    else:
+        assert got == b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from telamon.haproxy.load import load
 
 LISTEN = (
@@ -37,3 +39,25 @@ def test_a_foreign_source_needs_rights_and_a_head(tmp_path: Path) -> None:
     assert codes(tmp_path, word=FOREIGN) == []
     assert codes(tmp_path, top="global\n uid 65534\n", word=FOREIGN) == ["H042"]
     assert codes(tmp_path, line=" mode tcp\n", word=FOREIGN) == ["H081"]
+
+
+@pytest.mark.parametrize(
+    "words,version",
+    [
+        ("", 0),
+        ("send-proxy", 1),
+        ("send-proxy-v2", 2),
+        ("check-send-proxy", 1),
+        ("check-send-proxy send-proxy-v2", 2),
+        ("send-proxy port 81", 0),
+        ("send-proxy addr 10.0.0.2", 0),
+        ("send-proxy port 81 check-send-proxy", 1),
+    ],
+)
+def test_checks_greet_as_traffic_does(tmp_path: Path, words: str, version: int) -> None:
+    path = tmp_path / "h.cfg"
+    path.write_text(LISTEN.format(top="", line="", word=f" check {words}"))
+    plan = load([str(path)], environment={}).plan
+    assert plan is not None and plan.proxies[0].backend is not None
+    check = plan.proxies[0].backend.servers[0].check
+    assert check is not None and check.send_proxy == version

@@ -38,7 +38,7 @@ s 1.2.3.4:80 source 1.2.3.5 usesrc client|s 1.2.3.4:80 source 1.2.3.5:7 usesrc c
 s 1.2.3.4:80 source 0.0.0.0 usesrc hdr_ip(x-forwarded-for,-1)|s 1.2.3.4:80 source 1.2.3.5 usesrc
 s 1.2.3.4:80 source 1.2.3.5 usesrc 1.2.3.6:80|s 1.2.3.4:80 source 1.2.3.5 usesrc foo!
 s 1.2.3.4:80 source 1.2.3.5 usesrc hdr_ip(x)
-s 1.2.3.4:80 tfo|s 1.2.3.4:80 no-tfo
+s 1.2.3.4:80 tfo|s 1.2.3.4:80 no-tfo|s 1.2.3.4:80 check port 81 check-send-proxy
 s 1.2.3.4:80-90|s 1.2.3.4:x|s!x 1.2.3.4:80|s/x 1.2.3.4:80|s 1.2.3.4:80 inter
 s 1.2.3.4:80 check port 81 addr 1.2.3.5|s 1.2.3.4:80 no-check no-backup|# 1.2.3.4:80
 """

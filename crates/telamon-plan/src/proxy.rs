@@ -129,6 +129,9 @@ pub struct Check {
     pub fall: u32,
     pub address: Option<SocketAddress>,
     pub observe: Option<Observation>,
+    /// Version of the PROXY protocol's header, 0: none.
+    #[serde(default)]
+    pub send_proxy: u32,
 }
 
 /// A server's weight, 0 to 256 (manual 5.2, `weight`).

@@ -21,6 +21,7 @@ from telamon.base.address import InetAddress, SocketAddress, UnixAddress
 from telamon.checks import schedule, tcp
 from telamon.checks.health import Health, interval
 from telamon.checks.outcome import Outcome
+from telamon.checks.proxy_header import proxy_header
 from telamon.plan.proxy import Check, Timeouts
 
 _NO_LINGER = struct.pack("ii", 1, 0)
@@ -119,7 +120,10 @@ class Checker:
         if code in (errno.EINPROGRESS, errno.EAGAIN):
             _Attempt(self, target, sock, begun)
             return
-        _abort(sock)
+        if not code and target.check.send_proxy:
+            _greet(sock, target.check.send_proxy)
+        else:
+            _abort(sock)
         took = loop.time() - begun
         self._end(target, tcp.refused(code, took) if code else tcp.connected(took))
 
@@ -149,18 +153,22 @@ class _Attempt:
 
     def _writable(self) -> None:
         code = self._sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
-        took = self._close()
+        took = self._close(greets=code == 0)
         self._checker._end(self._target, tcp.refused(code, took) if code else tcp.connected(took))
 
     def _expired(self) -> None:
         took = self._close()
         self._checker._end(self._target, tcp.timed_out(took))
 
-    def _close(self) -> float:
+    def _close(self, *, greets: bool = False) -> float:
         loop = asyncio.get_running_loop()
         self._timer.cancel()
         loop.remove_writer(self._sock.fileno())
-        _abort(self._sock)
+        version = self._target.check.send_proxy
+        if greets and version:
+            _greet(self._sock, version)
+        else:
+            _abort(self._sock)
         return loop.time() - self._begun
 
 
@@ -179,6 +187,14 @@ def _destination(address: SocketAddress) -> tuple[str, int] | bytes:
         return (str(address.host), address.port)
     assert isinstance(address, UnixAddress)
     return (b"\0" if address.abstract else b"") + address.path.encode()
+
+
+def _greet(sock: socket.socket, version: int) -> None:
+    """Send a PROXY header and close; a reset could overtake it."""
+    with sock, contextlib.suppress(OSError):
+        inet = sock.family != socket.AF_UNIX
+        ends = (sock.getsockname()[:2], sock.getpeername()[:2]) if inet else (None, None)
+        sock.send(proxy_header(version, *ends))
 
 
 def _abort(sock: socket.socket) -> None:

@@ -22,6 +22,7 @@ from telamon.haproxy.model import (
     ProcessDraft,
     ProxyDraft,
     ServerDraft,
+    ServerOptions,
     SourceWords,
     StatsDraft,
 )
@@ -282,7 +283,16 @@ def _check(draft: ServerDraft) -> Check:
         fall=options.fall,
         address=_check_address(draft),
         observe=_observation(draft),
+        send_proxy=_check_header(options),
     )
+
+
+def _check_header(options: ServerOptions) -> int:
+    """As traffic has it, unless checks go elsewhere (manual 5.2, `check-send-proxy`)."""
+    elsewhere = options.check_port is not None or options.check_address is not None
+    if options.check_send_proxy:
+        return options.send_proxy or 1
+    return 0 if elsewhere else options.send_proxy
 
 
 def _observation(draft: ServerDraft) -> Observation | None:

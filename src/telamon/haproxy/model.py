@@ -80,6 +80,7 @@ class ServerOptions:
     end_streams_on_down: bool = False
     end_backups_on_up: bool = False
     check_port: int | None = None
+    check_send_proxy: bool = False
     check_address: Word | None = None
     id: int | None = None
     check_words: tuple[Word, ...] = ()

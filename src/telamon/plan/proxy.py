@@ -127,7 +127,8 @@ class Check:
     """A server's health check. None of the intervals may be 0.
 
     `address` overrides the server's own. `fast_interval` holds while the state is in doubt,
-    `down_interval` while the server is down; None means `interval` (manual 5.2).
+    `down_interval` while the server is down; None means `interval` (manual 5.2). `send_proxy` is
+    the version of the PROXY protocol's header that is sent, 0: none.
     """
 
     interval: Milliseconds = 2000
@@ -137,6 +138,7 @@ class Check:
     fall: int = 3
     address: SocketAddress | None = None
     observe: Observation | None = None
+    send_proxy: int = 0
 
 
 class Presented(StrEnum):

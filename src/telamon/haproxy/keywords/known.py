@@ -54,7 +54,7 @@ tls-ticket-keys tls-tickets verify
 
 _SERVER = """
 agent-addr agent-check agent-inter agent-port agent-send allow-0rtt alpn ca-file cc check-alpn
-check-pool-conn-name check-proto check-reuse-pool check-send-proxy check-sni check-sni-auto
+check-pool-conn-name check-proto check-reuse-pool check-sni check-sni-auto
 check-ssl check-via-socks4 ciphers ciphersuites client-sigalgs crl-file crt curves force-sslv3
 force-tlsv10 force-tlsv11 force-tlsv12 force-tlsv13 guid healthcheck idle-ping
 init-state ktls log-bufsize log-proto namespace no-renegotiate no-sni-auto no-check-sni-auto

@@ -170,6 +170,12 @@ SERVER_OPTIONS: tuple[ServerOption, ...] = (
         "backup", "", "Used only when no other server is available.", _flag("backup", True)
     ),
     ServerOption("check", "", "Watch the server's health.", _flag("check", True)),
+    ServerOption(
+        "check-send-proxy",
+        "",
+        "Checks send a PROXY header, even elsewhere.",
+        _flag("check_send_proxy", True),
+    ),
     ServerOption("cookie", "<value>", "Its value in the persistence cookie.", _cookie),
     ServerOption("disabled", "", "Starts in maintenance.", _flag("disabled", True)),
     ServerOption("downinter", "<delay>", "Time between checks while down.", _interval("downinter")),
@@ -198,6 +204,9 @@ SERVER_OPTIONS: tuple[ServerOption, ...] = (
     ),
     ServerOption("no-backup", "", "Undoes `backup`.", _flag("backup", False)),
     ServerOption("no-check", "", "Undoes `check`.", _flag("check", False)),
+    ServerOption(
+        "no-check-send-proxy", "", "Undoes `check-send-proxy`.", _flag("check_send_proxy", False)
+    ),
     ServerOption("no-tfo", "", "Undoes `tfo`.", _flag("fast_open", False)),
     ServerOption("no-send-proxy", "", "Undoes `send-proxy`.", _send_proxy(0)),
     ServerOption("no-send-proxy-v2", "", "Undoes `send-proxy-v2`.", _send_proxy(0)),
@@ -228,10 +237,8 @@ SERVER_OPTIONS: tuple[ServerOption, ...] = (
     ),
     ServerOption("redir", "<prefix>", "GET and HEAD requests are sent there.", _redirect),
     ServerOption("rise", "<count>", "Good checks until up.", _number("rise", 1, 2**31 - 1)),
-    ServerOption("send-proxy", "", "PROXY protocol header 1; checks do without.", _send_proxy(1)),
-    ServerOption(
-        "send-proxy-v2", "", "PROXY protocol header 2; checks do without.", _send_proxy(2)
-    ),
+    ServerOption("send-proxy", "", "PROXY protocol header 1, in checks too.", _send_proxy(1)),
+    ServerOption("send-proxy-v2", "", "PROXY protocol header 2, in checks too.", _send_proxy(2)),
     ServerOption(
         "slowstart",
         "<delay>",
@@ -257,8 +264,7 @@ _BY_NAME = {option.name: option for option in SERVER_OPTIONS}
 
 # Without meaning as long as no TLS and no HTTP goes to servers: undoing what is not done.
 _UNDOING = frozenset(
-    "no-agent-check no-check-send-proxy no-check-ssl no-ssl "
-    "no-send-proxy-v2-ssl no-send-proxy-v2-ssl-cn stick".split()
+    "no-agent-check no-check-ssl no-ssl no-send-proxy-v2-ssl no-send-proxy-v2-ssl-cn stick".split()
 )
 _CHECK_ONLY = frozenset(
     {"inter", "fastinter", "downinter", "rise", "fall", "port", "addr", "observe"}
