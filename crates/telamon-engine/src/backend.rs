@@ -268,6 +268,7 @@ impl<I: Io> Worker<I> {
         };
         let policy = self.policy(index);
         let slot = self.slots.get(index);
+        slot.server_marks.put_on(fd);
         slot.stream.connecting(self.now, &policy);
         // In HTTP a connection outlives its exchange: it has a slot of its own.
         let carrier = match slot.role {

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use telamon_expr::Vars;
 use telamon_session::{Side, Stream};
-use telamon_sys::{pool, Chunk};
+use telamon_sys::{pool, socket, Chunk};
 
 use crate::http::{Exchange, Http};
 use crate::inspect::Inspection;
@@ -93,6 +93,25 @@ pub(crate) enum Role {
     Upstream,
 }
 
+/// What rules ask of the kernel for a connection's packets.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Marks {
+    pub(crate) tos: Option<u32>,
+    pub(crate) mark: Option<u32>,
+}
+
+impl Marks {
+    /// Who may not set a mark goes without one, as in HAProxy.
+    pub(crate) fn put_on(self, fd: RawFd) {
+        if let Some(tos) = self.tos {
+            let _ = socket::set_tos(fd, tos as u8);
+        }
+        if let Some(mark) = self.mark {
+            let _ = socket::set_mark(fd, mark);
+        }
+    }
+}
+
 /// One client connection and, in TCP mode, its stream to a server.
 pub(crate) struct Slot {
     pub(crate) stream: Stream,
@@ -131,6 +150,8 @@ pub(crate) struct Slot {
     pub(crate) previous: u32,
     /// Waits in the queue of this server (NONE: of the backend).
     pub(crate) queue: u32,
+    /// Type of service and mark of the server's connection, as rules say.
+    pub(crate) server_marks: Marks,
     /// Its place in queues, as rules say.
     pub(crate) priority: telamon_balance::Priority,
     /// The server that it belongs to (NONE: any will do), and whether it may be down.
@@ -188,6 +209,7 @@ impl Slot {
             server: NONE,
             previous: NONE,
             queue: NONE,
+            server_marks: Marks::default(),
             priority: telamon_balance::Priority::default(),
             wanted: NONE,
             forced: false,
@@ -318,6 +340,7 @@ impl Slots {
         slot.pooled = false;
         slot.lending = false;
         slot.http = None;
+        slot.server_marks = Marks::default();
         slot.priority = telamon_balance::Priority::default();
         slot.wanted = NONE;
         slot.forced = false;

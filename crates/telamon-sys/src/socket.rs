@@ -59,6 +59,18 @@ pub fn set_user_timeout(fd: RawFd, millis: i32) -> io::Result<()> {
     set_option(fd, libc::IPPROTO_TCP, libc::TCP_USER_TIMEOUT, millis)
 }
 
+/// The type of service of what is sent from now on: IPv4's octet, or IPv6's traffic class.
+pub fn set_tos(fd: RawFd, tos: u8) -> io::Result<()> {
+    let four = set_option(fd, libc::IPPROTO_IP, libc::IP_TOS, tos.into());
+    let six = set_option(fd, libc::IPPROTO_IPV6, libc::IPV6_TCLASS, tos.into());
+    four.or(six)
+}
+
+/// The mark that routing and filters see (`SO_MARK`, socket(7)); only for the privileged.
+pub fn set_mark(fd: RawFd, mark: u32) -> io::Result<()> {
+    set_option(fd, libc::SOL_SOCKET, libc::SO_MARK, mark as libc::c_int)
+}
+
 /// Lowers the largest segment of a connection by so many bytes (`TCP_MAXSEG`, tcp(7)).
 pub fn make_segments_smaller(fd: RawFd, by: i32) -> io::Result<()> {
     let now = get_option(fd, libc::IPPROTO_TCP, libc::TCP_MAXSEG)?;

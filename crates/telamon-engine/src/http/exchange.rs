@@ -8,7 +8,7 @@ use telamon_session::{Action, Cause, End, Side, Stage, Stream};
 
 use super::idle::PROVEN;
 use super::Step;
-use crate::conn::{Role, CONNECT, NONE, NO_FD, RECV, SEND};
+use crate::conn::{Marks, Role, CONNECT, NONE, NO_FD, RECV, SEND};
 use crate::counters::Total;
 use crate::io::{Io, Key};
 use crate::worker::{count, Worker};
@@ -106,11 +106,12 @@ impl<I: Io> Worker<I> {
         let (backend, server) = (slot.backend, slot.server);
         let reuse = shared.route(slot.proxy, slot.backend).reuse;
         let retried = slot.stream.retries() > 0;
+        let marked = slot.server_marks != Marks::default();
         let http = slot.http.as_deref_mut()?;
         let first = http.requests <= 1;
         if let Some(own) = self.take_private(index) {
             let up = self.slots.get(own);
-            if up.backend == backend && up.server == server && !retried {
+            if up.backend == backend && up.server == server && !retried && !marked {
                 return Some(own);
             }
             self.close_upstream(own);
@@ -120,7 +121,7 @@ impl<I: Io> Worker<I> {
             Reuse::Safe => !first,
             Reuse::Aggressive | Reuse::Always => true,
         };
-        if !allowed || retried {
+        if !allowed || retried || marked {
             return None;
         }
         let found = shared.server(backend, server)?;

@@ -4,7 +4,7 @@
 use telamon_plan::http::Reuse;
 use telamon_session::Side;
 
-use crate::conn::{NONE, SEND};
+use crate::conn::{Marks, NONE, SEND};
 use crate::io::Io;
 use crate::shared::ServerState;
 use crate::worker::Worker;
@@ -17,9 +17,12 @@ impl<I: Io> Worker<I> {
         let slot = self.slots.get(index);
         let up = std::mem::replace(&mut slot.peer, NONE);
         let (proxy, backend, server) = (slot.proxy, slot.backend, slot.server);
-        let closes = slot.exchange().is_none_or(|exchange| {
-            exchange.server_closes || !exchange.keep_server || !exchange.upload.is_done()
-        });
+        // With marks of its own it is nobody else's.
+        let marked = std::mem::take(&mut slot.server_marks) != Marks::default();
+        let closes = marked
+            || slot.exchange().is_none_or(|exchange| {
+                exchange.server_closes || !exchange.keep_server || !exchange.upload.is_done()
+            });
         self.leave_server(index);
         if up == NONE {
             return;

@@ -2,6 +2,7 @@
 
 use telamon_expr::Wanted;
 
+use crate::conn::Marks;
 use crate::io::Io;
 use crate::seen::{limit, priority, with_end};
 use crate::worker::Worker;
@@ -25,6 +26,15 @@ impl<I: Io> Worker<I> {
             let (ip, port) = (wanted.destination, wanted.destination_port);
             slot.destination = with_end(slot.destination, ip, port);
         }
+        let marks = Marks {
+            tos: wanted.tos,
+            mark: wanted.mark,
+        };
+        marks.put_on(slot.fds[0]);
+        slot.server_marks = Marks {
+            tos: wanted.server_tos.or(slot.server_marks.tos),
+            mark: wanted.server_mark.or(slot.server_marks.mark),
+        };
         slot.priority = priority(&wanted, slot.priority);
         if let Some(inspection) = slot.inspection.as_deref_mut() {
             inspection.log_level = wanted.log_level.or(inspection.log_level);
