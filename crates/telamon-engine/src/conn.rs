@@ -251,8 +251,9 @@ impl Slot {
         }
     }
 
-    /// What rules said of the addresses for one request holds no more.
+    /// What rules said of the addresses and marks for one request holds no more.
     pub(crate) fn restore_ends(&mut self) {
+        self.server_marks = Marks::default();
         if let Some(before) = self.ends_before.take() {
             (self.client, self.destination) = (before.source, before.destination);
         }
