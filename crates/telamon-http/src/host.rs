@@ -74,10 +74,10 @@ impl Normal {
         let uri = request.uri;
         if request.method == b"CONNECT" {
             let (name, port) = split_port(uri);
-            // Where what does not agree may pass, it stays.
+            // A `Host` that says it otherwise stays as it is.
             let agree = request
                 .field("host")
-                .is_none_or(|host| split_port(host.value).0.eq_ignore_ascii_case(name));
+                .is_none_or(|host| host.value.eq_ignore_ascii_case(uri));
             return (agree && matches!(port, Some(b"80" | b"443"))).then(|| Normal {
                 uri: uri.to_vec(),
                 host: name.to_vec(),
