@@ -16,6 +16,8 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 FUZZ_SECONDS ?= 60
+# Tests wait for timers and peers half of their time.
+WORKERS ?= $(shell echo $$(( ($$(nproc) * 3 + 1) / 2 )))
 STAMPS := build/stamps
 
 RUST_SOURCES := Cargo.toml Cargo.lock $(shell find crates -name '*.rs' -o -name Cargo.toml 2>/dev/null)
@@ -56,7 +58,7 @@ demo: build
 test: build
 	bash tools/system.sh test
 	cargo test --profile checks --workspace --exclude telamon-py --quiet
-	$(BIN)/python -m pytest -n auto --dist loadgroup || $(AGAIN)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup || $(AGAIN)
 
 lint: build
 	$(BIN)/ruff format --check src tests tools bench
