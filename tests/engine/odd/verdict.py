@@ -148,15 +148,17 @@ def tunnel_refused(case: Case, theirs: Outcome, ours: Outcome) -> bool:
 
 def end_passed_on(case: Case, theirs: Outcome, ours: Outcome) -> bool:
     """HAProxy ends its words to the server, too, who then does the same."""
-    same = [line.replace(" ----", " sD--", 1) for line in theirs.log[-1:]] == ours.log[-1:]
-    return case.ends and same and responses(theirs) == responses(ours)
+    blamed = [line.replace(" ----", " sD--", 1) for line in unsized(theirs)[-1:]]
+    return case.ends and blamed == unsized(ours)[-1:] and responses(theirs) == responses(ours)
+
+
+def unsized(one: Outcome) -> list[str]:
+    """The log lines without their sizes."""
+    return [re.sub(r" (\d\d\d) \d+ ", r" \1 ", line) for line in one.log]
 
 
 def tunnel_ended(case: Case, theirs: Outcome, ours: Outcome) -> bool:
-    sizes = r" (\d\d\d) \d+ "
-    same = [re.sub(sizes, r" \1 ", line) for line in theirs.log] == [
-        re.sub(sizes, r" \1 ", line) for line in ours.log
-    ]
+    same = unsized(theirs) == unsized(ours)
     return case.ends and same and ours.client.startswith(theirs.client)
 
 
