@@ -108,6 +108,7 @@ backend b
 
 CARRIED_OUT = [
     ("LINUX_SPLICE", "line", "option splice-auto"),
+    ("LINUX_TPROXY", "back", "source 0.0.0.0 usesrc clientip"),
     ("NETFILTER", "line", "http-request set-mark 7"),
     ("PCRE2", "line", "acl a path_reg ^/(?!x)(a)\\\\1"),
     ("TFO", "bind", "tfo"),
@@ -116,7 +117,6 @@ CARRIED_OUT = [
 REFUSED = [
     ("OPENSSL", "bind", "ssl crt /x.pem"),
     ("NS", "bind", "namespace x"),
-    ("LINUX_TPROXY", "back", "source 0.0.0.0 usesrc clientip"),
     ("SLZ", "line", "compression algo gzip"),
     ("LUA", "line", "http-request lua.f"),
     ("PROMEX", "line", "http-request use-service prometheus-exporter"),
