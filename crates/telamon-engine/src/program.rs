@@ -88,6 +88,9 @@ impl Programs {
     /// An error says where the rule stands.
     pub(crate) fn new(plan: &ProxyPlan) -> io::Result<Programs> {
         let mut compiler = Compiler::new(PatternSets::new(&plan.pattern_sets));
+        compiler
+            .take_users(&plan.userlists)
+            .map_err(|text| io::Error::new(io::ErrorKind::InvalidInput, text))?;
         let process_vars = ProcessVars::default();
         set_variables(plan, &mut compiler, &process_vars)
             .map_err(|text| io::Error::new(io::ErrorKind::InvalidInput, text))?;

@@ -15,6 +15,7 @@ use crate::patterns::PatternSets;
 pub fn check(plan: &ProxyPlan) -> Vec<String> {
     let mut compiler = Compiler::new(PatternSets::new(&plan.pattern_sets));
     let mut found = Vec::new();
+    found.extend(compiler.take_users(&plan.userlists).err());
     for proxy in &plan.proxies {
         check_proxy(proxy, &mut compiler, &mut found);
     }

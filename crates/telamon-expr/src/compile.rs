@@ -1,8 +1,10 @@
 //! From the plan's values to closures.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use telamon_plan::rules::{self, Acl};
+use telamon_plan::users::UserList;
 
 use crate::converters::{self, Converter, PublicKeys};
 use crate::env::Env;
@@ -10,6 +12,7 @@ use crate::fetches::{self, Fetch};
 use crate::matching::Test;
 use crate::patterns::{PatternSets, Set};
 use crate::sample::Sample;
+use crate::users::Users;
 use crate::vars::{Slot, VariableNames};
 
 /// What compiling needs to know beyond the expression itself; one per process.
@@ -25,6 +28,7 @@ pub struct Compiler {
     pub(crate) public_keys: PublicKeys,
     /// Something that was compiled looks at a body.
     pub(crate) bodies_read: bool,
+    users: HashMap<String, Arc<Users>>,
 }
 
 impl Compiler {
@@ -42,6 +46,25 @@ impl Compiler {
             names: names.clone(),
             ..Compiler::default()
         }
+    }
+
+    /// Takes the lists of users that fetches name; an error where a hash cannot be computed.
+    pub fn take_users(&mut self, lists: &[UserList]) -> Result<(), String> {
+        for list in lists {
+            let users =
+                Users::new(list).map_err(|text| format!("userlist '{}': {text}", list.name))?;
+            self.users.insert(list.name.clone(), Arc::new(users));
+        }
+        Ok(())
+    }
+
+    pub(crate) fn users(&self, name: &[u8]) -> Result<Arc<Users>, String> {
+        let named = std::str::from_utf8(name)
+            .ok()
+            .and_then(|name| self.users.get(name));
+        named
+            .cloned()
+            .ok_or_else(|| "there is no such userlist".to_owned())
     }
 
     /// Compiles the ACLs of one proxy: the conditions that follow point into them.

@@ -31,6 +31,7 @@ mod regex;
 mod reply;
 mod sample;
 mod structured;
+mod users;
 mod vars;
 
 pub use actions::{Place, Rules, Verdict, Wanted};

@@ -14,6 +14,7 @@ pub mod http;
 mod process;
 mod proxy;
 pub mod rules;
+pub mod users;
 
 pub use address::SocketAddress;
 pub use balance::{

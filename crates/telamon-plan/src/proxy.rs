@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::balance::{Algorithm, BalanceKey, HashKey, Hashing};
 use crate::http::{HttpSettings, PoolLimits};
 use crate::rules::{Format, PatternSet, Rule, RuleSets};
+use crate::users::UserList;
 use crate::{LogStep, LogTarget, Millis, ProcessPlan, SocketAddress};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -365,6 +366,8 @@ pub struct ProxyPlan {
     /// The `set-var` rules of the start.
     #[serde(default)]
     pub variables: Vec<Rule>,
+    #[serde(default)]
+    pub userlists: Vec<UserList>,
     pub digest: String,
 }
 

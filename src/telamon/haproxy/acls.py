@@ -16,13 +16,13 @@ from telamon.haproxy.expressions import Sampled, read_sample
 from telamon.haproxy.lexer import Word
 from telamon.haproxy.pattern_files import named_file, new_place
 from telamon.haproxy.patterns import read_patterns
-from telamon.haproxy.rule_model import AclDraft, PatternFile
+from telamon.haproxy.rule_model import AclDraft, PatternFile, Reference
 from telamon.haproxy.samples.predefined import PREDEFINED
 from telamon.haproxy.samples.types import Type, comparable, default_match
 from telamon.haproxy.scope import Scope
 from telamon.haproxy.scripts import check_acl
 from telamon.haproxy.spots import Mistake, part
-from telamon.plan.rules import Match, Test
+from telamon.plan.rules import Call, Match, Test
 
 _METHODS = {match.value: match for match in Match}
 _WITHOUT_PATTERNS = frozenset({Match.FOUND, Match.BOOL})
@@ -67,6 +67,8 @@ def read_tests(words: list[Word], scope: Scope) -> list[Test]:
     reader = _Words(rest)
     while (word := reader.flag()) is not None:
         _FLAGS[word.text](word, reader, flags, scope)
+    if sampled.expression.fetch.name == "http_auth_group":
+        return _group_tests(flags, sampled, reader.rest(), scope)
     _check_method(flags, sampled, scope)
     assert flags.match is not None
     return _tests(flags, flags.match, sampled, reader.rest(), scope)
@@ -215,6 +217,23 @@ _KINDS = {
     Type.BOOL: "a boolean", Type.IPV4: "an IPv4 address", Type.IPV6: "an IPv6 address",
     Type.INT: "an integer", Type.METH: "a method", Type.STR: "a string",
 }  # fmt: skip
+
+
+def _group_tests(flags: _Flags, sampled: Sampled, words: list[Word], scope: Scope) -> list[Test]:
+    """`http_auth_group`: the user's groups are compared with names of groups, in no other way
+    (manual 7.3.6). The second argument tells the engine to give the groups."""
+    if flags.said or flags.files or flags.ignore_case or sampled.expression.converters or not words:
+        raise scope.refuse(
+            "H043", "'http_auth_group' is compared with names of groups", scope.word.span,
+            help="write them behind it, without flags and converters; other ways need a variable",
+        )  # fmt: skip
+    fetch = sampled.expression.fetch
+    users = str(fetch.arguments[0])
+    for word in words:
+        scope.context.model.references.append(Reference("group", word.text, word.span, users))
+    call = Call(fetch.name, (users, "groups"))
+    plain = replace(sampled, expression=replace(sampled.expression, fetch=call))
+    return _tests(_Flags(Match.STR, id=flags.id), Match.STR, plain, words, scope)
 
 
 def _tests(

@@ -457,6 +457,25 @@ def _twin_addresses(model: Model, report: Report) -> None:
                     break
 
 
+def _members(model: Model, report: Report) -> None:
+    """A group's users and a user's groups stand in the same list (manual 3.4)."""
+    for draft in model.userlists.values():
+        for group in draft.groups.values():
+            _in_list(group.users, "user", draft.users, report)
+        for user in draft.users.values():
+            _in_list(user.groups, "group", draft.groups, report)
+
+
+def _in_list(names: list[Word], kind: str, known: Collection[str], report: Report) -> None:
+    for name in names:
+        if name.text not in known:
+            near = nearest(name.text, known)
+            report.error(
+                "H073", f"there is no {kind} '{name}' in this userlist", name.span,
+                help=f"did you mean '{near}'?" if near else f"add a `{kind}` line of this name",
+            )  # fmt: skip
+
+
 RULES: tuple[Callable[[Model, Report], None], ...] = (
     _twin_proxies,
     _twin_servers,
@@ -473,6 +492,7 @@ RULES: tuple[Callable[[Model, Report], None], ...] = (
     _check_targets,
     _observing,
     _rings,
+    _members,
     check_rules,
 )
 

@@ -15,6 +15,7 @@ from telamon.haproxy.addresses import parse_server
 from telamon.haproxy.lower_http import http_settings, pool_limits
 from telamon.haproxy.lower_logs import LogTargets, log_profiles
 from telamon.haproxy.lower_rules import Numbers, RuleLowering, pattern_sets
+from telamon.haproxy.lower_users import userlists
 from telamon.haproxy.model import (
     BindDraft,
     LogDraft,
@@ -58,6 +59,7 @@ def lower(model: Model, digest: str) -> ProxyPlan:
         proxies,
         pattern_sets(model),
         variables=tuple(RuleLowering(numbers, 0).rule(rule) for rule in model.variables),
+        userlists=userlists(model),
         digest=digest,
     )
 

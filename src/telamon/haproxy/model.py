@@ -183,6 +183,33 @@ class ProfileDraft:
 
 
 @dataclass(slots=True)
+class GroupDraft:
+    """A `group` of a list of users, and the users that it names."""
+
+    name: Word
+    users: list[Word]
+
+
+@dataclass(slots=True)
+class UserDraft:
+    """A `user`, and the groups that it names."""
+
+    name: Word
+    password: str | None = field(default=None, repr=False)
+    hashed: bool = False
+    groups: list[Word] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class UserListDraft:
+    """One `userlist` section."""
+
+    name: Word
+    groups: dict[str, GroupDraft] = field(default_factory=dict)
+    users: dict[str, UserDraft] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
 class StatsDraft:
     """The `stats` words of one section; `word` is the first of them."""
 
@@ -350,6 +377,7 @@ class Model:
     errors: dict[str, ErrorsDraft] = field(default_factory=dict)
     rings: dict[str, RingDraft] = field(default_factory=dict)
     profiles: dict[str, ProfileDraft] = field(default_factory=dict)
+    userlists: dict[str, UserListDraft] = field(default_factory=dict)
     pattern_files: dict[str, PatternFile] = field(default_factory=dict)
     pattern_ids: list[int | None] = field(default_factory=list)
     """A place for each set of patterns, in the order of the file; what `-u` gave, or None."""

@@ -21,6 +21,7 @@ from telamon.haproxy.model import (
     ProxyDraft,
     ProxySettings,
     RingDraft,
+    UserListDraft,
 )
 from telamon.haproxy.statements import statements
 from telamon.haproxy.syntax import Document
@@ -84,6 +85,7 @@ class Reader:
             return
         self._context.place, self._context.section = place, keyword.text
         self._context.errors = self._context.ring = self._context.profile = None
+        self._context.users = None
         if place is Place.GLOBAL:
             self._no_more(arguments, keyword)
             self._context.settings = ProxySettings()
@@ -96,6 +98,8 @@ class Reader:
             self._open_ring(keyword, arguments)
         elif place is Place.PROFILE:
             self._open_profile(keyword, arguments)
+        elif place is Place.USERS:
+            self._open_users(keyword, arguments)
         else:
             self._open_proxy(place, keyword, arguments)
 
@@ -207,6 +211,22 @@ class Reader:
         draft = ProfileDraft(name)
         self.model.profiles[name.text] = draft
         self._context.profile = draft
+        self._context.settings, self._context.proxy = ProxySettings(), None
+        self._skipped = False
+
+    def _open_users(self, keyword: Word, arguments: list[Word]) -> None:
+        name = self._section_name(keyword, arguments)
+        if name is None:
+            return
+        if (twin := self.model.userlists.get(name.text)) is not None:
+            self._report.error(
+                "H071", f"a second userlist '{name}'", name.span,
+                help=f"the first stands at {twin.name.span}; choose another name",
+            )  # fmt: skip
+            return
+        draft = UserListDraft(name)
+        self.model.userlists[name.text] = draft
+        self._context.users = draft
         self._context.settings, self._context.proxy = ProxySettings(), None
         self._skipped = False
 

@@ -58,6 +58,17 @@ def _server(reference: Reference, model: Model, report: Report) -> None:
     _absent(reference, f"server of '{section}' named", known, report)
 
 
+def _userlist(reference: Reference, model: Model, report: Report) -> None:
+    _absent(reference, "userlist", list(model.userlists), report)
+
+
+def _group(reference: Reference, model: Model, report: Report) -> None:
+    """A group of the userlist that stands in place of a section."""
+    if (users := model.userlists.get(reference.section)) is not None:
+        what = f"group in userlist '{reference.section}' named"
+        _absent(reference, what, list(users.groups), report)
+
+
 def _slot(reference: Reference, model: Model, report: Report) -> None:
     for proxy in model.proxies:
         if proxy.name.text != reference.section or not proxy.has_frontend:
@@ -77,9 +88,11 @@ def _slot(reference: Reference, model: Model, report: Report) -> None:
 _CHECKS = {
     "backend": _backend,
     "frontend": _frontend,
+    "group": _group,
     "server": _server,
     "request slot": _slot,
     "response slot": _slot,
+    "userlist": _userlist,
 }
 
 

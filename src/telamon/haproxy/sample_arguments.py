@@ -320,5 +320,6 @@ _KINDS: dict[str, Callable[[Written, Scope], Argument]] = {
     "server": _named("server"),
     "shift": _shift,
     "str": _text,
+    "userlist": _named("userlist"),
     "var": _variable,
 }

@@ -19,6 +19,7 @@ from telamon.plan.balance import Algorithm, BalanceKey, Hashing, HashKey, HashMe
 from telamon.plan.http import HttpSettings, PoolLimits
 from telamon.plan.process import LogStep, LogTarget, ProcessPlan
 from telamon.plan.rules import Format, PatternSet, Rule, RuleSets
+from telamon.plan.users import UserList
 
 
 class Mode(StrEnum):
@@ -319,6 +320,7 @@ class ProxyPlan:
     proxies: tuple[Proxy, ...] = ()
     pattern_sets: tuple[PatternSet, ...] = ()
     variables: tuple[Rule, ...] = ()
+    userlists: tuple[UserList, ...] = ()
     digest: str = ""
 
     def proxy(self, id: int) -> Proxy:

@@ -38,6 +38,9 @@ defaults
     timeout tarpit 100ms
     timeout tunnel 7s
     timeout client-fin 8s
+userlist users
+    group ops users alice
+    user alice insecure-password open:sesame
 backend spare
     mode http
     server s9 {server}

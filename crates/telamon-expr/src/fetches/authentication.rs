@@ -8,6 +8,13 @@ use crate::env::Env;
 use crate::sample::Sample;
 
 pub(super) const ROWS: &[Row] = &[
+    by("http_auth", |args, compiler| {
+        let users = compiler.users(&args.needed(0, "the userlist")?)?;
+        Fetch::new(move |env| {
+            let (user, password) = basic(env)?;
+            Some(Sample::Bool(users.member(&user, &password).is_some()))
+        })
+    }),
     by("http_auth_bearer", |args, _| {
         let name = args.text(0).filter(|name| !name.is_empty());
         let name = name.map(|name| name.to_ascii_lowercase());
@@ -16,6 +23,23 @@ pub(super) const ROWS: &[Row] = &[
             let (scheme, token) = credentials(env.asked()?, name)?;
             let bearer = scheme.eq_ignore_ascii_case(b"bearer");
             bearer.then(|| Sample::owned(token.to_vec()))
+        })
+    }),
+    by("http_auth_group", |args, compiler| {
+        let users = compiler.users(&args.needed(0, "the userlist")?)?;
+        if args.len() > 1 {
+            // In an ACL: each of the user's groups.
+            return Fetch::each_of(false, move |env, test| {
+                let member = basic(env);
+                let member = member.and_then(|(user, password)| users.member(&user, &password));
+                let mut groups = member.into_iter().flatten();
+                groups.any(|group| test(Sample::owned(group.clone())))
+            });
+        }
+        Fetch::new(move |env| {
+            let (user, password) = basic(env)?;
+            users.member(&user, &password)?;
+            Some(Sample::owned(user))
         })
     }),
     by("http_auth_pass", |_, _| {

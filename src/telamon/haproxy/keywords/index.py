@@ -28,6 +28,7 @@ from telamon.haproxy.keywords import (
     timeouts,
     tuning,
     unix_bind,
+    users,
 )
 from telamon.haproxy.keywords.known import REMOVED, not_yet
 from telamon.haproxy.keywords.row import Keyword
@@ -57,6 +58,7 @@ FAMILIES = (
     timeouts,
     tuning,
     unix_bind,
+    users,
 )
 
 KEYWORDS: tuple[Keyword, ...] = tuple(row for family in FAMILIES for row in family.KEYWORDS)

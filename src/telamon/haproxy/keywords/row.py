@@ -20,7 +20,14 @@ from telamon.haproxy.environment import Environment
 from telamon.haproxy.http_model import ErrorsDraft
 from telamon.haproxy.keywords.sections import Place
 from telamon.haproxy.lexer import Word
-from telamon.haproxy.model import Model, ProfileDraft, ProxyDraft, ProxySettings, RingDraft
+from telamon.haproxy.model import (
+    Model,
+    ProfileDraft,
+    ProxyDraft,
+    ProxySettings,
+    RingDraft,
+    UserListDraft,
+)
 
 T = TypeVar("T")
 
@@ -43,6 +50,7 @@ class Context:
     errors: ErrorsDraft | None = None
     ring: RingDraft | None = None
     profile: ProfileDraft | None = None
+    users: UserListDraft | None = None
 
     @property
     def named_ring(self) -> RingDraft:
@@ -55,6 +63,12 @@ class Context:
         """The current log profile, for keywords that are legal only there."""
         assert self.profile is not None
         return self.profile
+
+    @property
+    def named_users(self) -> UserListDraft:
+        """The current list of users, for keywords that are legal only there."""
+        assert self.users is not None
+        return self.users
 
     @property
     def named_proxy(self) -> ProxyDraft:

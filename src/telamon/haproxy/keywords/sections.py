@@ -16,6 +16,7 @@ class Place(Flag):
     ERRORS = auto()
     RING = auto()
     PROFILE = auto()
+    USERS = auto()
 
     FRONT = FRONTEND | LISTEN
     BACK = LISTEN | BACKEND
@@ -37,6 +38,7 @@ PLACES = {
     "http-errors": Place.ERRORS,
     "ring": Place.RING,
     "log-profile": Place.PROFILE,
+    "userlist": Place.USERS,
 }
 
 NOT_YET = {
@@ -51,7 +53,6 @@ NOT_YET = {
     "program": "side programs of the master process",
     "resolvers": "run-time DNS resolution",
     "traces": "traces",
-    "userlist": "lists of users for HTTP authentication",
 }
 """Sections known to HAProxy, not yet to Telamon, and what they are about."""
 

@@ -80,7 +80,14 @@ def _criteria() -> dict[str, Criterion]:
     found = {name: Criterion(fetch, Match.STR) for name, fetch in _MATCHED.items()}
     for name, fetch in _MATCHED.items():
         found |= {f"{name}_{match}": Criterion(fetch, match) for match in _SUFFIXES}
-    for name in ("method", "req.rdp_cookie", "req.ssl_sni", "req.ver", "res.ver"):
+    for name in (
+        "http_auth_group",
+        "method",
+        "req.rdp_cookie",
+        "req.ssl_sni",
+        "req.ver",
+        "res.ver",
+    ):
         found[name] = Criterion(name, Match.STR)
     for name in ("req_rdp_cookie", "req_ssl_sni", "req_ver", "resp_ver"):
         found[name] = Criterion(OLD_NAMES[name], Match.STR)

@@ -40,7 +40,7 @@ TLS = (
 
 OTHERS = frozenset(
     """
-51d.all da-csv-fetch wurfl-get wurfl-get-all http_auth http_auth_group fcgi.docroot fcgi.index
+51d.all da-csv-fetch wurfl-get wurfl-get-all fcgi.docroot fcgi.index
 res.cache_hit res.cache_name res.comp res.comp_algo internal.htx.data internal.htx.free
 internal.htx.free_data internal.htx.has_eom internal.htx.nbblks internal.htx.size
 internal.htx.used internal.htx_blk.data internal.htx_blk.hdrname internal.htx_blk.hdrval
@@ -51,7 +51,7 @@ internal.htx_blk.size internal.htx_blk.start_line internal.htx_blk.type internal
 WHY = {
     "stick tables": TABLES,
     "TLS": TLS,
-    "user lists, caches, compression, FastCGI and other machinery": OTHERS,
+    "caches, compression, FastCGI and other machinery": OTHERS,
 }
 
 NOT_YET = TABLES | TLS | OTHERS
