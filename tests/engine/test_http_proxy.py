@@ -347,3 +347,19 @@ def test_without_a_proxy_header_nothing_is_answered(io: IoEngine, said: bytes) -
                 assert receive_all(client) == b""
             everything_given_back(rig)
             assert backend.accepted == 0
+
+
+def test_no_more_idle_than_ever_served_at_once(io: IoEngine) -> None:
+    """With `http-reuse safe` a client's first request has a connection of its own: clients of one
+    request each would heap up idle ones for nobody."""
+    with TestServer(polite) as backend:
+        the_plan = http_plan(server(backend.address), http=HttpSettings(reuse=Reuse.SAFE))
+        with running(the_plan, io, threads=1) as rig:
+            for _ in range(20):
+                assert served(rig)
+            everything_given_back(rig)
+            assert backend.accepted == 20
+            # One, unless a client came before the last one's connection was given back.
+            until(
+                lambda: 1 <= rig.server("srv_icur") <= rig.server("smax") < 5, "others are closed"
+            )

@@ -212,6 +212,13 @@ impl Server {
         self.state.store(state as u8, Release);
     }
 
+    /// As many connections idle or serve as have served at once (`show servers conn` calls it
+    /// `need_est`): no other will be missed.
+    pub(crate) fn idles_enough(&self) -> bool {
+        let have = self.gauges.current.load(Relaxed) + self.idle.total();
+        have >= self.gauges.max.load(Relaxed)
+    }
+
     /// A connection to it is made for one client, and says so or goes where that one wants to.
     pub(crate) fn serves_one(&self) -> bool {
         let own = |usesrc: &telamon_plan::UseSource| usesrc.whose != Presented::Address;

@@ -42,7 +42,8 @@ impl<I: Io> Worker<I> {
             .max_reuse
             .is_some_and(|most| self.slots.get(up).uses > most);
         let full = limits.purge_delay == 0
-            || (limits.max_connections).is_some_and(|most| found.idle.total() >= most);
+            || (limits.max_connections).is_some_and(|most| found.idle.total() >= most)
+            || self.pools.len(found.object) > 0 && found.idles_enough();
         let gone = matches!(found.state(), ServerState::Down | ServerState::Maint);
         if worn || gone {
             return self.close_upstream(up);
