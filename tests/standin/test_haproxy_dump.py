@@ -107,6 +107,7 @@ backend b
 """
 
 CARRIED_OUT = [
+    ("LIBCRYPT", "server", "\nuserlist u\n    user a password abnqrLigH.z/s"),
     ("LINUX_SPLICE", "line", "option splice-auto"),
     ("LINUX_TPROXY", "back", "source 0.0.0.0 usesrc clientip"),
     ("NETFILTER", "line", "http-request set-mark 7"),

@@ -18,12 +18,12 @@ from telamon.base.version import HAPROXY_LEVEL
 from telamon.haproxy.environment import Environment
 
 FEATURES = frozenset(
-    "ACCEPT4 EPOLL GETADDRINFO LINUX_SPLICE LINUX_TPROXY NETFILTER PCRE2 POLL PRCTL TFO THREAD"
-    " TPROXY".split()
+    "ACCEPT4 CRYPT_H EPOLL GETADDRINFO LIBCRYPT LINUX_SPLICE LINUX_TPROXY NETFILTER PCRE2 POLL"
+    " PRCTL TFO THREAD TPROXY".split()
 )
 """Build features that hold for Telamon too: a file that asks for one finds its words carried out
-(`PCRE2`: expressions as written for it; `LINUX_TPROXY`: `source ... usesrc`). What we do not carry
-out is absent: `LIBCRYPT`, the passwords of user lists."""
+(`PCRE2`: expressions as written for it; `LINUX_TPROXY`: `source ... usesrc`; `LIBCRYPT`: hashed
+passwords of user lists). What we do not carry out is absent."""
 
 ENABLED = frozenset({"EPOLL", "POLL", "REUSEPORT", "GETADDRINFO", "SPLICE"})
 
