@@ -106,6 +106,9 @@ CORPUS = {
     )
     + _GOOD
     + _GOOD.replace("V {", "W {").replace("51", "52").replace("0.100", "0.105"),
+    "a word without its value": _INSTANCE % "advert_int",
+    "a block that is not there": _INSTANCE % "track_script",
+    "mail for nobody": "global_defs {\n notification_email\n}\n" + _GOOD,
     "interval 256": _INSTANCE % "advert_int 256",
     "interval 0": _INSTANCE % "advert_int 0",
     "interval 41 in version 3": _INSTANCE % "version 3\n advert_int 41",

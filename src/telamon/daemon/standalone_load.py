@@ -23,6 +23,8 @@ class ExitCode(IntEnum):
 
     OK = 0
     FAILED = 1
+    FATAL = 2
+    """A word lacks its value: the file is read no further."""
     CONFIG = 5
     """-t: there are mistakes in the configuration."""
     SECURITY = 6
@@ -61,6 +63,8 @@ def verdict(loaded: Loaded, options: Options) -> tuple[ExitCode, list[str]]:
     """What -t exits with, and what it says."""
     lines = list(loaded.lines)
     plan = loaded.plan
+    if any(d.code == codes.MISSING_ARGUMENT for d in loaded.report):
+        return ExitCode.FATAL, lines
     if plan is None:
         return ExitCode.CONFIG, lines
     insecure = _runs_scripts(plan) and not plan.script_security

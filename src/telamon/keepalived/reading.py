@@ -58,6 +58,12 @@ class Reading:
                 statement.brace or statement.span,
             )
             return
+        if row.arguments.startswith("{") and len(statement.words) == 1 and statement.block is None:
+            self.report.warning(
+                codes.EMPTY, f"'{statement.name}' has no block: it means nothing", statement.span,
+                help=f"write: {row.name} {row.arguments}",
+            )  # fmt: skip
+            return
         if row.opens is None and not self._entries_are_flat(statement):
             return
         quiet = row.mark in (Mark.NOT_YET, Mark.REFUSED_YET, Mark.REFUSED)
