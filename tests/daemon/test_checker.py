@@ -154,3 +154,29 @@ def test_a_check_sends_its_header(version: int) -> None:
         assert got == f"PROXY TCP4 {host} 127.0.0.1 {number} {port}\r\n".encode()
     else:
         assert got == b"\r\n\r\n\0\r\nQUIT\n\x20\0\0\0"
+
+
+def test_a_check_leaves_from_the_servers_source() -> None:
+    """As HAProxy's do (manual 5.2, `source`)."""
+
+    async def first_client(listener: socket.socket) -> str:
+        target = Target(
+            Check(interval=1000),
+            Timeouts(),
+            local(listener.getsockname()[1]),
+            health=lambda: Health(2, 3, 4),
+            report=lambda outcome: None,
+            source=InetAddress(ipaddress.ip_address("127.0.0.7"), 0),
+            source_interface="lo",
+        )
+        checker = Checker(0)
+        checker.start([target])
+        client, (host, _port) = await asyncio.get_running_loop().sock_accept(listener)
+        client.close()
+        checker.stop()
+        return str(host)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        found = asyncio.run(asyncio.wait_for(first_client(listener), 10))
+    assert found == "127.0.0.7"

@@ -40,6 +40,8 @@ class Target:
     address: SocketAddress
     health: Callable[[], Health]
     report: Callable[[Outcome], None]
+    source: SocketAddress | None = None
+    source_interface: str | None = None
     paused: bool = False
     running: bool = False
     _timer: asyncio.TimerHandle | None = None
@@ -108,7 +110,7 @@ class Checker:
         target.running = True
         begun = loop.time()
         try:
-            sock = _socket(target.address)
+            sock = _socket(target)
         except OSError as error:
             self._end(target, tcp.refused(error.errno or 0, 0.0))
             return
@@ -172,14 +174,31 @@ class _Attempt:
         return loop.time() - self._begun
 
 
-def _socket(address: SocketAddress) -> socket.socket:
+def _socket(target: Target) -> socket.socket:
+    address = target.address
     if isinstance(address, InetAddress):
         family = socket.AF_INET6 if address.is_ipv6 else socket.AF_INET
     else:
         family = socket.AF_UNIX
     sock = socket.socket(family, socket.SOCK_STREAM)
-    sock.setblocking(False)
+    try:
+        sock.setblocking(False)
+        if isinstance(address, InetAddress):
+            _leave_from(sock, address, target)
+    except OSError:
+        sock.close()
+        raise
     return sock
+
+
+def _leave_from(sock: socket.socket, address: InetAddress, target: Target) -> None:
+    """A check goes the way that the traffic goes (manual 5.2, `source`)."""
+    if target.source_interface is not None:
+        name = target.source_interface.encode()
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_BINDTODEVICE, name)
+    source = target.source
+    if isinstance(source, InetAddress) and source.is_ipv6 == address.is_ipv6:
+        sock.bind((str(source.host), source.port))
 
 
 def _destination(address: SocketAddress) -> tuple[str, int] | bytes:

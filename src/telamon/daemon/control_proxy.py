@@ -274,6 +274,8 @@ def make_targets(servers: Servers, control: EngineControl) -> list[Target]:
             address=check.address or record.address,
             health=partial(_health, record),
             report=partial(servers.checked, record),
+            source=record.server.source,
+            source_interface=record.server.source_interface,
             paused=bool(record.admin & MAINT),
         )
         record.check_running = partial(_running, target)
