@@ -9,7 +9,6 @@ until the proxy is ready and says why if it never is. With -W a master stands in
 
 from __future__ import annotations
 
-import asyncio
 import os
 import resource
 import sys
@@ -25,7 +24,7 @@ from telamon.daemon.standalone_haproxy_console import Console, log_to
 from telamon.daemon.standalone_haproxy_load import dump, enter, read, serves
 from telamon.daemon.standalone_haproxy_options import Options
 from telamon.daemon.standalone_haproxy_pids import write_pid
-from telamon.daemon.standalone_haproxy_role import HaproxyRole, end_by, make_setup
+from telamon.daemon.standalone_haproxy_role import HaproxyRole, make_setup, serve
 from telamon.kernel.process import (
     Launch,
     Launched,
@@ -143,10 +142,7 @@ class _Alone:
         except (PrivilegeError, OSError, ValueError) as error:
             self._heard(Failed(str(error)))
             return 1
-        code = asyncio.run(role.main())
-        if role.ended_by is not None:
-            end_by(role.ended_by)
-        return code
+        return serve(role)
 
     def _heard(self, message: Message) -> None:
         match message:

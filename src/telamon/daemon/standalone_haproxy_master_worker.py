@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import signal
 from collections.abc import Collection, Iterable, Sequence
 
@@ -11,7 +10,7 @@ from telamon.daemon.messages import Channel, Failed
 from telamon.daemon.proxy import ProxySetup, give_up_rights
 from telamon.daemon.spawn import settle
 from telamon.daemon.standalone_haproxy_console import Console
-from telamon.daemon.standalone_haproxy_role import HaproxyRole, end_by
+from telamon.daemon.standalone_haproxy_role import HaproxyRole, serve
 from telamon.kernel.process import PrivilegeError, close_terminal, die_with_parent
 from telamon.plan.proxy import ProxyPlan
 
@@ -42,10 +41,7 @@ def _work(setup: ProxySetup, channel: Channel, parent: int, console: Console) ->
     except (PrivilegeError, OSError, ValueError) as error:
         channel.send(Failed(str(error)))
         return 1
-    code = asyncio.run(role.main())
-    if role.ended_by is not None:
-        end_by(role.ended_by)
-    return code
+    return serve(role)
 
 
 def _inherited(plan: ProxyPlan) -> Iterable[int]:

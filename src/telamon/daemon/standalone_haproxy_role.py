@@ -215,7 +215,15 @@ def make_setup(
     return ProxySetup(plan, listeners, stats, io=io, startup_logs=said)
 
 
-def end_by(signum: signal.Signals) -> None:
+def serve(role: HaproxyRole) -> int:
+    """Runs it to its end: the exit status, unless a signal is to have ended the process."""
+    code = asyncio.run(role.main())
+    if role.ended_by is not None:
+        _end_by(role.ended_by)
+    return code
+
+
+def _end_by(signum: signal.Signals) -> None:
     """End as the signal would have ended us: the waiting parent sees it."""
     sys.stdout.flush()
     sys.stderr.flush()
