@@ -13,7 +13,7 @@ import pytest
 
 from telamon.base.address import FdAddress, InetAddress, UnixAddress
 from telamon.kernel.portholder import find_holder
-from telamon.kernel.sockets import BindError, SocketPool, SocketWish, number_wishes
+from telamon.kernel.sockets import BindError, SocketPool, SocketWish, duplicate, number_wishes
 from tests.support.ports import free_port
 
 
@@ -29,7 +29,7 @@ def inet(host: str = "127.0.0.1", port: int = 0) -> InetAddress:
 
 
 def listens(fd: int) -> bool:
-    with socket.socket(fileno=os.dup(fd)) as sock:
+    with duplicate(fd) as sock:
         return sock.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN) == 1
 
 
@@ -162,6 +162,18 @@ def test_inherited_nonsense_is_refused(pool: SocketPool, kind: str) -> None:
         pool.change([SocketWish(FdAddress(fd), place="haproxy.cfg:3")])
     left.close()
     right.close()
+
+
+def test_a_duplicate_of_what_is_no_socket_is_not_left_open() -> None:
+    reader, writer = os.pipe()
+    before = sorted(Path("/proc/self/fd").iterdir())
+    for fd in (reader, writer):
+        with pytest.raises(OSError, match="socket"):
+            duplicate(fd)
+    # The one of the listing itself is closed meanwhile, and its number is the same.
+    assert sorted(Path("/proc/self/fd").iterdir()) == before
+    os.close(reader)
+    os.close(writer)
 
 
 def test_ipv6(pool: SocketPool) -> None:

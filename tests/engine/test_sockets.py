@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import ipaddress
-import os
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
@@ -14,6 +13,7 @@ import pytest
 
 from telamon.base.address import InetAddress
 from telamon.engine import IoEngine, ServerState
+from telamon.kernel.sockets import duplicate
 from telamon.plan.http import HttpSettings, Reuse
 from telamon.plan.proxy import KeepAlive, Listener, Mode, Presented, Timeouts, UseSource
 from tests.engine.rig import (
@@ -34,11 +34,9 @@ def _own_sockets() -> Iterator[socket.socket]:
     """Duplicates of all TCP sockets of this process, the engine's among them."""
     for path in list(Path("/proc/self/fd").iterdir()):
         try:
-            if not path.readlink().name.startswith("socket:"):
-                continue
-            copy = socket.socket(fileno=os.dup(int(path.name)))
+            copy = duplicate(int(path.name))
         except OSError:
-            continue  # closed meanwhile
+            continue  # no socket, or closed meanwhile
         with copy:
             if copy.type == socket.SOCK_STREAM and copy.family == socket.AF_INET:
                 yield copy

@@ -15,6 +15,7 @@ from telamon.checks.health import Health
 from telamon.daemon.checker import Target
 from telamon.daemon.servers import MAINT, ServerRecord, Servers
 from telamon.engine import Descriptor, Engine, RingState, Session, Snapshot, ThreadState
+from telamon.kernel.sockets import duplicate
 from telamon.plan.proxy import ProxyPlan
 from telamon.plan.rules import Rule
 from telamon.runtime.ports import AdminState, CommandError, ServerHealth
@@ -239,7 +240,7 @@ class EngineControl:
 
     def local_address(self, fd: int) -> tuple[str, int] | None:
         try:
-            with socket.socket(fileno=os.dup(fd)) as sock:
+            with duplicate(fd) as sock:
                 name = sock.getsockname()
                 family = sock.family
         except OSError:

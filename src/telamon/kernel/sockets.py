@@ -327,11 +327,21 @@ def _bind_path(sock: socket.socket, path: str, wish: SocketWish) -> None:
         raise
 
 
+def duplicate(fd: int) -> socket.socket:
+    """A socket of its own for a descriptor. OSError: it is closed, or is no socket."""
+    copy = os.dup(fd)
+    try:
+        return socket.socket(fileno=copy)
+    except OSError:
+        os.close(copy)
+        raise
+
+
 def _inherited(address: FdAddress, wish: SocketWish) -> socket.socket:
     """A duplicate of the inherited descriptor, which stays open for a later start."""
     at = f"{wish.place}: " if wish.place else ""
     try:
-        sock = socket.socket(fileno=os.dup(address.fd))
+        sock = duplicate(address.fd)
     except OSError as error:
         raise BindError(
             f"{at}cannot take over fd@{address.fd}: {error.strerror}; the program that starts "
